@@ -1,0 +1,3 @@
+module goldmint/tools
+
+go 1.26.0
