@@ -1,0 +1,127 @@
+// Package build is one image build as a pure state machine: told what was observed, Step says what to do next.
+//
+// It holds no clock, no network and no log. A Build travels inside the continuation message, so whoever receives that
+// message knows all that is known of the build.
+package build
+
+import (
+	"fmt"
+	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/request"
+)
+
+// Build is what is known of one build. It is the state that a continuation message carries.
+type Build struct {
+	Request        request.Request `json:"request"`
+	SubscriptionID string          `json:"subscriptionId"` // where the image goes: the request's, else the handler's default
+	Digest         string          `json:"digest"`         // of Request, hexadecimal SHA-256; with the id it is the build's identity
+
+	Seq         int       `json:"seq"`                  // continuations sent so far
+	RequestedAt time.Time `json:"requestedAt"`          // the request's first enqueued time, by Service Bus's clock
+	AcceptedAt  time.Time `json:"acceptedAt,omitzero"`  // first PUT that ARM accepted: the request's timeout counts from here
+	Attempts    int       `json:"attempts,omitempty"`   // PUTs that ARM accepted
+	Announced   bool      `json:"announced,omitempty"`  // the started event is out
+	Token       string    `json:"token,omitempty"`      // resumes the ARM operation; a capability, never logged
+	PutAt       time.Time `json:"putAt,omitzero"`       // ARM's Date of the last accepted PUT
+	OperationAt time.Time `json:"operationAt,omitzero"` // the operation's startTime, by ARM's clock
+	Looks       int       `json:"looks,omitempty"`      // at the current operation
+	Trouble     int       `json:"trouble,omitempty"`    // temporary failures of ARM or the bus in a row
+	Doubts      int       `json:"doubts,omitempty"`     // refusals that may heal (role assignment, replication) in a row
+	Failure     *Failure  `json:"failure,omitempty"`    // why the last attempt failed
+	Step        Verb      `json:"step,omitempty"`       // the last thing done: told when the build ends as poison
+
+	// Of this message alone, not carried on.
+	redelivered bool          // see Woken
+	succeeded   bool          // the operation said so
+	ended       bool          // the last command publishes the end
+	date        time.Time     // ARM's clock at the last look at the operation
+	asked       time.Duration // its Retry-After
+}
+
+// Failure is why an attempt, or the whole build, did not give an image.
+type Failure struct {
+	event.Error
+	Final bool `json:"final,omitempty"` // another attempt would fail the same way
+}
+
+// New is the build that a checked request asks for. requestedAt is the message's enqueued time.
+func New(r request.Request, defaultSubscription string, requestedAt time.Time) Build {
+	subscription := r.SubscriptionID
+	if subscription == "" {
+		subscription = defaultSubscription
+	}
+	return Build{Request: r, SubscriptionID: subscription, Digest: r.Digest(), RequestedAt: requestedAt}
+}
+
+// Key names the build: its id and the first twelve digits of its digest. Event and continuation ids start with it.
+func (b Build) Key() string { return request.Key(b.Request.ID, b.Digest) }
+
+// ImageID is the resource ID of the image that the build makes.
+func (b Build) ImageID() string { return b.Request.ImageID(b.SubscriptionID) }
+
+// Tag is the value of the image's goldmint-build-id tag: whoever finds it knows whose image it is.
+func (b Build) Tag() string { return b.Request.ID + "/" + b.Digest }
+
+// Tags of Goldmint's own on an image.
+const (
+	TagBuildID     = "goldmint-build-id"     // Build.Tag
+	TagRequestedAt = "goldmint-requested-at" // RFC 3339, UTC
+)
+
+// ImageTags are the tags the image is created with: the request's and Goldmint's own.
+func (b Build) ImageTags() map[string]*string {
+	tags := make(map[string]*string, len(b.Request.Image.Tags)+2)
+	for k, v := range b.Request.Image.Tags {
+		tags[k] = v
+	}
+	id, at := b.Tag(), b.RequestedAt.UTC().Format(time.RFC3339Nano)
+	tags[TagBuildID], tags[TagRequestedAt] = &id, &at
+	return tags
+}
+
+// Deadlines of a build.
+//
+// waiting bounds what is not ARM's work on the image: waiting for the allowance, or for ARM to come back.
+// working bounds the operation itself, and is zero before ARM has accepted a PUT.
+func (b Build) deadlines(maxWait time.Duration) (waiting, working time.Time) {
+	waiting = b.RequestedAt.Add(maxWait)
+	if !b.AcceptedAt.IsZero() {
+		working = b.AcceptedAt.Add(b.Request.Timeout)
+		if working.After(waiting) {
+			waiting = working
+		}
+	}
+	return waiting, working
+}
+
+// Check says what a build that came in a message gets wrong, or nil. A sender can write any continuation; one that
+// passes has no power that a plain request would not give.
+func (b Build) Check(p Policy, now time.Time) error {
+	const skew = 10 * time.Minute
+	latest := now.Add(skew)
+	oldest := now.Add(-p.MaxWait - request.MaxTimeout - 24*time.Hour)
+	switch {
+	case b.Digest != b.Request.Digest():
+		return fmt.Errorf("digest is not that of the request")
+	case b.Request.SubscriptionID != "" && b.Request.SubscriptionID != b.SubscriptionID:
+		return fmt.Errorf("subscriptionId is not that of the request")
+	case b.Request.ID == "":
+		return fmt.Errorf("request.id is missing")
+	case b.Seq < 1 || b.Seq > maxSeq:
+		return fmt.Errorf("seq is %d, not between 1 and %d", b.Seq, maxSeq)
+	case b.RequestedAt.After(latest) || b.RequestedAt.Before(oldest):
+		return fmt.Errorf("requestedAt is %s, not within the life of a build", b.RequestedAt.Format(time.RFC3339))
+	case b.AcceptedAt.After(latest) || !b.AcceptedAt.IsZero() && b.AcceptedAt.Before(b.RequestedAt.Add(-skew)):
+		return fmt.Errorf("acceptedAt is %s, not between the request and now", b.AcceptedAt.Format(time.RFC3339))
+	case b.Attempts < 0 || b.Attempts > p.Attempts || (b.Attempts == 0) != b.AcceptedAt.IsZero():
+		return fmt.Errorf("attempts is %d, which does not fit", b.Attempts)
+	case b.Looks < 0 || b.Trouble < 0 || b.Doubts < 0:
+		return fmt.Errorf("a count is below zero")
+	}
+	return nil
+}
+
+// maxSeq is far above what a build of two days can use with looks 5 s apart.
+const maxSeq = 100_000

@@ -1,0 +1,73 @@
+package build
+
+import (
+	"strings"
+	"time"
+)
+
+// Observation is what came of a command, or that a message woke the build.
+type Observation interface{ observed() }
+
+// Woken says that a message brought the build here.
+type Woken struct {
+	// Redelivered says that the message was delivered before. Whoever had it may have acted already, so now nothing is
+	// created or deleted: that is handed on by a continuation, which duplicate detection drops if there was one.
+	Redelivered bool
+}
+
+// Image is what a GET of the image says.
+type Image struct {
+	Exists           bool
+	ID               string
+	Location         string
+	HyperVGeneration string
+	State            string    // provisioningState: Succeeded, Failed, Creating, Updating, Deleting, …
+	BuildTag         string    // the goldmint-build-id tag, "" where there is none
+	RequestedAt      time.Time // the goldmint-requested-at tag
+	CreatedAt        time.Time // systemData.createdAt; zero where ARM does not tell
+}
+
+func (i Image) is(state string) bool { return strings.EqualFold(i.State, state) }
+
+// born is the best known time at which an image came to be.
+func (i Image) born() time.Time {
+	if i.CreatedAt.IsZero() {
+		return i.RequestedAt
+	}
+	return i.CreatedAt
+}
+
+// Accepted is ARM's answer to a PUT that it took on.
+type Accepted struct {
+	Token string    // resumes the operation; "" when ARM had nothing left to do
+	Date  time.Time // ARM's clock
+}
+
+// Operation is what a look at the ARM operation says.
+type Operation struct {
+	Status     string // InProgress, Succeeded, Failed, Canceled; "" when the operation cannot be seen any more
+	StartedAt  time.Time
+	Date       time.Time // ARM's clock
+	RetryAfter time.Duration
+	Err        *ARMError // of a failed one
+}
+
+// Deleted says that ARM took on the deletion of the image.
+type Deleted struct{}
+
+// Published says that the event is in the topic.
+type Published struct{}
+
+// Trouble says that a command did not go through.
+type Trouble struct {
+	Verb  Verb      // of the command
+	Err   *ARMError // ARM's error, nil when the trouble is with the bus
+}
+
+func (Woken) observed()     {}
+func (Image) observed()     {}
+func (Accepted) observed()  {}
+func (Operation) observed() {}
+func (Deleted) observed()   {}
+func (Published) observed() {}
+func (Trouble) observed()   {}

@@ -1,0 +1,80 @@
+package build
+
+import (
+	"hash/fnv"
+	"time"
+)
+
+// Policy is when to look, how often to try and when to give up. The zero Policy is not usable: see DefaultPolicy.
+type Policy struct {
+	MaxWait  time.Duration // for ARM's allowance, or for ARM to come back, from the request's enqueueing on
+	Attempts int           // PUTs that ARM may accept for one build
+
+	FirstLook time.Duration // after the Date of ARM's 201
+	Tick      time.Duration // on which ARM's image operations end, counted from their startTime
+	TickLag   time.Duration // after a tick, for the result to be readable
+	TickFor   time.Duration // how long after its start an operation is looked at on every tick
+	LookShare float64       // then after this share of the time already spent,
+	LookMin   time.Duration // but not sooner
+	LookMax   time.Duration // and not later
+
+	HandOver time.Duration // what a redelivered message leaves to the earlier delivery: as long as an invocation may live
+	Backoff  time.Duration // after the first temporary failure; doubles
+	MaxDelay time.Duration // the longest backoff
+}
+
+// DefaultPolicy looks on the ticks on which ARM's image operations were measured to end.
+func DefaultPolicy() Policy {
+	return Policy{
+		MaxWait: 24 * time.Hour, Attempts: 3,
+		FirstLook: 5500 * time.Millisecond, Tick: 5150 * time.Millisecond, TickLag: 250 * time.Millisecond, TickFor: time.Minute,
+		LookShare: 0.15, LookMin: 5 * time.Second, LookMax: 30 * time.Second,
+		HandOver: time.Minute, Backoff: 5 * time.Second, MaxDelay: 5 * time.Minute,
+	}
+}
+
+// nextLook is how long to wait before looking at an operation again. date is ARM's clock now, 0 ≤ asked is its Retry-After.
+func (p Policy) nextLook(startedAt, date time.Time, asked time.Duration) time.Duration {
+	spent := date.Sub(startedAt)
+	var wait time.Duration
+	if startedAt.IsZero() || spent < 0 {
+		wait = p.LookMin
+	} else if spent < p.TickFor {
+		ticks := (spent-p.TickLag)/p.Tick + 1
+		wait = time.Duration(ticks)*p.Tick + p.TickLag - spent
+		if wait < time.Second { // ARM's Date is cut to the second: this tick may not have come yet
+			wait += p.Tick
+		}
+	} else {
+		wait = min(max(time.Duration(float64(spent)*p.LookShare), p.LookMin), p.LookMax)
+	}
+	return max(wait, asked)
+}
+
+// backoff doubles from first with each failure in a row, up to MaxDelay, spread by the build's key so that the builds of
+// one outage do not come back together.
+func (p Policy) backoff(b Build, failures int, asked time.Duration) time.Duration {
+	d := p.Backoff
+	for range min(failures-1, 16) {
+		d = min(2*d, p.MaxDelay)
+	}
+	d = max(d, asked)
+	return d + time.Duration(float64(d)*0.25*b.spread())
+}
+
+// spread is a number in [0, 1) of the build's own that changes from one continuation to the next.
+func (b Build) spread() float64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(b.Key()))
+	_, _ = h.Write([]byte{byte(b.Seq), byte(b.Seq >> 8)})
+	return float64(h.Sum64()>>11) / (1 << 53)
+}
+
+// doubts are the waits before a refusal that may heal is believed, by code: a role assignment takes minutes to reach
+// every front end, a resource just made is missing for seconds.
+func doubts(e *ARMError) []time.Duration {
+	if e.Status == 401 || e.Status == 403 {
+		return []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute}
+	}
+	return []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second}
+}

@@ -1,0 +1,222 @@
+package build
+
+import "time"
+
+// Step is told what was observed and says what the build is now and the one thing to do next.
+//
+// Its rules: look before every PUT; every verdict comes from the image, and only with the build's own tag; on waking ask
+// ARM first, and give up at a deadline only instead of waiting again; a message that was delivered before creates and
+// deletes nothing.
+func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) {
+	switch o := seen.(type) {
+	case Woken:
+		b.redelivered = o.Redelivered
+		if b.Token != "" {
+			return p.do(b, Watch)
+		}
+		return p.do(b, Look)
+	case Image:
+		b.Doubts = 0
+		switch {
+		case !o.Exists:
+			return p.absent(b, now)
+		case o.BuildTag == b.Tag():
+			return p.own(b, o, now)
+		default:
+			return p.foreign(b, o, now)
+		}
+	case Accepted:
+		return p.accepted(b, o, now)
+	case Operation:
+		return p.operation(b, o, now)
+	case Deleted:
+		return p.deleted(b, now)
+	case Published:
+		if b.ended {
+			return b, Command{Verb: Finish}
+		}
+		b.Announced = true
+		return p.watchLater(b, now)
+	case Trouble:
+		return p.trouble(b, o, now)
+	}
+	panic("unknown observation")
+}
+
+// do gives the verb and remembers it as the last step.
+func (p Policy) do(b Build, v Verb) (Build, Command) {
+	b.Step = v
+	return b, Command{Verb: v}
+}
+
+// absent: there is no image of that name.
+func (p Policy) absent(b Build, now time.Time) (Build, Command) {
+	_, working := b.deadlines(p.MaxWait)
+	switch {
+	case b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts):
+		return p.fail(b, *b.Failure, now)
+	case b.succeeded || b.Attempts >= p.Attempts:
+		return p.fail(b, failure("ImageVanished", "the image was created and is gone: somebody else deleted it", false), now)
+	case b.Attempts > 0 && !now.Before(working):
+		return p.fail(b, timedOut(b), now)
+	case b.redelivered:
+		return p.handOver(b, now)
+	}
+	return p.do(b, Create)
+}
+
+// own: the image carries this build's tag, so its state is the verdict.
+func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
+	if b.Attempts == 0 { // whoever sent the PUT did not live to say so
+		b.Attempts, b.AcceptedAt = 1, now
+	}
+	b.Trouble = 0
+	switch {
+	case i.is("Succeeded"):
+		return p.succeed(b, i, false, now)
+	case i.is("Failed"):
+		if b.Failure == nil {
+			f := failure("ImageFailed", "ARM left the image in state Failed and says no more", true)
+			f.Final = false
+			b.Failure = &f
+		}
+		if b.redelivered {
+			return p.handOver(b, now)
+		}
+		return p.do(b, Delete) // a failed image has to go before its name works again
+	}
+	return p.announced(b, now)
+}
+
+// foreign: the name is taken by an image that is not of this build.
+func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
+	switch {
+	case b.Attempts > 0:
+		return p.fail(b, failure("ImageNameTaken", "another writer took the image's name over while this build was running", false), now)
+	case i.is("Failed") && i.BuildTag != "":
+		return p.clear(b, now)
+	case !i.is("Failed") && !i.is("Succeeded"):
+		return p.pause(b, now, p.LookMax, "the name is in use: image is "+i.State)
+	}
+	switch b.Request.IfExists {
+	case ifExistsReuse:
+		if i.is("Succeeded") {
+			return p.succeed(b, i, true, now)
+		}
+		return p.fail(b, failure("ImageExists", "an image of that name exists and is in state Failed: delete it, or ask with ifExists: replace", false), now)
+	case ifExistsReplace:
+		if born := i.born(); !born.IsZero() && !born.Before(b.RequestedAt) {
+			return p.fail(b, failure("ReplacedByNewerBuild", "the image of that name was created after this request was sent, so it is left alone", false), now)
+		}
+		return p.clear(b, now)
+	default:
+		return p.fail(b, failure("ImageExists", "an image of that name exists: choose another name, or ask with ifExists: reuse or replace", false), now)
+	}
+}
+
+// clear removes an image that is in the way.
+func (p Policy) clear(b Build, now time.Time) (Build, Command) {
+	if b.redelivered {
+		return p.handOver(b, now)
+	}
+	return p.do(b, Delete)
+}
+
+// accepted: ARM has taken the PUT on.
+func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
+	if b.AcceptedAt.IsZero() {
+		b.AcceptedAt = now
+	}
+	b.Attempts++
+	b.Token, b.PutAt, b.OperationAt = o.Token, o.Date, time.Time{}
+	b.Looks, b.Trouble, b.Doubts, b.Failure = 0, 0, 0, nil
+	if o.Token == "" { // done already, so there is no operation to watch
+		return p.do(b, Look)
+	}
+	return p.announced(b, now)
+}
+
+// operation: the ARM operation was looked at.
+func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) {
+	b.Trouble, b.Doubts = 0, 0
+	switch o.Status {
+	case "Succeeded":
+		b.succeeded = true
+		return p.do(b, Look)
+	case "Failed", "Canceled":
+		if o.Err != nil {
+			b.Failure = o.Err.failure()
+		}
+		return p.do(b, Look)
+	case "":
+		b.Token = ""
+		return p.do(b, Look)
+	default:
+		b.Looks++
+		b.OperationAt, b.date, b.asked = o.StartedAt, o.Date, o.RetryAfter
+		return p.announced(b, now)
+	}
+}
+
+// deleted: the image in the way, or the failed one of this build, is on its way out.
+func (p Policy) deleted(b Build, now time.Time) (Build, Command) {
+	b.Token = ""
+	if b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts) {
+		return p.fail(b, *b.Failure, now)
+	}
+	return p.pause(b, now, p.Tick+p.TickLag, "waiting for the deletion")
+}
+
+// announced makes sure that the started event is out, then waits for the operation.
+func (p Policy) announced(b Build, now time.Time) (Build, Command) {
+	if !b.Announced {
+		return b, Command{Verb: Publish, Event: b.startedEvent(now)}
+	}
+	return p.watchLater(b, now)
+}
+
+// watchLater waits for ARM's work on the image, within the request's timeout.
+func (p Policy) watchLater(b Build, now time.Time) (Build, Command) {
+	_, working := b.deadlines(p.MaxWait)
+	wait, reason := p.nextLook(b.OperationAt, b.date, b.asked), "ARM is creating the image"
+	switch {
+	case b.Token == "":
+		wait = max(p.LookMin, min(p.LookMax, time.Duration(p.LookShare*float64(now.Sub(b.AcceptedAt)))))
+	case b.Looks == 0:
+		wait = p.FirstLook
+	}
+	if !now.Before(working) {
+		return p.fail(b, timedOut(b), now)
+	}
+	return p.later(b, earlier(now.Add(wait), working), reason)
+}
+
+// pause waits for something that is not ARM's work on this image, within MAX_WAIT.
+func (p Policy) pause(b Build, now time.Time, wait time.Duration, reason string) (Build, Command) {
+	waiting, _ := b.deadlines(p.MaxWait)
+	if !now.Before(waiting) {
+		if b.Failure != nil {
+			return p.fail(b, *b.Failure, now)
+		}
+		return p.fail(b, failure("WaitedTooLong", "the build could not go on within "+isoDuration(p.MaxWait)+" (MAX_WAIT): "+reason, true), now)
+	}
+	return p.later(b, earlier(now.Add(wait), waiting), reason)
+}
+
+// handOver leaves what a redelivered message must not do to a continuation. Its MessageId is that of the continuation
+// which an earlier delivery may have sent, so at most one of them goes on; it waits until that delivery cannot be alive.
+func (p Policy) handOver(b Build, now time.Time) (Build, Command) {
+	return p.later(b, now.Add(p.HandOver), "delivered before: handed on")
+}
+
+func (p Policy) later(b Build, at time.Time, reason string) (Build, Command) {
+	b.Seq++
+	return b, Command{Verb: Continue, At: at, Reason: reason}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

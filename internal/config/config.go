@@ -1,0 +1,174 @@
+// Package config is the handler's settings: every app setting, its default and its meaning, read once from the environment.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"goldmint/internal/build"
+	"goldmint/internal/iso8601"
+)
+
+// Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
+type Config struct {
+	Port int `env:"FUNCTIONS_CUSTOMHANDLER_PORT,required"` // set by the Functions host
+
+	ServiceBus ServiceBus
+	Queue      string `env:"BUILD_QUEUE" envDefault:"image-builds"` // requests, VM events and continuations
+	Topic      string `env:"EVENT_TOPIC" envDefault:"image-events"` // completion events
+
+	SubscriptionID string `env:"AZURE_SUBSCRIPTION_ID"`                                   // for requests that name none
+	ClientID       string `env:"AZURE_CLIENT_ID"`                                         // user-assigned identity for Resource Manager
+	ARMEndpoint    string `env:"ARM_ENDPOINT" envDefault:"https://management.azure.com"`  // plain http on loopback only
+	ARMAudience    string `env:"ARM_AUDIENCE" envDefault:"https://management.azure.com"`  // of the token for Resource Manager
+	EventSource    string `env:"EVENT_SOURCE" envDefault:"/goldmint"`                     // source of the published CloudEvents
+	LogLevel       string `env:"LOG_LEVEL" envDefault:"info"`                             // debug, info, warn or error
+
+	AllowedSubscriptions  []string `env:"ALLOWED_SUBSCRIPTIONS"`   // that may be written, comma separated; all where empty
+	AllowedResourceGroups []string `env:"ALLOWED_RESOURCE_GROUPS"` // that may be written, comma separated; all where empty
+
+	MaxWait           time.Duration `env:"MAX_WAIT" envDefault:"PT24H"`          // longest wait for ARM's allowance or for ARM to come back
+	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest life of one invocation, well inside functionTimeout
+	MaxConcurrent     int           `env:"MAX_CONCURRENT" envDefault:"32"`       // invocations at work at once; more wait their turn
+	PoisonDelivery    int           `env:"POISON_DELIVERY" envDefault:"5"`       // delivery count from which a message is poison
+	Attempts          int           `env:"BUILD_ATTEMPTS" envDefault:"3"`        // image creations ARM may accept for one build
+
+	FirstLook time.Duration `env:"FIRST_LOOK" envDefault:"PT5.5S"`  // first look at the operation after ARM's 201
+	LookTick  time.Duration `env:"LOOK_TICK" envDefault:"PT5.15S"`  // on which ARM's image operations end
+	LookShare float64       `env:"LOOK_SHARE" envDefault:"0.15"`    // after a minute, look again after this share of the time spent
+	LookMin   time.Duration `env:"LOOK_MIN" envDefault:"PT5S"`      // but not sooner
+	LookMax   time.Duration `env:"LOOK_MAX" envDefault:"PT30S"`     // and not later
+}
+
+// ServiceBus is the connection of the host's own trigger: a connection string, or a namespace with managed identity.
+type ServiceBus struct {
+	ConnectionString string `env:"ServiceBusConnection"`                           // only where no managed identity is to be had
+	Namespace        string `env:"ServiceBusConnection__fullyQualifiedNamespace"`  // NAME.servicebus.windows.net
+	Credential       string `env:"ServiceBusConnection__credential"`               // managedidentity, or empty
+	ClientID         string `env:"ServiceBusConnection__clientId"`                 // user-assigned identity
+}
+
+// Load reads the settings from the environment given as KEY=VALUE. The error lists every problem at once, one a line.
+func Load(environ []string) (Config, error) {
+	c, err := env.ParseAsWithOptions[Config](env.Options{
+		Environment: env.ToMap(environ),
+		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
+	})
+	problems := spell(err)
+	problems = append(problems, c.check()...)
+	if len(problems) == 0 {
+		return c, nil
+	}
+	return Config{}, fmt.Errorf("settings are not usable:\n  - %s\nhint: docs/settings.md lists every setting; in Azure they are the function app's app settings, locally local.settings.json",
+		strings.Join(problems, "\n  - "))
+}
+
+// Policy is the settings as the build knows them.
+func (c Config) Policy() build.Policy {
+	p := build.DefaultPolicy()
+	p.MaxWait, p.Attempts = c.MaxWait, c.Attempts
+	p.FirstLook, p.Tick, p.LookShare, p.LookMin, p.LookMax = c.FirstLook, c.LookTick, c.LookShare, c.LookMin, c.LookMax
+	p.HandOver = c.InvocationTimeout
+	return p
+}
+
+// spell puts the library's errors into one line each.
+func spell(err error) []string {
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		if err != nil {
+			return []string{err.Error()}
+		}
+		return nil
+	}
+	var problems []string
+	for _, e := range all.Errors {
+		var missing env.VarIsNotSetError
+		if errors.As(e, &missing) {
+			problems = append(problems, missing.Key+" is missing")
+			continue
+		}
+		problems = append(problems, e.Error())
+	}
+	return problems
+}
+
+func parseDuration(s string) (any, error) {
+	d, err := iso8601.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
+
+// check holds what types cannot say.
+func (c Config) check() []string {
+	var problems []string
+	add := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Sprintf(format, args...))
+		}
+	}
+	sb := c.ServiceBus
+	add(sb.ConnectionString == "" && sb.Namespace == "", "ServiceBusConnection is missing: set it to a connection string, or set ServiceBusConnection__fullyQualifiedNamespace for managed identity")
+	add(sb.ConnectionString != "" && sb.Namespace != "", "ServiceBusConnection and ServiceBusConnection__fullyQualifiedNamespace are both set: keep one")
+	add(sb.ConnectionString != "" && !strings.Contains(sb.ConnectionString, "Endpoint="), "ServiceBusConnection is not a connection string (Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…)")
+	add(strings.ContainsAny(sb.Namespace, "/: "), "ServiceBusConnection__fullyQualifiedNamespace is a host name such as NAME.servicebus.windows.net, without sb:// or a port")
+	add(sb.Credential != "" && !strings.EqualFold(sb.Credential, "managedidentity"), "ServiceBusConnection__credential is %q: only managedidentity is known", sb.Credential)
+	add(c.SubscriptionID != "" && !guid.MatchString(c.SubscriptionID), "AZURE_SUBSCRIPTION_ID is %q, not a GUID", c.SubscriptionID)
+	for _, s := range c.AllowedSubscriptions {
+		add(!guid.MatchString(s), "ALLOWED_SUBSCRIPTIONS holds %q, not a GUID", s)
+	}
+	if err := checkEndpoint(c.ARMEndpoint); err != nil {
+		add(true, "ARM_ENDPOINT: %v", err)
+	}
+	add(!oneOf(c.LogLevel, "debug", "info", "warn", "error"), "LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
+	within := func(name string, d, low, high time.Duration) {
+		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
+	}
+	within("MAX_WAIT", c.MaxWait, time.Minute, 6*24*time.Hour)
+	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, 4*time.Minute)
+	within("FIRST_LOOK", c.FirstLook, 0, time.Minute)
+	within("LOOK_TICK", c.LookTick, 10*time.Millisecond, time.Minute)
+	within("LOOK_MIN", c.LookMin, 0, c.LookMax)
+	within("LOOK_MAX", c.LookMax, c.LookMin, 10*time.Minute)
+	add(c.LookShare < 0 || c.LookShare > 1, "LOOK_SHARE is %g, not between 0 and 1", c.LookShare)
+	add(c.MaxConcurrent < 1, "MAX_CONCURRENT is %d: use 1 or more", c.MaxConcurrent)
+	add(c.PoisonDelivery < 2, "POISON_DELIVERY is %d: use 2 or more", c.PoisonDelivery)
+	add(c.Attempts < 1 || c.Attempts > 10, "BUILD_ATTEMPTS is %d, not between 1 and 10", c.Attempts)
+	return problems
+}
+
+// checkEndpoint allows https anywhere and plain http on a loopback address only, so that no token travels in the clear.
+func checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("%q is not an endpoint such as https://management.azure.com", endpoint)
+	}
+	if u.Scheme == "https" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%q must be https (plain http is for a loopback address)", endpoint)
+}
+
+func oneOf(s string, list ...string) bool {
+	for _, v := range list {
+		if s == v {
+			return true
+		}
+	}
+	return false
+}

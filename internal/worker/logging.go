@@ -1,0 +1,64 @@
+package worker
+
+import (
+	"go.uber.org/zap"
+
+	"goldmint/internal/build"
+	"goldmint/internal/event"
+)
+
+// The log events that alerts and the workbook query. infra/queries names them and their fields.
+const (
+	logStarted      = "build_started"
+	logEnded        = "build_ended"
+	logContinued    = "continued"
+	logThrottled    = "throttled"
+	logRejected     = "rejected"
+	logDeadLettered = "dead_lettered"
+	logPoison       = "poison"
+)
+
+// logDone tells what came of a command.
+func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen build.Observation) {
+	if do.Verb != build.Publish {
+		log.Debug("step", zap.String("step", string(do.Verb)), zap.Any("seen", redacted(seen)))
+		return
+	}
+	d := do.Event.Data
+	fields := []zap.Field{
+		zap.String("imageId", b.ImageID()), zap.String("location", d.Location), zap.String("subscriptionId", b.SubscriptionID),
+		zap.Int("attempts", b.Attempts),
+	}
+	switch do.Event.Type {
+	case event.Started:
+		log.Info(logStarted, fields...)
+	case event.Succeeded, event.Failed:
+		code, outcome := "", "succeeded"
+		if d.Error != nil {
+			code, outcome = d.Error.Code, "failed"
+		}
+		log.Info(logEnded, append(fields, zap.String("outcome", outcome), zap.String("code", code), zap.Float64("durationSeconds", d.DurationSeconds))...)
+	}
+}
+
+// logTrouble tells that a command did not go through.
+func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err error) {
+	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.Error(err))
+	if t.Err != nil && t.Err.Meaning() == build.Throttled {
+		location := ""
+		if b.Request.Image.Location != nil {
+			location = *b.Request.Image.Location
+		}
+		log.Warn(logThrottled, zap.Float64("retryAfterSeconds", t.Err.RetryAfter.Seconds()), zap.String("subscriptionId", b.SubscriptionID),
+			zap.String("location", location))
+	}
+}
+
+// redacted is an observation without the resume token.
+func redacted(seen build.Observation) build.Observation {
+	if a, ok := seen.(build.Accepted); ok && a.Token != "" {
+		a.Token = "(resume token)"
+		return a
+	}
+	return seen
+}

@@ -1,0 +1,185 @@
+package worker
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"goldmint/internal/build"
+	"goldmint/internal/event"
+	"goldmint/internal/request"
+)
+
+// refusal is why a message can never succeed. It ends as a rejected event and in the dead-letter queue.
+type refusal struct {
+	reason   string // PascalCase, of the dead-letter queue
+	text     string // for a person
+	buildID  string
+	digest   string
+	problems []request.Problem
+}
+
+func (r *refusal) Error() string { return r.reason + ": " + r.text }
+
+// decode finds out which of the three kinds a message is and makes the build of it.
+func (w *Worker) decode(m Message) (build.Build, error) {
+	var b build.Build
+	var err error
+	switch kindOf(m.Body) {
+	case kindContinuation:
+		b, err = w.decodeContinuation(m.Body)
+	default:
+		b, err = w.decodeRequest(m)
+	}
+	if err == nil {
+		err = w.Rules.allow(b)
+	}
+	var refused *refusal
+	if errors.As(err, &refused) && refused.digest == "" {
+		refused.buildID, refused.digest = idOf(m), digestOf(m.Body)
+	}
+	return b, err
+}
+
+type kind int
+
+const (
+	kindRequest kind = iota
+	kindContinuation
+	kindVMEvent
+)
+
+// kindOf tells the kinds apart by the envelope: a CloudEvent of Goldmint's own, any other event, or a bare request.
+func kindOf(body []byte) kind {
+	trimmed := bytes.TrimSpace(body)
+	if bytes.HasPrefix(trimmed, []byte("[")) {
+		return kindVMEvent
+	}
+	var envelope struct {
+		SpecVersion *json.RawMessage `json:"specversion"`
+		EventType   *json.RawMessage `json:"eventType"`
+		Type        json.RawMessage  `json:"type"`
+	}
+	if json.Unmarshal(body, &envelope) != nil {
+		return kindRequest // whose decoder says what is wrong
+	}
+	switch {
+	case string(envelope.Type) == `"`+continuationType+`"`:
+		return kindContinuation
+	case envelope.SpecVersion != nil, envelope.EventType != nil:
+		return kindVMEvent
+	}
+	return kindRequest
+}
+
+func (w *Worker) decodeRequest(m Message) (build.Build, error) {
+	r, err := request.Decode(m.Body)
+	var invalid *request.Invalid
+	if errors.As(err, &invalid) {
+		return build.Build{}, &refusal{reason: invalid.Reason, text: invalid.Error(), problems: invalid.Problems}
+	}
+	if err != nil {
+		return build.Build{}, err
+	}
+	r = r.WithIdentity(m.ID, m.SequenceNumber)
+	return build.New(r, w.Rules.DefaultSubscription, m.EnqueuedAt), nil
+}
+
+// continuationType is the CloudEvents type of Goldmint's own messages to itself.
+const continuationType = "goldmint.build.continuation"
+
+// envelope is a continuation as it travels: a CloudEvent in structured JSON.
+type envelope struct {
+	SpecVersion     string      `json:"specversion"`
+	ID              string      `json:"id"`
+	Source          string      `json:"source"`
+	Type            string      `json:"type"`
+	Subject         string      `json:"subject"`
+	Time            time.Time   `json:"time"`
+	DataContentType string      `json:"datacontenttype"`
+	Data            build.Build `json:"data"`
+}
+
+// continuation is the message that brings the build back. Its MessageId names the build, the link of the chain and the
+// message that was handled: stable when that message is delivered again, new after a resubmit, not to be guessed.
+func continuation(b build.Build, handled Message, source string, now time.Time) (Outgoing, error) {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", handled.SequenceNumber, handled.EnqueuedAt.UnixNano()))
+	id := fmt.Sprintf("%s/%d/%s", b.Key(), b.Seq, hex.EncodeToString(sum[:8]))
+	body, err := json.Marshal(envelope{
+		SpecVersion: "1.0", ID: id, Source: source, Type: continuationType, Subject: b.ImageID(), Time: now.UTC(),
+		DataContentType: "application/json", Data: b,
+	})
+	if err != nil {
+		return Outgoing{}, fmt.Errorf("encode the continuation of %s: %w", b.Key(), err)
+	}
+	return Outgoing{ID: id, ContentType: event.ContentType, Body: body, Subject: continuationType, CorrelationID: b.Request.ID}, nil
+}
+
+// maxContinuation is what the largest request, its build and a resume token need, and some.
+const maxContinuation = request.MaxBytes + 64<<10
+
+func (w *Worker) decodeContinuation(body []byte) (build.Build, error) {
+	refuse := func(format string, args ...any) (build.Build, error) {
+		return build.Build{}, &refusal{reason: "InvalidContinuation", text: fmt.Sprintf(format, args...)}
+	}
+	if len(body) > maxContinuation {
+		return refuse("the continuation has %d bytes, more than %d", len(body), maxContinuation)
+	}
+	var e envelope
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&e); err != nil {
+		return refuse("the continuation cannot be read: %v", err)
+	}
+	if err := e.Data.Check(w.Policy, w.Now()); err != nil {
+		return refuse("the continuation does not fit its build: %v", err)
+	}
+	return e.Data, nil
+}
+
+// allow holds the handler's own rules against the build.
+func (r Rules) allow(b build.Build) error {
+	refuse := func(reason, format string, args ...any) error {
+		return &refusal{reason: reason, text: fmt.Sprintf(format, args...), buildID: b.Request.ID, digest: b.Digest}
+	}
+	switch {
+	case b.SubscriptionID == "":
+		return refuse("SubscriptionMissing", "subscriptionId is missing, and the handler has no default (AZURE_SUBSCRIPTION_ID)")
+	case !allowed(r.AllowedSubscriptions, b.SubscriptionID):
+		return refuse("SubscriptionNotAllowed", "subscription %s is not one that this Goldmint may write (ALLOWED_SUBSCRIPTIONS)", b.SubscriptionID)
+	case !allowed(r.AllowedResourceGroups, b.Request.ResourceGroup):
+		return refuse("ResourceGroupNotAllowed", "resource group %s is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS)", b.Request.ResourceGroup)
+	}
+	return nil
+}
+
+func allowed(list []string, name string) bool {
+	for _, v := range list {
+		if strings.EqualFold(v, name) {
+			return true
+		}
+	}
+	return len(list) == 0
+}
+
+// idOf is the build id of a message that cannot be decoded: what it says of itself, where that has the form of an id.
+func idOf(m Message) string {
+	var said struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal(m.Body, &said)
+	if !request.ValidID(said.ID) {
+		said.ID = ""
+	}
+	return request.Request{ID: said.ID}.WithIdentity(m.ID, m.SequenceNumber).ID
+}
+
+func digestOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,78 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"goldmint/internal/build"
+	"goldmint/internal/event"
+)
+
+// undecoded is how many deliveries beyond PoisonDelivery a message is still decoded: one that kills the process while it
+// is decoded has to end too.
+const undecoded = 3
+
+// reject publishes that the message can never succeed, then dead-letters it.
+func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Logger) error {
+	e := event.Event{
+		ID: event.ID(r.buildID, r.digest, event.Refused), Source: w.Rules.EventSource, Type: event.Rejected, Time: w.Now(),
+		Data: event.Data{
+			BuildID: r.buildID, Digest: r.digest,
+			Error: &event.Error{Code: r.reason, Message: r.text},
+		},
+	}
+	for _, p := range r.problems {
+		e.Data.Problems = append(e.Data.Problems, event.Problem{Path: p.Path, Message: p.Message})
+	}
+	if err := w.Bus.Publish(ctx, e); err != nil {
+		return fmt.Errorf("publish the rejection: %w", err)
+	}
+	log.Warn(logRejected, zap.String("buildId", r.buildID), zap.String("reason", r.reason), zap.String("problems", event.Clean(r.text)))
+	return w.deadLetter(ctx, m, r.reason, r.text, log)
+}
+
+// poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever.
+func (w *Worker) poison(ctx context.Context, m Message, b build.Build, log *zap.Logger) error {
+	image, err := w.lookForPoison(ctx, b)
+	text := fmt.Sprintf("delivered %d times without being dealt with; last step: %s", m.DeliveryCount, stepName(b))
+	e := b.Poisoned(image, text, w.Now())
+	if err != nil {
+		log.Warn("trouble", zap.String("step", string(build.Look)), zap.Error(err))
+	}
+	e.Source = w.Rules.EventSource
+	if err := w.Bus.Publish(ctx, e); err != nil {
+		return fmt.Errorf("publish the end of a poison message: %w", err)
+	}
+	log.Error(logPoison, zap.String("outcome", e.Type), zap.String("step", stepName(b)))
+	return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
+}
+
+const remedy = "Look at the handler's log for this build id; once the cause is gone, `goldmint dead-letters resubmit` sends it again."
+
+func (w *Worker) lookForPoison(ctx context.Context, b build.Build) (build.Image, error) {
+	ctx, cancel := w.forARM(ctx)
+	defer cancel()
+	return w.ARM.Image(ctx, b.ImageID())
+}
+
+// discard dead-letters a message that is not even decoded any more.
+func (w *Worker) discard(ctx context.Context, m Message, log *zap.Logger) error {
+	return w.deadLetter(ctx, m, "PoisonMessage", fmt.Sprintf("delivered %d times, and the handler never lived to read it. %s", m.DeliveryCount, remedy), log)
+}
+
+func (w *Worker) deadLetter(ctx context.Context, m Message, reason, text string, log *zap.Logger) error {
+	if err := w.Bus.DeadLetter(ctx, m.LockToken, reason, event.Clean(text)); err != nil {
+		return fmt.Errorf("dead-letter the message: %w", err)
+	}
+	log.Warn(logDeadLettered, zap.String("reason", reason))
+	return nil
+}
+
+func stepName(b build.Build) string {
+	if b.Step == "" {
+		return "none"
+	}
+	return string(b.Step)
+}
