@@ -1,0 +1,3 @@
+// Package functions is the Azure Functions host's side of the custom-handler
+// protocol.
+package functions

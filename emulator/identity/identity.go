@@ -1,0 +1,90 @@
+// Package identity is the managed-identity endpoint that Azure gives an App
+// Service or Functions app, on loopback: the real
+// azidentity.ManagedIdentityCredential gets its tokens here.
+//
+// The process that asks needs two environment variables, IDENTITY_ENDPOINT
+// ([Server.Endpoint]) and IDENTITY_HEADER ([Server.Secret]). The tokens are
+// signed with a key that only the server has; a service on loopback accepts
+// them by [Server.Valid].
+//
+// azidentity caches tokens in one cache per process, whatever the endpoint: a
+// test that asks two servers for the same resource and identity gets the first
+// server's token from both.
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Options says where a server listens and whom it serves.
+type Options struct {
+	// Addr is the TCP address to listen on, "127.0.0.1:0" if empty.
+	Addr string
+	// ClientIDs are the user-assigned identities that the app has. Empty: any.
+	ClientIDs []string
+	// Lifetime is how long a token is valid; zero is 24 hours, as in Azure.
+	Lifetime time.Duration
+}
+
+// Server is one managed-identity endpoint. Its methods are safe for concurrent
+// use.
+type Server struct {
+	options  Options
+	listener net.Listener
+	server   *http.Server
+	secret   string
+	key      []byte
+	now      func() time.Time
+}
+
+// TB is the part of testing.TB that [Start] needs.
+type TB interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// Start runs a server for the time of a test.
+func Start(t TB, options Options) *Server {
+	t.Helper()
+	s, err := Listen(options)
+	if err != nil {
+		t.Fatalf("identity: %v", err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Listen starts a server. The caller closes it.
+func Listen(options Options) (*Server, error) {
+	if options.Addr == "" {
+		options.Addr = "127.0.0.1:0"
+	}
+	if options.Lifetime == 0 {
+		options.Lifetime = 24 * time.Hour
+	}
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", options.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for managed identity: %w", err)
+	}
+	s := &Server{options: options, listener: listener, secret: rand.Text(), key: []byte(rand.Text()), now: time.Now}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /msi/token", s.serveToken)
+	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.server.Serve(listener) }()
+	return s, nil
+}
+
+// Endpoint is the value of IDENTITY_ENDPOINT.
+func (s *Server) Endpoint() string { return "http://" + s.listener.Addr().String() + "/msi/token" }
+
+// Secret is the value of IDENTITY_HEADER.
+func (s *Server) Secret() string { return s.secret }
+
+// Close stops the server. Its tokens stay valid until they expire.
+func (s *Server) Close() { _ = s.server.Close() }

@@ -1,0 +1,177 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+)
+
+// resource is another one in every test: azidentity's cache is the process's.
+func resource(t *testing.T) string {
+	t.Helper()
+	return "https://" + uuid.NewString() + ".example.net"
+}
+
+// token asks for a token as the deployed handler does.
+func token(t *testing.T, s *Server, id azidentity.ManagedIDKind, resource string) (string, error) {
+	t.Helper()
+	t.Setenv("IDENTITY_ENDPOINT", s.Endpoint())
+	t.Setenv("IDENTITY_HEADER", s.Secret())
+	return tokenFromEnvironment(t, id, resource)
+}
+
+func tokenFromEnvironment(t *testing.T, id azidentity.ManagedIDKind, resource string) (string, error) {
+	t.Helper()
+	credential, err := azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := credential.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{resource + "/.default"}})
+	return got.Token, err
+}
+
+func TestEveryKindOfIdentityGetsAToken(t *testing.T) {
+	const vmID = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/goldmint"
+	for name, id := range map[string]azidentity.ManagedIDKind{
+		"system":      nil,
+		"client id":   azidentity.ClientID("8f0f6a0e-5d6e-4f0e-9f57-6d2f6b8e1c11"),
+		"resource id": azidentity.ResourceID(vmID),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, resource := Start(t, Options{}), resource(t)
+			got, err := token(t, s, id, resource)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !s.Valid(got, resource) || !s.Valid(got, resource+"/") {
+				t.Errorf("the server does not know its own token %q", got)
+			}
+		})
+	}
+}
+
+func TestAKnownClientIDIsServedAndAnUnknownOneRefused(t *testing.T) {
+	s := Start(t, Options{ClientIDs: []string{"8F0F6A0E-5d6e-4f0e-9f57-6d2f6b8e1c11"}})
+	if _, err := token(t, s, azidentity.ClientID("8f0f6a0e-5d6e-4f0e-9f57-6d2f6b8e1c11"), resource(t)); err != nil {
+		t.Errorf("the app's identity gets %v", err)
+	}
+	for _, id := range []azidentity.ManagedIDKind{
+		azidentity.ClientID("11111111-5d6e-4f0e-9f57-6d2f6b8e1c11"),
+		azidentity.ResourceID("/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/other"),
+	} {
+		_, err := token(t, s, id, resource(t))
+		if err == nil || !strings.Contains(err.Error(), "No User Assigned or Delegated Managed Identity found") {
+			t.Errorf("the unknown identity %v gets the error %v", id, err)
+		}
+	}
+}
+
+func TestAWrongHeaderIsRefused(t *testing.T) {
+	s := Start(t, Options{})
+	t.Setenv("IDENTITY_ENDPOINT", s.Endpoint())
+	t.Setenv("IDENTITY_HEADER", "not "+s.Secret())
+	if _, err := tokenFromEnvironment(t, nil, resource(t)); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("a wrong IDENTITY_HEADER gets the error %v, want a 401", err)
+	}
+}
+
+func TestATokenIsValidForItsServerItsResourceAndItsTime(t *testing.T) {
+	now := time.Now()
+	s, other, resource := Start(t, Options{Lifetime: time.Hour}), Start(t, Options{}), resource(t)
+	s.now = func() time.Time { return now }
+	got, err := token(t, s, nil, resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, _, _ := cutLast(got)
+	for what, valid := range map[string]bool{
+		"another resource":  s.Valid(got, resource+".uk"),
+		"another server":    other.Valid(got, resource),
+		"no signature":      s.Valid(signed, resource),
+		"another signature": s.Valid(signed+".AAAA", resource),
+		"no token":          s.Valid("", resource),
+	} {
+		if valid {
+			t.Errorf("%s is valid", what)
+		}
+	}
+	now = now.Add(time.Hour - 2*time.Second)
+	if !s.Valid(got, resource) {
+		t.Error("the token is not valid until its end")
+	}
+	now = now.Add(2 * time.Second)
+	if s.Valid(got, resource) {
+		t.Error("the token is valid after its end")
+	}
+}
+
+// TestAnExpiringTokenIsRenewed holds that the credential sees the lifetime: it
+// takes a token that ends within five minutes for one that has ended.
+func TestAnExpiringTokenIsRenewed(t *testing.T) {
+	for lifetime, renewed := range map[time.Duration]bool{time.Minute: true, time.Hour: false} {
+		s, resource := Start(t, Options{Lifetime: lifetime}), resource(t)
+		first, err := token(t, s, nil, resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := token(t, s, nil, resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (first != second) != renewed {
+			t.Errorf("tokens that live %v: renewed is %t, want %t", lifetime, first != second, renewed)
+		}
+	}
+}
+
+func TestErrorsAreAppServices(t *testing.T) {
+	s := Start(t, Options{ClientIDs: []string{"a"}})
+	for query, want := range map[string]int{
+		"api-version=2019-08-01&resource=r":             http.StatusOK,
+		"api-version=2019-08-01&resource=r&client_id=A": http.StatusOK,
+		"api-version=2019-08-01&resource=r&client_id=b": http.StatusBadRequest,
+		"api-version=2019-08-01":                        http.StatusBadRequest,
+		"api-version=2017-09-01&resource=r":             http.StatusBadRequest,
+	} {
+		if got, _ := get(t, s, s.Secret(), query); got != want {
+			t.Errorf("%s answers %d, want %d", query, got, want)
+		}
+	}
+	status, body := get(t, s, "wrong", "api-version=2019-08-01&resource=r")
+	var keys []string
+	for _, key := range []string{"statusCode", "message", "correlationId"} {
+		if body[key] != nil {
+			keys = append(keys, key)
+		}
+	}
+	if diff := cmp.Diff([]string{"statusCode", "message", "correlationId"}, keys); status != http.StatusUnauthorized || diff != "" {
+		t.Errorf("a wrong header answers %d %v", status, body)
+	}
+}
+
+func get(t *testing.T, s *Server, secret, query string) (int, map[string]any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Endpoint()+"?"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-IDENTITY-HEADER", secret)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var body map[string]any
+	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, body
+}

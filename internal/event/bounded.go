@@ -1,0 +1,80 @@
+package event
+
+// Bounds in characters. Encoded, a character takes six bytes at worst, so an
+// event's error and problems stay below 6 × (maxMessage + maxRest) bytes.
+const (
+	maxWord    = 256    // codes, names and the like
+	maxPlace   = 2_048  // resource IDs, URLs, targets
+	maxMessage = 4_096  // of an error
+	maxRest    = 10_000 // of all details and problems together
+	maxDetail  = 2_048  // of one detail or problem
+	maxLevels  = 4      // of details in details
+)
+
+// bounded is e with durations filled in and with foreign text cleaned and cut.
+// Metadata is the requester's own, checked when the request was decoded.
+func (e Event) bounded() Event {
+	d := e.Data.withDurations()
+	d.Source.ID = Clean(d.Source.ID, maxPlace)
+	rest := budget{left: maxRest}
+	if d.Error != nil {
+		bounded := *d.Error
+		bounded.Code = Clean(bounded.Code, maxWord)
+		bounded.Message = Clean(bounded.Message, maxMessage)
+		bounded.Target = Clean(bounded.Target, maxPlace)
+		bounded.Details = rest.details(bounded.Details, maxLevels)
+		d.Error = &bounded
+	}
+	d.Problems = rest.problems(d.Problems)
+	e.Data = d
+	return e
+}
+
+// budget is what is left of maxRest.
+type budget struct{ left int }
+
+// entryCost stands for the JSON around the texts of one entry.
+const entryCost = 16
+
+func (b *budget) take(s string, limit int) string {
+	s = Clean(s, min(limit, max(b.left, 0)))
+	b.left -= length(s)
+	return s
+}
+
+func (b *budget) details(all []Detail, levels int) []Detail {
+	if len(all) == 0 {
+		return nil
+	}
+	if levels == 0 {
+		return []Detail{{Message: mark}}
+	}
+	var kept []Detail
+	for _, d := range all {
+		if b.left -= entryCost; b.left < length(mark) {
+			return append(kept, Detail{Message: mark})
+		}
+		kept = append(kept, Detail{
+			Code:    b.take(d.Code, maxWord),
+			Message: b.take(d.Message, maxDetail),
+			Target:  b.take(d.Target, maxPlace),
+			Details: b.details(d.Details, levels-1),
+		})
+	}
+	return kept
+}
+
+func (b *budget) problems(all []Problem) []Problem {
+	var kept []Problem
+	for _, p := range all {
+		if b.left -= entryCost; b.left < length(mark) {
+			return append(kept, Problem{Message: mark})
+		}
+		kept = append(kept, Problem{
+			Pointer: b.take(p.Pointer, maxDetail),
+			Path:    b.take(p.Path, maxDetail),
+			Message: b.take(p.Message, maxDetail),
+		})
+	}
+	return kept
+}

@@ -1,0 +1,80 @@
+package event
+
+import "time"
+
+// Data is what an event says. Which fields are set depends on the type; see
+// schema/event.schema.json.
+type Data struct {
+	BuildID          string            `json:"buildId"`
+	Digest           string            `json:"digest,omitempty"` // of the request; of the body when that could not be read
+	ImageID          string            `json:"imageId,omitempty"`
+	Name             string            `json:"name,omitempty"`
+	ResourceGroup    string            `json:"resourceGroup,omitempty"`
+	SubscriptionID   string            `json:"subscriptionId,omitempty"`
+	Location         string            `json:"location,omitempty"`
+	HyperVGeneration string            `json:"hyperVGeneration,omitempty"`
+	Source           Source            `json:"source,omitzero"`
+	RequestedAt      time.Time         `json:"requestedAt,omitzero"`     // the message was enqueued
+	StartedAt        time.Time         `json:"startedAt,omitzero"`       // Azure accepted the first PUT
+	EndedAt          time.Time         `json:"endedAt,omitzero"`         // the outcome was known
+	DurationSeconds  float64           `json:"durationSeconds,omitzero"` // from started to ended
+	WaitSeconds      float64           `json:"waitSeconds,omitzero"`     // from requested to started
+	Attempts         int               `json:"attempts,omitzero"`        // PUTs that Azure accepted
+	Metadata         map[string]string `json:"metadata,omitempty"`       // the request's own
+	Error            *Error            `json:"error,omitempty"`          // failed and rejected
+	Problems         []Problem         `json:"problems,omitempty"`       // rejected: what to correct
+}
+
+// Source is what the image is made from.
+type Source struct {
+	Type string `json:"type"` // virtualMachine, managedDisk, snapshot or blob
+	ID   string `json:"id"`   // a resource ID, or the blob's URL
+}
+
+// Error is why a build failed or a message was rejected, in Azure's words
+// where they are Azure's.
+type Error struct {
+	Code      string   `json:"code"`
+	Message   string   `json:"message"`
+	Target    string   `json:"target,omitempty"`
+	Details   []Detail `json:"details,omitempty"`
+	Retryable bool     `json:"retryable"` // the same request may succeed later
+}
+
+// Detail is one of the errors that an error is made of.
+type Detail struct {
+	Code    string   `json:"code,omitempty"`
+	Message string   `json:"message,omitempty"`
+	Target  string   `json:"target,omitempty"`
+	Details []Detail `json:"details,omitempty"`
+}
+
+// Problem is one thing to correct in a rejected request.
+type Problem struct {
+	Pointer string `json:"pointer"` // JSON pointer into the request
+	Path    string `json:"path"`    // the same for people
+	Message string `json:"message"`
+}
+
+func (d Data) code() string {
+	if d.Error == nil {
+		return ""
+	}
+	return d.Error.Code
+}
+
+// Between fills in the durations from the times that are known.
+func (d Data) withDurations() Data {
+	if !d.RequestedAt.IsZero() && !d.StartedAt.IsZero() {
+		d.WaitSeconds = seconds(d.StartedAt.Sub(d.RequestedAt))
+	}
+	if !d.StartedAt.IsZero() && !d.EndedAt.IsZero() {
+		d.DurationSeconds = seconds(d.EndedAt.Sub(d.StartedAt))
+	}
+	return d
+}
+
+// seconds has milliseconds; clocks that disagree do not make it negative.
+func seconds(d time.Duration) float64 {
+	return float64(max(d, 0).Milliseconds()) / 1000
+}

@@ -1,0 +1,152 @@
+// Package event is what Goldmint tells the world about a build: CloudEvents
+// 1.0 in structured JSON, one when a build starts and one when it ends, or one
+// that says why a message was refused.
+//
+// An event is always safe to publish: however large or hostile what Azure or a
+// sender wrote, its JSON stays below [MaxBytes], on single lines, and without
+// the query strings in which URLs carry their signatures.
+package event
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/messaging"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+)
+
+// ContentType is that of an event's JSON.
+const ContentType = "application/cloudevents+json"
+
+// MaxBytes is the size that an event's JSON never exceeds, well within the
+// 256 KB that Service Bus carries.
+const MaxBytes = 200_000
+
+// The types of events. Succeeded and Failed end a build; Rejected refuses a
+// message that is no valid request.
+const (
+	Started   = "goldmint.build.started"
+	Succeeded = "goldmint.build.succeeded"
+	Failed    = "goldmint.build.failed"
+	Rejected  = "goldmint.build.rejected"
+)
+
+// Event is one published event.
+type Event struct {
+	ID      string    // see ID; unique within the source, the same when published again
+	Source  string    // who publishes: the function app, as a URI reference
+	Type    string    // one of the constants above
+	Subject string    // the image's resource ID; empty when a rejected message named none
+	Time    time.Time // when it happened
+	Data    Data
+}
+
+// ID is the id of the event of the given type about the build with the given
+// key (request.Key): <build id>/<digest12>/started, ended or rejected. Success
+// and failure share one id, so that a build cannot have both.
+func ID(key, eventType string) string {
+	switch eventType {
+	case Started:
+		return key + "/started"
+	case Rejected:
+		return key + "/rejected"
+	default:
+		return key + "/ended"
+	}
+}
+
+// Ends reports whether the event is the last one of its build.
+func (e Event) Ends() bool {
+	return e.Type == Succeeded || e.Type == Failed
+}
+
+// Properties are the Service Bus application properties by which a
+// subscription can filter: type, buildId, name, location and so on, each a
+// string. What is empty is left out.
+func (e Event) Properties() map[string]any {
+	properties := map[string]any{}
+	for name, value := range map[string]string{
+		"type":             e.Type,
+		"buildId":          e.Data.BuildID,
+		"digest":           e.Data.Digest,
+		"imageId":          e.Data.ImageID,
+		"name":             e.Data.Name,
+		"resourceGroup":    e.Data.ResourceGroup,
+		"subscriptionId":   e.Data.SubscriptionID,
+		"location":         e.Data.Location,
+		"hyperVGeneration": e.Data.HyperVGeneration,
+		"sourceType":       e.Data.Source.Type,
+		"errorCode":        e.Data.code(),
+	} {
+		if value != "" {
+			properties[name] = value
+		}
+	}
+	return properties
+}
+
+// MarshalJSON writes the event as a structured CloudEvent, bounded and clean.
+func (e Event) MarshalJSON() ([]byte, error) {
+	e = e.bounded()
+	ce := messaging.CloudEvent{
+		ID:              e.ID,
+		Source:          e.Source,
+		SpecVersion:     "1.0",
+		Type:            e.Type,
+		DataContentType: to.Ptr("application/json"),
+		Data:            e.Data,
+		Time:            to.Ptr(e.Time.UTC()),
+	}
+	if e.Subject != "" {
+		ce.Subject = &e.Subject
+	}
+	return json.Marshal(ce)
+}
+
+// Parse reads an event as Goldmint publishes it. Fields it does not know are
+// passed over, so that old readers understand newer writers.
+func Parse(body []byte) (Event, error) {
+	var ce messaging.CloudEvent
+	if err := json.Unmarshal(body, &ce); err != nil {
+		return Event{}, fmt.Errorf("read event: %w", err)
+	}
+	text, ok := ce.Data.([]byte)
+	switch {
+	case ce.SpecVersion != "1.0":
+		return Event{}, fmt.Errorf("read event %q: CloudEvents version %q is not 1.0", ce.ID, ce.SpecVersion)
+	case !known(ce.Type):
+		return Event{}, fmt.Errorf("read event %q: type %q is none of Goldmint's", ce.ID, ce.Type)
+	case ce.Time == nil:
+		return Event{}, fmt.Errorf("read event %q: it has no time", ce.ID)
+	case !ok:
+		return Event{}, errors.New("read event: it has no data")
+	}
+	e := Event{ID: ce.ID, Source: ce.Source, Type: ce.Type, Time: *ce.Time}
+	if ce.Subject != nil {
+		e.Subject = *ce.Subject
+	}
+	if err := json.Unmarshal(text, &e.Data); err != nil {
+		return Event{}, fmt.Errorf("read data of event %q: %w", ce.ID, err)
+	}
+	return e, nil
+}
+
+// UnmarshalJSON is [Parse].
+func (e *Event) UnmarshalJSON(body []byte) error {
+	parsed, err := Parse(body)
+	if err != nil {
+		return err
+	}
+	*e = parsed
+	return nil
+}
+
+func known(eventType string) bool {
+	switch eventType {
+	case Started, Succeeded, Failed, Rejected:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,91 @@
+package request
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"goldmint/internal/iso8601"
+)
+
+// wire is a request as JSON.
+type wire struct {
+	ID             string            `json:"id,omitempty"`
+	SubscriptionID string            `json:"subscriptionId,omitempty"`
+	ResourceGroup  string            `json:"resourceGroup"`
+	Name           string            `json:"name"`
+	IfExists       IfExists          `json:"ifExists"`
+	Timeout        string            `json:"timeout"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	Image          json.RawMessage   `json:"image"`
+}
+
+// Canonical is the one JSON text of a request: defaults written out, fields in
+// a fixed order, names sorted, nothing escaped that need not be. Decoding it
+// gives r again.
+func (r Request) Canonical() []byte {
+	return encode(wire{
+		ID:             r.ID,
+		SubscriptionID: r.SubscriptionID,
+		ResourceGroup:  r.ResourceGroup,
+		Name:           r.Name,
+		IfExists:       r.IfExists,
+		Timeout:        iso8601.Format(r.Timeout),
+		Metadata:       r.Metadata,
+		Image:          canonicalImage(r),
+	})
+}
+
+// MarshalJSON writes the canonical form.
+func (r Request) MarshalJSON() ([]byte, error) {
+	return r.Canonical(), nil
+}
+
+// UnmarshalJSON reads a request inside one of Goldmint's own messages as
+// strictly as [Decode] does. It allows four times the size, for the text
+// around may have escaped characters that the sender had not.
+func (r *Request) UnmarshalJSON(body []byte) error {
+	decoded, err := decode(body, 4*MaxBytes)
+	if err != nil {
+		return err
+	}
+	*r = decoded
+	return nil
+}
+
+// Digest is the hex SHA-256 of the canonical form without the id: it tells
+// whether two requests ask for the same. The handler's default subscription is
+// no part of it.
+func (r Request) Digest() string {
+	r.ID = ""
+	sum := sha256.Sum256(r.Canonical())
+	return hex.EncodeToString(sum[:])
+}
+
+// canonicalImage goes through plain values once more, because the SDK's
+// encoder escapes <, > and &.
+func canonicalImage(r Request) json.RawMessage {
+	text, err := json.Marshal(r.Image)
+	if err != nil {
+		panic(fmt.Sprintf("encode image %q: %v", r.Name, err)) // strings, numbers and maps only
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var plain any
+	if err := decoder.Decode(&plain); err != nil {
+		panic(fmt.Sprintf("read back image %q: %v", r.Name, err))
+	}
+	return encode(plain)
+}
+
+func encode(v any) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(fmt.Sprintf("encode request: %v", err)) // strings, numbers and maps only
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

@@ -1,0 +1,158 @@
+package request
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
+	"goldmint/internal/iso8601"
+)
+
+// Decode reads a build request. What is left out gets its default, ids get
+// their leading slash and an image from a blob its generation; every other
+// value stays as given. The error is always an [*Invalid].
+func Decode(body []byte) (Request, error) {
+	return decode(body, MaxBytes)
+}
+
+func decode(body []byte, maxBytes int) (Request, error) {
+	r, invalid := read(body, maxBytes)
+	if invalid != nil {
+		sum := sha256.Sum256(body)
+		invalid.Digest = hex.EncodeToString(sum[:])
+		return Request{}, invalid
+	}
+	return r, nil
+}
+
+func read(body []byte, maxBytes int) (Request, *Invalid) {
+	if len(body) > maxBytes {
+		return Request{}, refuse(RequestTooLarge, "the body has %d bytes; at most %d are allowed", len(body), maxBytes)
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return Request{}, refuse(EmptyBody, "the body is empty; send a build request as JSON")
+	}
+	doc, invalid := parse(body)
+	if invalid != nil {
+		return Request{}, invalid
+	}
+	if problems := doc.check(); len(problems) > 0 {
+		return Request{}, &Invalid{Reason: InvalidRequest, Problems: problems, ID: doc.id()}
+	}
+	r, err := doc.request()
+	if err != nil {
+		return Request{}, refuse(InvalidRequest, "%v", err)
+	}
+	if size := len(r.Canonical()); size > maxBytes {
+		return Request{}, refuse(RequestTooLarge, "the body has %d bytes once its defaults are filled in; at most %d are allowed", size, maxBytes)
+	}
+	return r, nil
+}
+
+// check holds the document against the contract and the rules.
+func (d *document) check() []Problem {
+	f := &findings{doc: d, seen: make(map[string]bool)}
+	root := node{value: d.root, present: true}
+	for _, rule := range before {
+		rule(f, root)
+	}
+	verdict := loadContract().check(f)
+	for _, rule := range after {
+		rule(f, root)
+	}
+	if verdict != nil && len(f.list) == 0 {
+		f.add("", "breaks the contract: %v", verdict) // a rule is missing; better blunt than silent
+	}
+	return f.problems()
+}
+
+// id is the build id in a document that is otherwise wrong.
+func (d *document) id() string {
+	id, _ := node{value: d.root}.at("id").text()
+	if !idForm.MatchString(id) {
+		return ""
+	}
+	return id
+}
+
+// request is the Go form of a document without problems.
+func (d *document) request() (Request, error) {
+	var w wire
+	if err := json.Unmarshal(d.body, &w); err != nil {
+		return Request{}, err
+	}
+	timeout, err := w.timeout()
+	if err != nil {
+		return Request{}, err
+	}
+	r := Request{
+		ID:             w.ID,
+		SubscriptionID: w.SubscriptionID,
+		ResourceGroup:  w.ResourceGroup,
+		Name:           w.Name,
+		IfExists:       w.IfExists,
+		Timeout:        timeout,
+		Metadata:       w.Metadata,
+	}
+	if r.IfExists == "" {
+		r.IfExists = Fail
+	}
+	if len(r.Metadata) == 0 {
+		r.Metadata = nil
+	}
+	if err := r.Image.UnmarshalJSON(w.Image); err != nil {
+		return Request{}, err
+	}
+	complete(&r.Image)
+	return r, nil
+}
+
+func (w wire) timeout() (time.Duration, error) {
+	if w.Timeout == "" {
+		return DefaultTimeout, nil
+	}
+	return iso8601.Parse(w.Timeout)
+}
+
+// complete makes the few changes that Azure demands: ids start with a slash,
+// and an image whose operating system disk is a blob names its generation.
+func complete(image *armcompute.Image) {
+	p := image.Properties
+	if p.SourceVirtualMachine != nil {
+		*p.SourceVirtualMachine.ID = withSlash(*p.SourceVirtualMachine.ID)
+	}
+	if p.StorageProfile == nil {
+		return
+	}
+	if d := p.StorageProfile.OSDisk; d != nil {
+		completeIDs(d.ManagedDisk, d.Snapshot, d.DiskEncryptionSet)
+		if d.BlobURI != nil && p.HyperVGeneration == nil {
+			p.HyperVGeneration = to.Ptr(armcompute.HyperVGenerationTypesV1)
+		}
+	}
+	for _, d := range p.StorageProfile.DataDisks {
+		completeIDs(d.ManagedDisk, d.Snapshot, d.DiskEncryptionSet)
+	}
+}
+
+func completeIDs(disk, snapshot *armcompute.SubResource, set *armcompute.DiskEncryptionSetParameters) {
+	for _, resource := range []*armcompute.SubResource{disk, snapshot} {
+		if resource != nil {
+			*resource.ID = withSlash(*resource.ID)
+		}
+	}
+	if set != nil {
+		*set.ID = withSlash(*set.ID)
+	}
+}
+
+func sortedNames(n node) []string {
+	return slices.Sorted(maps.Keys(n.members()))
+}

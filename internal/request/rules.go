@@ -1,0 +1,97 @@
+package request
+
+import (
+	"regexp"
+	"strings"
+
+	"goldmint/internal/iso8601"
+)
+
+// A rule looks at a whole document and adds what it finds wrong.
+type rule func(f *findings, root node)
+
+// before are the rules that explain a mistake better than the schema would, so
+// they speak first; after are the rules that a schema cannot say.
+var (
+	before = []rule{ruleWellFormed, ruleMetadataSize, ruleTagCount, rulePlaceholders, ruleReadOnly}
+	after  = []rule{
+		ruleNames, ruleTimeout, ruleOneSource, ruleOSDisk, ruleDataDisks, ruleDiskSources,
+		ruleResourceIDs, ruleBlobs, ruleTags, ruleMetadata,
+	}
+)
+
+// ruleWellFormed tells what JSON allows and no careful reader accepts.
+func ruleWellFormed(f *findings, _ node) {
+	for _, pointer := range f.doc.duplicates {
+		f.add(pointer, "appears twice; keep one of them")
+	}
+	for _, pointer := range f.doc.numbers {
+		f.add(pointer, "must be a whole number in plain digits, such as 64")
+	}
+	for _, pointer := range f.doc.surrogates {
+		f.add(pointer, `holds half a character: a \ud800 to \udfff escape without its partner`)
+	}
+}
+
+// What people leave standing in an example: {name}, {{ name }}, ${NAME}, <name>.
+var placeholder = regexp.MustCompile(`\$?\{+[^{}]*\}+|<[A-Za-z][^<>]*>`)
+
+// rulePlaceholders looks everywhere but in tags and metadata, which may hold
+// any text.
+func rulePlaceholders(f *findings, root node) {
+	var look func(n node)
+	look = func(n node) {
+		if n.pointer == "/metadata" || n.pointer == "/image/tags" {
+			return
+		}
+		if s, ok := n.text(); ok {
+			if found := placeholder.FindString(s); found != "" {
+				f.add(n.pointer, "still holds the placeholder %s; fill it in", strings.Trim(quote(found), `"`))
+			}
+		}
+		for _, member := range n.members() {
+			look(member)
+		}
+		for _, element := range n.elements() {
+			look(element)
+		}
+	}
+	look(root)
+}
+
+// ruleReadOnly refuses what Azure sets itself.
+func ruleReadOnly(f *findings, root node) {
+	image := root.at("image")
+	for _, n := range []node{
+		image.at("id"), image.at("name"), image.at("type"),
+		image.at("properties", "provisioningState"),
+	} {
+		if n.present {
+			f.add(n.pointer, "is read-only: Azure sets it; leave it out")
+		}
+	}
+}
+
+// ruleNames refuses ".." inside a resource group's or image's name. Azure does
+// not, but no honest name needs it.
+func ruleNames(f *findings, root node) {
+	for _, n := range []node{root.at("resourceGroup"), root.at("name")} {
+		if name, ok := n.text(); ok && strings.Contains(name, "..") {
+			f.add(n.pointer, `may not hold ".."`)
+		}
+	}
+}
+
+func ruleTimeout(f *findings, root node) {
+	n := root.at("timeout")
+	text, ok := n.text()
+	if !ok {
+		return
+	}
+	switch d, err := iso8601.Parse(text); {
+	case err != nil:
+		f.add(n.pointer, "%v", err)
+	case d < MinTimeout || d > MaxTimeout:
+		f.add(n.pointer, "must be from PT5M to PT24H, not %s", quote(text))
+	}
+}
