@@ -67,9 +67,6 @@ func (b *Bus) Enqueue(ctx context.Context, m worker.Outgoing) error {
 	return twice(ctx, func(ctx context.Context) error { return b.queue.SendMessage(ctx, message, nil) })
 }
 
-// Longest reason and description that Service Bus keeps of a dead-lettered message.
-const maxDeadLetterText = 4096
-
 // DeadLetter moves a message that the host has received to the dead-letter queue, by its lock token (a GUID).
 func (b *Bus) DeadLetter(ctx context.Context, lockToken, reason, description string) error {
 	token, err := parseLockToken(lockToken)
@@ -77,7 +74,7 @@ func (b *Bus) DeadLetter(ctx context.Context, lockToken, reason, description str
 		return err
 	}
 	options := &azservicebus.DeadLetterOptions{
-		Reason: to.Ptr(event.Cut(reason, maxDeadLetterText)), ErrorDescription: to.Ptr(event.Cut(description, maxDeadLetterText)),
+		Reason: to.Ptr(event.Cut(reason, event.MaxDeadLetter)), ErrorDescription: to.Ptr(event.Cut(description, event.MaxDeadLetter)),
 	}
 	return twice(ctx, func(ctx context.Context) error {
 		// A message of its lock token alone is settled over the management link, whatever became of the host's own link.

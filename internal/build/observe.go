@@ -60,8 +60,8 @@ type Published struct{}
 
 // Trouble says that a command did not go through.
 type Trouble struct {
-	Verb  Verb      // of the command
-	Err   *ARMError // ARM's error, nil when the trouble is with the bus
+	Verb Verb      // of the command
+	Err  *ARMError // ARM's error, nil when the trouble is with the bus
 }
 
 func (Woken) observed()     {}

@@ -1,6 +1,11 @@
 package build
 
-import "time"
+import (
+	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/request"
+)
 
 // Step is told what was observed and says what the build is now and the one thing to do next.
 //
@@ -99,12 +104,12 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 		return p.pause(b, now, p.LookMax, "the name is in use: image is "+i.State)
 	}
 	switch b.Request.IfExists {
-	case ifExistsReuse:
+	case request.Reuse:
 		if i.is("Succeeded") {
 			return p.succeed(b, i, true, now)
 		}
 		return p.fail(b, failure("ImageExists", "an image of that name exists and is in state Failed: delete it, or ask with ifExists: replace", false), now)
-	case ifExistsReplace:
+	case request.Replace:
 		if born := i.born(); !born.IsZero() && !born.Before(b.RequestedAt) {
 			return p.fail(b, failure("ReplacedByNewerBuild", "the image of that name was created after this request was sent, so it is left alone", false), now)
 		}
@@ -170,7 +175,7 @@ func (p Policy) deleted(b Build, now time.Time) (Build, Command) {
 // announced makes sure that the started event is out, then waits for the operation.
 func (p Policy) announced(b Build, now time.Time) (Build, Command) {
 	if !b.Announced {
-		return b, Command{Verb: Publish, Event: b.startedEvent(now)}
+		return b, Command{Verb: Publish, Event: b.event(event.Started, now)}
 	}
 	return p.watchLater(b, now)
 }

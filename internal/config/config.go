@@ -25,12 +25,12 @@ type Config struct {
 	Queue      string `env:"BUILD_QUEUE" envDefault:"image-builds"` // requests, VM events and continuations
 	Topic      string `env:"EVENT_TOPIC" envDefault:"image-events"` // completion events
 
-	SubscriptionID string `env:"AZURE_SUBSCRIPTION_ID"`                                   // for requests that name none
-	ClientID       string `env:"AZURE_CLIENT_ID"`                                         // user-assigned identity for Resource Manager
-	ARMEndpoint    string `env:"ARM_ENDPOINT" envDefault:"https://management.azure.com"`  // plain http on loopback only
-	ARMAudience    string `env:"ARM_AUDIENCE" envDefault:"https://management.azure.com"`  // of the token for Resource Manager
-	EventSource    string `env:"EVENT_SOURCE" envDefault:"/goldmint"`                     // source of the published CloudEvents
-	LogLevel       string `env:"LOG_LEVEL" envDefault:"info"`                             // debug, info, warn or error
+	SubscriptionID string `env:"AZURE_SUBSCRIPTION_ID"`                                  // for requests that name none
+	ClientID       string `env:"AZURE_CLIENT_ID"`                                        // user-assigned identity for Resource Manager
+	ARMEndpoint    string `env:"ARM_ENDPOINT" envDefault:"https://management.azure.com"` // plain http on loopback only
+	ARMAudience    string `env:"ARM_AUDIENCE" envDefault:"https://management.azure.com"` // of the token for Resource Manager
+	EventSource    string `env:"EVENT_SOURCE" envDefault:"/goldmint"`                    // source of the published CloudEvents
+	LogLevel       string `env:"LOG_LEVEL" envDefault:"info"`                            // debug, info, warn or error
 
 	AllowedSubscriptions  []string `env:"ALLOWED_SUBSCRIPTIONS"`   // that may be written, comma separated; all where empty
 	AllowedResourceGroups []string `env:"ALLOWED_RESOURCE_GROUPS"` // that may be written, comma separated; all where empty
@@ -41,19 +41,19 @@ type Config struct {
 	PoisonDelivery    int           `env:"POISON_DELIVERY" envDefault:"5"`       // delivery count from which a message is poison
 	Attempts          int           `env:"BUILD_ATTEMPTS" envDefault:"3"`        // image creations ARM may accept for one build
 
-	FirstLook time.Duration `env:"FIRST_LOOK" envDefault:"PT5.5S"`  // first look at the operation after ARM's 201
-	LookTick  time.Duration `env:"LOOK_TICK" envDefault:"PT5.15S"`  // on which ARM's image operations end
-	LookShare float64       `env:"LOOK_SHARE" envDefault:"0.15"`    // after a minute, look again after this share of the time spent
-	LookMin   time.Duration `env:"LOOK_MIN" envDefault:"PT5S"`      // but not sooner
-	LookMax   time.Duration `env:"LOOK_MAX" envDefault:"PT30S"`     // and not later
+	FirstLook time.Duration `env:"FIRST_LOOK" envDefault:"PT5.5S"` // first look at the operation after ARM's 201
+	LookTick  time.Duration `env:"LOOK_TICK" envDefault:"PT5.15S"` // on which ARM's image operations end
+	LookShare float64       `env:"LOOK_SHARE" envDefault:"0.15"`   // after a minute, look again after this share of the time spent
+	LookMin   time.Duration `env:"LOOK_MIN" envDefault:"PT5S"`     // but not sooner
+	LookMax   time.Duration `env:"LOOK_MAX" envDefault:"PT30S"`    // and not later
 }
 
 // ServiceBus is the connection of the host's own trigger: a connection string, or a namespace with managed identity.
 type ServiceBus struct {
-	ConnectionString string `env:"ServiceBusConnection"`                           // only where no managed identity is to be had
-	Namespace        string `env:"ServiceBusConnection__fullyQualifiedNamespace"`  // NAME.servicebus.windows.net
-	Credential       string `env:"ServiceBusConnection__credential"`               // managedidentity, or empty
-	ClientID         string `env:"ServiceBusConnection__clientId"`                 // user-assigned identity
+	ConnectionString string `env:"ServiceBusConnection"`                          // only where no managed identity is to be had
+	Namespace        string `env:"ServiceBusConnection__fullyQualifiedNamespace"` // NAME.servicebus.windows.net
+	Credential       string `env:"ServiceBusConnection__credential"`              // managedidentity, or empty
+	ClientID         string `env:"ServiceBusConnection__clientId"`                // user-assigned identity
 }
 
 // Load reads the settings from the environment given as KEY=VALUE. The error lists every problem at once, one a line.

@@ -19,6 +19,7 @@ type Data struct {
 	EndedAt          time.Time         `json:"endedAt,omitzero"`         // the outcome was known
 	DurationSeconds  float64           `json:"durationSeconds,omitzero"` // from started to ended
 	WaitSeconds      float64           `json:"waitSeconds,omitzero"`     // from requested to started
+	Reused           bool              `json:"reused,omitzero"`          // ifExists: reuse found an image of somebody else
 	Attempts         int               `json:"attempts,omitzero"`        // PUTs that Azure accepted
 	Metadata         map[string]string `json:"metadata,omitempty"`       // the request's own
 	Error            *Error            `json:"error,omitempty"`          // failed and rejected

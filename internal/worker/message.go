@@ -41,7 +41,8 @@ func (w *Worker) decode(m Message) (build.Build, error) {
 	}
 	var refused *refusal
 	if errors.As(err, &refused) && refused.digest == "" {
-		refused.buildID, refused.digest = idOf(m), digestOf(m.Body)
+		refused.digest = digestOf(m.Body)
+		refused.buildID = request.Identity(refused.buildID, m.ID, m.SequenceNumber)
 	}
 	return b, err
 }
@@ -81,7 +82,7 @@ func (w *Worker) decodeRequest(m Message) (build.Build, error) {
 	r, err := request.Decode(m.Body)
 	var invalid *request.Invalid
 	if errors.As(err, &invalid) {
-		return build.Build{}, &refusal{reason: invalid.Reason, text: invalid.Error(), problems: invalid.Problems}
+		return build.Build{}, &refusal{reason: invalid.Reason, text: invalid.Error(), buildID: invalid.ID, problems: invalid.Problems}
 	}
 	if err != nil {
 		return build.Build{}, err
@@ -165,18 +166,6 @@ func allowed(list []string, name string) bool {
 		}
 	}
 	return len(list) == 0
-}
-
-// idOf is the build id of a message that cannot be decoded: what it says of itself, where that has the form of an id.
-func idOf(m Message) string {
-	var said struct {
-		ID string `json:"id"`
-	}
-	_ = json.Unmarshal(m.Body, &said)
-	if !request.ValidID(said.ID) {
-		said.ID = ""
-	}
-	return request.Request{ID: said.ID}.WithIdentity(m.ID, m.SequenceNumber).ID
 }
 
 func digestOf(body []byte) string {

@@ -8,6 +8,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/request"
 )
 
 // undecoded is how many deliveries beyond PoisonDelivery a message is still decoded: one that kills the process while it
@@ -17,19 +18,19 @@ const undecoded = 3
 // reject publishes that the message can never succeed, then dead-letters it.
 func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Logger) error {
 	e := event.Event{
-		ID: event.ID(r.buildID, r.digest, event.Refused), Source: w.Rules.EventSource, Type: event.Rejected, Time: w.Now(),
+		ID: event.ID(request.Key(r.buildID, r.digest), event.Rejected), Source: w.Rules.EventSource, Type: event.Rejected, Time: w.Now(),
 		Data: event.Data{
 			BuildID: r.buildID, Digest: r.digest,
 			Error: &event.Error{Code: r.reason, Message: r.text},
 		},
 	}
 	for _, p := range r.problems {
-		e.Data.Problems = append(e.Data.Problems, event.Problem{Path: p.Path, Message: p.Message})
+		e.Data.Problems = append(e.Data.Problems, event.Problem{Pointer: p.Pointer, Path: p.Path, Message: p.Message})
 	}
 	if err := w.Bus.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the rejection: %w", err)
 	}
-	log.Warn(logRejected, zap.String("buildId", r.buildID), zap.String("reason", r.reason), zap.String("problems", event.Clean(r.text)))
+	log.Warn(logRejected, zap.String("buildId", r.buildID), zap.String("reason", r.reason), zap.String("problems", event.Clean(r.text, event.MaxDeadLetter)))
 	return w.deadLetter(ctx, m, r.reason, r.text, log)
 }
 
@@ -63,7 +64,7 @@ func (w *Worker) discard(ctx context.Context, m Message, log *zap.Logger) error 
 }
 
 func (w *Worker) deadLetter(ctx context.Context, m Message, reason, text string, log *zap.Logger) error {
-	if err := w.Bus.DeadLetter(ctx, m.LockToken, reason, event.Clean(text)); err != nil {
+	if err := w.Bus.DeadLetter(ctx, m.LockToken, reason, event.Clean(text, event.MaxDeadLetter)); err != nil {
 		return fmt.Errorf("dead-letter the message: %w", err)
 	}
 	log.Warn(logDeadLettered, zap.String("reason", reason))

@@ -25,12 +25,12 @@ type Message struct {
 
 // Outgoing is a message for the build queue.
 type Outgoing struct {
-	ID          string // MessageId: duplicate detection drops a second one
-	ContentType string
-	Body        []byte
-	Subject     string
+	ID            string // MessageId: duplicate detection drops a second one
+	ContentType   string
+	Body          []byte
+	Subject       string
 	CorrelationID string
-	At          time.Time // scheduled enqueue time; zero for now
+	At            time.Time // scheduled enqueue time; zero for now
 }
 
 // Bus is Service Bus as the worker needs it. Each call is safe to repeat: duplicate detection drops a repeated MessageId.
@@ -176,4 +176,3 @@ func (w *Worker) resume(ctx context.Context, m Message, b build.Build, do build.
 	log.Info(logContinued, zap.Time("at", do.At), zap.String("reason", do.Reason), zap.Int("seq", b.Seq), zap.String("step", string(b.Step)))
 	return nil
 }
-

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap"
+
+	"goldmint/internal/worker"
+)
+
+// server speaks the custom-handler protocol of the Functions host.
+type server struct {
+	handle  func(context.Context, worker.Message) error
+	timeout time.Duration // of one invocation
+	slots   chan struct{} // invocations at work at once
+	log     *zap.Logger
+}
+
+func newServer(handle func(context.Context, worker.Message) error, timeout time.Duration, concurrent int, log *zap.Logger) *server {
+	return &server{handle: handle, timeout: timeout, slots: make(chan struct{}, concurrent), log: log}
+}
+
+// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its properties twice.
+const maxInvocation = 2 << 20
+
+// ServeHTTP answers every request with a JSON object: an empty answer, or one of another type, hangs or fails the host.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodGet:
+		answer(w, http.StatusOK, map[string]any{"status": "ready"})
+	case r.Method == http.MethodPost && r.URL.Path == "/build-image":
+		s.invoke(w, r)
+	default:
+		answer(w, http.StatusNotFound, map[string]any{"error": "this handler has one function: POST /build-image"})
+	}
+}
+
+func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
+	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better than all.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.timeout)
+	defer cancel()
+	log := s.log.With(zap.String("invocationId", r.Header.Get("X-Azure-Functions-Invocationid")))
+	if err := s.handleBody(ctx, r.Body); err != nil {
+		log.Error("invocation_failed", zap.Error(err))
+		answer(w, http.StatusInternalServerError, map[string]any{"error": err.Error()})
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"Outputs": map[string]any{}, "Logs": []string{}, "ReturnValue": nil})
+}
+
+// handleBody reads one invocation and deals with its message. A panic is an error like another: the process has other
+// invocations in it.
+func (s *server) handleBody(ctx context.Context, body io.Reader) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return fmt.Errorf("no slot came free for this invocation: %w", ctx.Err())
+	}
+	content, err := io.ReadAll(io.LimitReader(body, maxInvocation+1))
+	if err != nil {
+		return fmt.Errorf("read the invocation: %w", err)
+	}
+	if len(content) > maxInvocation {
+		return fmt.Errorf("the invocation has more than %d bytes", maxInvocation)
+	}
+	m, err := decodeInvocation(content)
+	if err != nil {
+		return err
+	}
+	return s.handle(ctx, m)
+}
+
+func answer(w http.ResponseWriter, status int, body map[string]any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
