@@ -21,7 +21,6 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 		}
 		return p.do(b, Look)
 	case Image:
-		b.Doubts = 0
 		switch {
 		case !o.Exists:
 			return p.absent(b, now)

@@ -2,6 +2,7 @@ package build
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"goldmint/internal/iso8601"
@@ -48,7 +49,7 @@ func (e *ARMError) reason() string {
 	if e.Status == 0 {
 		return "no answer"
 	}
-	return fmt.Sprintf("%d %s", e.Status, e.Code)
+	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Code))
 }
 
 func failure(code, message string, retryable bool) Failure {
