@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"goldmint/emulator/arm"
+	"goldmint/emulator/local"
+	"goldmint/emulator/servicebus"
+)
+
+func newEmulator() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "emulator",
+		Short: "Run one part of the local Azure alone, for other clients",
+	}
+	c.AddCommand(newEmulatorServiceBus(), newEmulatorARM())
+	return c
+}
+
+func newEmulatorServiceBus() *cobra.Command {
+	var listen, file string
+	c := &cobra.Command{
+		Use:   "servicebus",
+		Short: "A Service Bus on loopback, configured like the official emulator",
+		Long: `Runs a Service Bus that speaks AMQP 1.0 without TLS. The first line on stdout is
+{"ready":true,"connectionString":"…"}. Without --config it has Goldmint's own queue, topic and subscription.`,
+		Example: "  goldmint emulator servicebus --listen 127.0.0.1:5672 --config config.json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			config := local.Entities()
+			if file != "" {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return err
+				}
+				if config, err = servicebus.ParseConfig(text); err != nil {
+					return fmt.Errorf("%s: %w", file, err)
+				}
+			}
+			s, err := servicebus.Listen(servicebus.Options{Addr: listen, Config: config})
+			if err != nil {
+				return err
+			}
+			return serve(c.Context(), c.OutOrStdout(), s, map[string]any{"ready": true, "connectionString": s.ConnectionString()})
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on")
+	c.Flags().StringVar(&file, "config", "", "entities, in the official emulator's format")
+	return c
+}
+
+func newEmulatorARM() *cobra.Command {
+	var o arm.Options
+	var limits string
+	c := &cobra.Command{
+		Use:   "arm",
+		Short: "Resource Manager's compute part on loopback",
+		Long: `Runs the images, virtual machines, disks and snapshots of Azure Resource Manager, with its timing, errors and
+limits as recorded. Any bearer token is taken. The first line on stdout is {"ready":true,"endpoint":"…","caFile":"…"}.`,
+		Example: "  goldmint emulator arm --listen 127.0.0.1:8443 --tls --image-duration 1s --limits bucket",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if o.Limits, err = parseLimits(limits); err != nil {
+				return err
+			}
+			s, err := arm.Listen(o)
+			if err != nil {
+				return err
+			}
+			return serve(c.Context(), c.OutOrStdout(), s, map[string]any{"ready": true, "endpoint": s.Endpoint(), "caFile": s.CAFile()})
+		},
+	}
+	c.Flags().StringVar(&o.Addr, "listen", "127.0.0.1:0", "address to listen on")
+	c.Flags().BoolVar(&o.TLS, "tls", false, "serve https with a certificate of a CA made for this run")
+	armFlags(c, &o, &limits)
+	c.Flags().BoolVar(&o.AnyBlob, "any-blob", true, "every blob that a request names exists")
+	return c
+}
+
+// armFlags are the flags of the local Resource Manager.
+func armFlags(c *cobra.Command, o *arm.Options, limits *string) {
+	c.Flags().DurationVar(&o.ImageDuration, "image-duration", 5150*time.Millisecond, "what creating an image takes after its PUT is answered")
+	c.Flags().DurationVar(&o.PutLatency, "put-latency", 5300*time.Millisecond, "how long the PUT of an image takes to answer")
+	c.Flags().StringVar(limits, "limits", "windows", "how image creations are limited: windows (40 in 3 min, 200 in 30), bucket (60, refilled 20 a minute) or off")
+}
+
+func parseLimits(s string) (arm.Limits, error) {
+	switch s {
+	case "windows":
+		return arm.Windows(40, 200), nil
+	case "bucket":
+		return arm.Bucket(60, 20), nil
+	case "off":
+		return arm.Off(), nil
+	}
+	return arm.Limits{}, fmt.Errorf("--limits is %q: use windows, bucket or off", s)
+}
+
+// serve prints the ready line and runs until the context ends.
+func serve(ctx context.Context, out io.Writer, s io.Closer, ready map[string]any) error {
+	if err := json.NewEncoder(out).Encode(ready); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return s.Close()
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/spf13/cobra"
+
+	"goldmint"
+	"goldmint/emulator/arm"
+	"goldmint/emulator/local"
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+)
+
+// localOptions are the flags of `goldmint local`.
+type localOptions struct {
+	submit    []string
+	prepare   []string
+	untilDone bool
+	output    string
+	handler   string
+	logs      string
+	limits    string
+	arm       arm.Options
+}
+
+func newLocal() *cobra.Command {
+	var o localOptions
+	c := &cobra.Command{
+		Use:   "local",
+		Short: "Run Goldmint with a whole Azure on this machine",
+		Long: `Starts a Service Bus, a Resource Manager, a managed identity and a Functions host on loopback, with the very handler
+that is deployed, and prints how to connect to each. It runs until Ctrl-C, or with --until-done until what it submitted
+is done. The sources that submitted requests name (VMs, disks, snapshots, blobs) are made beforehand.
+
+The exit status is 0 when every submitted build succeeded, else 1.`,
+		Example: `  goldmint local
+  goldmint local --submit examples/requests --until-done
+  goldmint local --submit my-request.json --output json | jq .`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runLocal(c, o) },
+	}
+	f := c.Flags()
+	f.StringArrayVar(&o.submit, "submit", nil, "request to submit: a file, or a folder of *.json (may be given more than once)")
+	f.StringArrayVar(&o.prepare, "prepare", nil, "make the sources of these requests without submitting them")
+	f.BoolVar(&o.untilDone, "until-done", false, "stop when all that was submitted is done")
+	f.StringVarP(&o.output, "output", "o", "text", "text, or json: one object a line")
+	f.StringVar(&o.handler, "handler", besideMe("handler"), "the handler binary")
+	f.StringVar(&o.logs, "logs", "", "file for the handler's and the host's log lines (default: none are kept)")
+	armFlags(c, &o.arm, &o.limits)
+	return c
+}
+
+func runLocal(c *cobra.Command, o localOptions) error {
+	if o.output != "text" && o.output != "json" {
+		return fmt.Errorf("--output is %q: use text or json", o.output)
+	}
+	submissions, err := readSubmissions(o.submit)
+	if err != nil {
+		return err
+	}
+	prepared, err := readSubmissions(o.prepare)
+	if err != nil {
+		return err
+	}
+	if o.untilDone && len(submissions) == 0 {
+		return errors.New("--until-done waits for what --submit names: give it at least one request")
+	}
+	if o.arm.Limits, err = parseLimits(o.limits); err != nil {
+		return err
+	}
+	logs, err := openLogs(o.logs)
+	if err != nil {
+		return err
+	}
+	defer logs.close()
+	show := newDisplay(c.OutOrStdout(), o.output, submissions)
+	azure, err := local.Start(c.Context(), local.Options{
+		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm,
+		Console: func(line string, _ bool) { logs.write(line); show.console(line) },
+		Log:     logs.write,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = azure.Close() }()
+	for _, s := range append(submissions, prepared...) {
+		azure.MakeSources(s.request.Image)
+	}
+	show.ready(azure)
+	return play(c.Context(), azure, submissions, show, o.untilDone)
+}
+
+// play submits and shows the events until all is done, the context ends, or the host gives up.
+func play(ctx context.Context, azure *local.Azure, submissions []*submission, show display, untilDone bool) error {
+	client, err := azservicebus.NewClientFromConnectionString(azure.ServiceBus.ConnectionString(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close(context.WithoutCancel(ctx)) }()
+	reader, err := history.Open(client, local.Topic, history.Subscription)
+	if err != nil {
+		return err
+	}
+	if err := sendAll(ctx, client, submissions); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		select {
+		case <-azure.Host.Done():
+			stop(fmt.Errorf("the Functions host gave up: %w", azure.Host.Err()))
+		case <-ctx.Done():
+		}
+	}()
+	waiting := newWaiting(submissions)
+	err = reader.Follow(ctx, 200*time.Millisecond, func(e history.Entry) bool {
+		show.event(e)
+		waiting.saw(e.Event)
+		return untilDone && waiting.done()
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return show.end(waiting)
+}
+
+// waiting is which submitted builds have not ended, and how the others did.
+type waiting struct {
+	open      map[string]bool // by build id
+	succeeded int
+	failed    int
+}
+
+func newWaiting(submissions []*submission) *waiting {
+	w := &waiting{open: map[string]bool{}}
+	for _, s := range submissions {
+		w.open[s.id] = true
+	}
+	return w
+}
+
+func (w *waiting) saw(e event.Event) {
+	if !w.open[e.Data.BuildID] || e.Type == event.Started {
+		return
+	}
+	delete(w.open, e.Data.BuildID)
+	if e.Type == event.Succeeded {
+		w.succeeded++
+	} else {
+		w.failed++
+	}
+}
+
+func (w *waiting) done() bool { return len(w.open) == 0 }
+
+// verdict is nil when every submitted build succeeded.
+func (w *waiting) verdict() error {
+	if w.failed == 0 && w.done() {
+		return nil
+	}
+	text := fmt.Sprintf("%d of %d builds did not give an image", w.failed, w.failed+w.succeeded+len(w.open))
+	if n := len(w.open); n > 0 {
+		text += fmt.Sprintf(", %d had not ended", n)
+	}
+	return &exitError{error: errors.New(text), status: exitFailed}
+}
+
+// besideMe is the path of a file in the folder of this command's binary.
+func besideMe(name string) string {
+	me, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	return filepath.Join(filepath.Dir(me), name)
+}

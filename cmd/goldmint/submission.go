@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"goldmint/emulator/local"
+	"goldmint/internal/request"
+)
+
+// submission is one request to send, valid or not: what is wrong with it is the handler's to say.
+type submission struct {
+	id        string
+	messageID string
+	body      []byte
+	request   request.Request // zero when the body is no valid request
+}
+
+// readSubmissions reads files and folders of *.json. A request without an id gets the name of its file.
+func readSubmissions(paths []string) ([]*submission, error) {
+	var all []*submission
+	seen := map[string]string{}
+	for _, p := range paths {
+		files := []string{p}
+		if info, err := os.Stat(p); err != nil {
+			return nil, err
+		} else if info.IsDir() {
+			files, _ = filepath.Glob(filepath.Join(p, "*.json"))
+		}
+		for _, f := range files {
+			s, err := readSubmission(f)
+			if err != nil {
+				return nil, err
+			}
+			if other := seen[s.id]; other != "" {
+				return nil, fmt.Errorf("%s and %s have the same id %q: give one of them another", other, f, s.id)
+			}
+			seen[s.id] = f
+			all = append(all, s)
+		}
+	}
+	return all, nil
+}
+
+func readSubmission(file string) (*submission, error) {
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	name := strings.TrimSuffix(filepath.Base(file), ".json")
+	r, err := request.Decode(body)
+	if err != nil {
+		id := request.Identity("", name, 0)
+		return &submission{id: id, messageID: id, body: body}, nil
+	}
+	r = r.WithIdentity(name, 0)
+	if body, err = json.Marshal(r); err != nil {
+		return nil, err
+	}
+	return &submission{id: r.ID, messageID: request.Key(r.ID, r.Digest()), body: body, request: r}, nil
+}
+
+// sendAll sends the submissions to the queue of the local Azure.
+func sendAll(ctx context.Context, client *azservicebus.Client, submissions []*submission) error {
+	sender, err := client.NewSender(local.Queue, nil)
+	if err != nil {
+		return err
+	}
+	for _, s := range submissions {
+		contentType := "application/json"
+		if err := sender.SendMessage(ctx, &azservicebus.Message{
+			Body: s.body, MessageID: &s.messageID, ContentType: &contentType, CorrelationID: &s.id,
+		}, nil); err != nil {
+			return fmt.Errorf("submit %s: %w", s.id, err)
+		}
+	}
+	return sender.Close(ctx)
+}
