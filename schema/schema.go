@@ -6,7 +6,7 @@ import _ "embed"
 
 // BuildRequest is the contract of a build request: the message that asks for
 // an image. Besides the standard keywords it uses errorMessage, the words that
-// follow "must be" when a pattern does not match.
+// follow "must be" when a pattern or a range is not kept.
 //
 //go:embed build-request.schema.json
 var BuildRequest []byte

@@ -65,19 +65,16 @@ func (c *contract) check(f *findings) error {
 	return err
 }
 
-// keyword is the value of a keyword beside the one that failed: the schema's
-// own words for the reader. url is the schema's address with a JSON pointer.
-func (c *contract) keyword(url, name string) string {
+// expected is the errorMessage beside the keyword that failed: the schema's own
+// words for what is allowed. url is the schema's address with a JSON pointer.
+func (c *contract) expected(url string) string {
 	_, pointer, _ := strings.Cut(url, "#")
 	var at any = c.text
 	for _, token := range tokens(pointer) {
-		object, ok := at.(map[string]any)
-		if !ok {
-			return ""
-		}
+		object, _ := at.(map[string]any)
 		at = object[token]
 	}
 	object, _ := at.(map[string]any)
-	words, _ := object[name].(string)
+	words, _ := object["errorMessage"].(string)
 	return words
 }

@@ -40,9 +40,8 @@ func (r *reader) value(pointer string) (any, *Invalid) {
 			return nil, refuse(InvalidJSON, "the body is nested deeper than %d levels", maxDepth)
 		}
 		// Every pointer below repeats the name: a long one would be multiplied.
-		if len(pointer)-strings.LastIndexByte(pointer, '/') > maxName {
-			return nil, refuse(InvalidJSON, "the field %s holds an object or an array: no such field has a name longer than %d bytes",
-				quote(path(pointer)), maxName)
+		if name := pointer[strings.LastIndexByte(pointer, '/')+1:]; len(name) > maxName {
+			return nil, refuse(InvalidJSON, "the field %s holds an object or an array: no such field has a name longer than %d bytes", quote(name), maxName)
 		}
 		defer func() { r.depth-- }()
 		if token == '{' {

@@ -42,13 +42,13 @@ func (t translator) one(e *jsonschema.ValidationError) bool {
 	case *kind.Enum:
 		t.findings.add(at, "%s", oneOf(k.Got, k.Want))
 	case *kind.Pattern:
-		t.findings.add(at, "must be %s; it is %s", t.contract.keyword(e.SchemaURL, "errorMessage"), quote(k.Got))
+		t.findings.add(at, "must be %s; it is %s", t.contract.expected(e.SchemaURL), quote(k.Got))
 	case *kind.MaxLength:
 		t.findings.add(at, "has %d characters; at most %d are allowed", k.Got, k.Want)
 	case *kind.Minimum:
-		t.findings.add(at, "must be at least %s, not %s", k.Want.RatString(), k.Got.RatString())
+		t.findings.add(at, "must be %s; it is %s", t.contract.expected(e.SchemaURL), k.Got.RatString())
 	case *kind.Maximum:
-		t.findings.add(at, "must be at most %s, not %s", k.Want.RatString(), k.Got.RatString())
+		t.findings.add(at, "must be %s; it is %s", t.contract.expected(e.SchemaURL), k.Got.RatString())
 	case *kind.MaxItems:
 		t.findings.add(at, "has %d elements; at most %d are allowed", k.Got, k.Want)
 	case *kind.OneOf, *kind.Not, *kind.PropertyNames, *kind.MaxProperties:
