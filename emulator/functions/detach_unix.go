@@ -1,0 +1,12 @@
+//go:build unix
+
+package functions
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// detach gives the handler a process group of its own: a Ctrl-C on the terminal
+// stops the host, and the host stops the handler.
+func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

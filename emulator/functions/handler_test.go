@@ -1,0 +1,117 @@
+package functions
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestMain turns the test binary into the handler under the host's eyes when
+// the host starts it.
+func TestMain(m *testing.M) {
+	if start := os.Getenv("TEST_HANDLER"); start != "" {
+		runHandler(start)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// runHandler serves until it is killed. What a message makes it do is the
+// message's body: a mode and, after a space, a name to print.
+func runHandler(start string) {
+	fmt.Println("started", os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"))
+	switch start {
+	case "exit0":
+		os.Exit(0)
+	case "exit1":
+		os.Exit(1)
+	case "never-ready":
+		select {}
+	}
+	h := &testHandler{release: make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	mux.HandleFunc("GET /release", func(http.ResponseWriter, *http.Request) { h.once.Do(func() { close(h.release) }) })
+	mux.HandleFunc("POST /build-image", h.serve)
+	if err := http.ListenAndServe("127.0.0.1:"+os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), mux); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+}
+
+type testHandler struct {
+	release chan struct{}
+	once    sync.Once
+	running atomic.Int32
+}
+
+func (h *testHandler) serve(w http.ResponseWriter, r *http.Request) {
+	var request struct{ Data map[string]string }
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		panic(err)
+	}
+	body, err := base64.StdEncoding.DecodeString(request.Data["message"])
+	if err != nil {
+		body = []byte(request.Data["message"])
+	}
+	mode, name, _ := strings.Cut(string(body), " ")
+	fmt.Println("got", mode, name, h.running.Add(1))
+	defer h.running.Add(-1)
+	h.answer(w, r, mode)
+}
+
+func (h *testHandler) answer(w http.ResponseWriter, r *http.Request, mode string) {
+	switch mode {
+	case "request":
+		fmt.Println(seen(r))
+	case "environment":
+		fmt.Println(strings.Join(os.Environ(), "\n"))
+	case "stderr":
+		fmt.Fprint(os.Stderr, "a warning\nno end")
+		os.Exit(1)
+	case "exit0":
+		os.Exit(0)
+	case "exit1":
+		os.Exit(1)
+	case "hang":
+		<-r.Context().Done()
+	case "slow":
+		<-h.release
+	case "once":
+		<-h.release // the first process is killed here, the next has no reason to wait
+	}
+	respond(w, mode)
+}
+
+func respond(w http.ResponseWriter, mode string) {
+	w.Header().Set("Content-Type", "application/json")
+	switch mode {
+	case "err500":
+		http.Error(w, `{"Logs":["thrown away"]}`, http.StatusInternalServerError)
+	case "empty":
+	case "null":
+		fmt.Fprint(w, "null")
+	case "nocontent":
+		w.WriteHeader(http.StatusNoContent)
+	case "textplain":
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprint(w, "{}")
+	case "logs":
+		fmt.Fprint(w, `{"Outputs":{},"Logs":["one line"],"ReturnValue":null}`)
+	default:
+		fmt.Fprint(w, "{}")
+	}
+}
+
+// seen prints a request's head as the recordings' handler did.
+func seen(r *http.Request) string {
+	id := r.Header.Get("X-Azure-Functions-InvocationId")
+	headers := strings.Replace(strings.Trim(fmt.Sprint(r.Header), "map[]"), id, "ID", 1)
+	return fmt.Sprintf("%s %s %d %v %s", r.Method, r.URL.Path, r.ContentLength, r.TransferEncoding, headers)
+}

@@ -1,0 +1,516 @@
+package functions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+)
+
+// bench is a host with the test handler and a fake queue.
+type bench struct {
+	*Host
+	t     *testing.T
+	queue *fakeQueue
+	*lines
+}
+
+// lines are what the handler and the host print.
+type lines struct {
+	mu   sync.Mutex
+	list []string
+	more chan struct{}
+}
+
+func (l *lines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, line)
+	close(l.more)
+	l.more = make(chan struct{})
+}
+
+func (l *lines) count(part string) (int, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, line := range l.list {
+		if strings.Contains(line, part) {
+			n++
+		}
+	}
+	return n, l.more
+}
+
+// await waits until n lines contain the part.
+func (l *lines) await(t *testing.T, n int, part string) {
+	t.Helper()
+	for {
+		got, more := l.count(part)
+		if got >= n {
+			return
+		}
+		select {
+		case <-more:
+		case <-t.Context().Done():
+			t.Fatal("the test ended")
+		case <-time.After(20 * time.Second):
+			t.Fatalf("only %d lines contain %q in\n%s", got, part, strings.Join(l.list, "\n"))
+		}
+	}
+}
+
+// quick are times for tests: nothing here waits for them to pass but where a
+// test is about a limit.
+var quick = Timing{ReadyInterval: 5 * time.Millisecond}
+
+// edit changes the app's files before the host reads them.
+type edit func(host, function map[string]any)
+
+func functionTimeout(d string) edit {
+	return func(host, _ map[string]any) { host["functionTimeout"] = d }
+}
+
+func startBench(t *testing.T, timing Timing, settings map[string]string, edits ...edit) *bench {
+	t.Helper()
+	b, err := tryBench(t, timing, settings, edits...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func tryBench(t *testing.T, timing Timing, settings map[string]string, edits ...edit) (*bench, error) {
+	t.Helper()
+	b := &bench{t: t, queue: newFakeQueue(), lines: &lines{more: make(chan struct{})}}
+	options := Options{
+		AppRoot:  appRoot(t, edits...),
+		Settings: testSettings(settings),
+		Timing:   timing,
+		Output:   func(line string, stderr bool) { b.add(fmt.Sprintf("out(%t) %s", stderr, line)) },
+		Log:      func(line string) { b.add("log " + line) },
+	}
+	h, err := start(t.Context(), options, func(function, retryOptions) (queue, func(context.Context), error) {
+		return b.queue, func(context.Context) { b.add("queue closed") }, nil
+	})
+	b.Host = h
+	if err == nil {
+		t.Cleanup(func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel() // no invocation that a test left behind matters
+			_ = h.Stop(ctx)
+		})
+	}
+	return b, err
+}
+
+func testSettings(more map[string]string) map[string]string {
+	settings := map[string]string{
+		"TEST_HANDLER":         "serve",
+		"BUILD_QUEUE":          "image-builds",
+		"ServiceBusConnection": "Endpoint=sb://127.0.0.1:5672;SharedAccessKeyName=k;SharedAccessKey=s;UseDevelopmentEmulator=true",
+	}
+	for name, value := range more {
+		settings[name] = value
+	}
+	return settings
+}
+
+// appRoot lays out an app as `make package` does, with this repository's own
+// files and the test binary as the handler.
+func appRoot(t *testing.T, edits ...edit) string {
+	t.Helper()
+	root := t.TempDir()
+	host, function := readMap(t, "../../host.json"), readMap(t, "../../function.json")
+	for _, e := range edits {
+		e(host, function)
+	}
+	if err := os.Mkdir(filepath.Join(root, "build-image"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeMap(t, filepath.Join(root, "host.json"), host)
+	writeMap(t, filepath.Join(root, "build-image", "function.json"), function)
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(binary, filepath.Join(root, "handler")); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func readMap(t *testing.T, path string) map[string]any {
+	t.Helper()
+	var m map[string]any
+	if err := readJSON(path, path, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func writeMap(t *testing.T, path string, m map[string]any) {
+	t.Helper()
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settlements waits for the next n.
+func (b *bench) settlements(n int) []settlement {
+	b.t.Helper()
+	var list []settlement
+	for range n {
+		select {
+		case s := <-b.queue.settled:
+			list = append(list, s)
+		case <-time.After(20 * time.Second):
+			b.t.Fatalf("got %d settlements, want %d: %v", len(list), n, list)
+		}
+	}
+	return list
+}
+
+// ended waits for the host's end.
+func (b *bench) ended() {
+	b.t.Helper()
+	select {
+	case <-b.Done():
+	case <-time.After(20 * time.Second):
+		b.t.Fatal("the host goes on")
+	}
+}
+
+// release ends the slow invocations of the running handler.
+func (b *bench) release() {
+	b.t.Helper()
+	p, err := b.workers.ready(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	response, err := http.Get(p.url("release"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_ = response.Body.Close()
+}
+
+func (b *bench) wantCounts(want Counts) {
+	b.t.Helper()
+	if got := b.Invocations(); got != want {
+		b.t.Errorf("invocations are %+v, want %+v", got, want)
+	}
+}
+
+func TestASuccessfulInvocationCompletesItsMessage(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("ok", "logs")
+	got := b.settlements(2)
+	for _, want := range []settlement{{"complete", "ok", 1}, {"complete", "logs", 1}} {
+		if !slices.Contains(got, want) {
+			t.Errorf("settlements are %v, %v is missing", got, want)
+		}
+	}
+	b.wantCounts(Counts{Succeeded: 2})
+	b.await(t, 1, "log build-image: one line")
+}
+
+func TestTheRequestIsTheProductionHosts(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("request")
+	b.settlements(1)
+	r := readRecordings(t)[0]
+	headers := r.Headers[:strings.LastIndex(r.Headers, "[")] + "[ID"
+	b.await(t, 1, fmt.Sprintf("POST /build-image -1 %s %s", r.TransferEncoding, headers))
+}
+
+func TestTheHandlersEnvironmentIsTheHosts(t *testing.T) {
+	b := startBench(t, quick, map[string]string{"MY_SETTING": "mine"})
+	b.queue.send("environment")
+	b.settlements(1)
+	port := fmt.Sprint(b.workers.current.port)
+	for _, want := range []string{
+		"FUNCTIONS_CUSTOMHANDLER_PORT=" + port, "FUNCTIONS_HTTPWORKER_PORT=" + port, "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=",
+		"FUNCTIONS_APP_ROOT_PATH=" + b.app.root, "AzureWebJobsScriptRoot=" + b.app.root, "PWD=" + b.app.root,
+		"FUNCTIONS_WORKER_RUNTIME=custom", "MY_SETTING=mine", "BUILD_QUEUE=image-builds",
+	} {
+		b.await(t, 1, "out(false) "+want)
+	}
+}
+
+func TestAFailedInvocationAbandonsItsMessageEveryTime(t *testing.T) {
+	for _, mode := range []string{"err500", "textplain"} {
+		t.Run(mode, func(t *testing.T) {
+			b := startBench(t, quick, nil)
+			b.queue.send(mode)
+			for i, got := range b.settlements(maxDeliveries) {
+				if want := (settlement{"abandon", mode, uint32(i + 1)}); got != want {
+					t.Errorf("delivery %d is %v, want %v", i+1, got, want)
+				}
+			}
+			b.wantCounts(Counts{Failed: maxDeliveries})
+			if n, _ := b.count("thrown away"); n > 0 || b.Starts() != 1 {
+				t.Errorf("%d log lines of failed answers, %d starts", n, b.Starts())
+			}
+		})
+	}
+}
+
+func TestATimeoutKillsTheProcessAndAllItsInvocations(t *testing.T) {
+	for _, mode := range []string{"hang", "empty", "null", "nocontent"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			b := startBench(t, quick, nil, functionTimeout("00:00:01"))
+			pid, port := b.HandlerPID(), b.workers.current.port
+			b.queue.send(mode)
+			b.await(t, 1, "got "+mode)
+			b.queue.send("slow other") // begins later: its own timeout is not the first
+			got := b.settlements(2)
+			slices.SortFunc(got, func(a, b settlement) int { return strings.Compare(a.id, b.id) })
+			want := []settlement{{"abandon", mode, 1}, {"abandon", "slow other", 1}}
+			if !slices.Equal(got, want) {
+				t.Errorf("settlements are %v, want %v", got, want)
+			}
+			if c := b.Invocations(); c.TimedOut == 0 || c.Succeeded != 0 {
+				t.Errorf("invocations are %+v", c)
+			}
+			p, err := b.workers.ready(t.Context())
+			if err != nil || p.pid() == pid || p.port != port {
+				t.Errorf("after %d on %d runs %d on %d (%v)", pid, port, p.pid(), p.port, err)
+			}
+		})
+	}
+}
+
+func TestTheThirdBadExitEndsTheHost(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("exit1")
+	b.ended()
+	want := []settlement{{"abandon", "exit1", 1}, {"abandon", "exit1", 2}}
+	if got := b.settlements(2); !slices.Equal(got, want) {
+		t.Errorf("settlements are %v, want %v", got, want)
+	}
+	if len(b.queue.settled) > 0 {
+		t.Errorf("the dying host settled %v", <-b.queue.settled)
+	}
+	if b.Starts() != 3 || b.Err() == nil || !strings.Contains(b.Err().Error(), "exited with code 1") {
+		t.Errorf("%d starts, error %v", b.Starts(), b.Err())
+	}
+}
+
+func TestBadExitsOutsideTheWindowAreForgotten(t *testing.T) {
+	b := startBench(t, Timing{ReadyInterval: quick.ReadyInterval, RestartWindow: time.Nanosecond}, nil)
+	b.queue.send("exit1")
+	if last := b.settlements(maxDeliveries)[maxDeliveries-1]; last.verb != "abandon" {
+		t.Errorf("the last settlement is %v", last)
+	}
+	b.queue.send("ok")
+	if got := b.settlements(1); got[0] != (settlement{"complete", "ok", 1}) {
+		t.Errorf("settled %v", got)
+	}
+	if b.Starts() != 1+maxDeliveries {
+		t.Errorf("%d starts, want %d: every delivery has a process of its own", b.Starts(), 1+maxDeliveries)
+	}
+}
+
+func TestAHandlerThatExitedWithZeroIsNeverStartedAgain(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("exit0")
+	for _, s := range b.settlements(maxDeliveries) {
+		if s.verb != "abandon" {
+			t.Errorf("settled %v", s)
+		}
+	}
+	select {
+	case <-b.Done():
+		t.Errorf("the host ended: %v", b.Err())
+	default:
+	}
+	if b.Starts() != 1 || b.HandlerPID() != 0 {
+		t.Errorf("%d starts, process %d runs", b.Starts(), b.HandlerPID())
+	}
+}
+
+func TestAHandlerThatDoesNotStartFailsTheStart(t *testing.T) {
+	timing := Timing{ReadyInterval: time.Millisecond, ReadyLimit: 50 * time.Millisecond}
+	for mode, c := range map[string]struct {
+		starts int
+		err    string
+	}{
+		"never-ready": {3, "answered nothing on 127.0.0.1:"},
+		"exit1":       {3, "exited with code 1 before it was ready"},
+		"exit0":       {1, "exited with 0 before it was ready"},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			timing := timing
+			if mode != "never-ready" {
+				timing.ReadyLimit = 0
+			}
+			b, err := tryBench(t, timing, map[string]string{"TEST_HANDLER": mode})
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Fatalf("the error is %v", err)
+			}
+			if n, _ := b.count("started "); mode != "never-ready" && n != c.starts {
+				t.Errorf("%d starts, want %d", n, c.starts)
+			}
+			if n, _ := b.count("log error: "); mode == "never-ready" && n != c.starts {
+				t.Errorf("%d failed starts, want %d", n, c.starts)
+			}
+			if n, _ := b.count("queue closed"); n != 1 {
+				t.Errorf("the queue was closed %d times", n)
+			}
+		})
+	}
+}
+
+func TestAnExecutableThatCannotRunFailsTheStart(t *testing.T) {
+	_, err := tryBench(t, quick, nil, func(host, _ map[string]any) {
+		host["customHandler"] = map[string]any{"description": map[string]any{"defaultExecutablePath": "./host.json"}}
+	})
+	if !errors.Is(err, os.ErrPermission) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestStartGivesUpWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	options := Options{
+		AppRoot: appRoot(t), Settings: testSettings(map[string]string{"TEST_HANDLER": "never-ready"}),
+		Output: func(string, bool) { cancel() },
+	}
+	if _, err := Start(ctx, options); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAKilledHandlersMessageGoesToItsSuccessor(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("once")
+	b.await(t, 1, "got once")
+	pid := b.HandlerPID()
+	if err := b.KillHandler(); err != nil {
+		t.Fatal(err)
+	}
+	b.await(t, 2, "got once")
+	b.release()
+	want := []settlement{{"abandon", "once", 1}, {"complete", "once", 2}}
+	if got := b.settlements(2); !slices.Equal(got, want) {
+		t.Errorf("settlements are %v, want %v", got, want)
+	}
+	if b.HandlerPID() == pid || b.Starts() != 2 {
+		t.Errorf("process %d runs after %d, %d starts", b.HandlerPID(), pid, b.Starts())
+	}
+}
+
+func TestAStoppingHostWaitsForItsInvocations(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("slow")
+	b.await(t, 1, "got slow")
+	stopped := make(chan error)
+	go func() { stopped <- b.Stop(t.Context()) }()
+	<-b.receiving.Done()
+	b.release()
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if got := b.settlements(1); got[0].verb != "complete" {
+		t.Errorf("settled %v", got)
+	}
+	if b.Err() != nil || b.HandlerPID() != 0 || b.KillHandler() == nil {
+		t.Errorf("after the stop: error %v, process %d", b.Err(), b.HandlerPID())
+	}
+}
+
+func TestAStoppedHostLeavesItsMessagesLocked(t *testing.T) {
+	b := startBench(t, Timing{ReadyInterval: quick.ReadyInterval, DrainLimit: time.Millisecond}, nil)
+	b.queue.send("hang")
+	b.await(t, 1, "got hang")
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.ended()
+	if len(b.queue.settled) > 0 {
+		t.Errorf("the stopped host settled %v", <-b.queue.settled)
+	}
+	b.await(t, 1, "queue closed")
+}
+
+func TestNoMoreCallsThanHostJSONAllows(t *testing.T) {
+	b := startBench(t, quick, nil, func(host, _ map[string]any) {
+		bus := host["extensions"].(map[string]any)["serviceBus"].(map[string]any)
+		bus["maxConcurrentCalls"] = 2
+	})
+	b.queue.send("slow 1", "slow 2", "slow 3", "slow 4", "slow 5")
+	b.await(t, 2, "got slow")
+	if waiting := len(b.queue.ready); waiting != 3 {
+		t.Errorf("%d messages wait in the queue, want 3", waiting)
+	}
+	b.release()
+	b.settlements(5)
+	b.wantCounts(Counts{Succeeded: 5})
+	for n := 3; n <= 5; n++ {
+		for id := 1; id <= 5; id++ {
+			if got, _ := b.count(fmt.Sprintf("got slow %d %d", id, n)); got > 0 {
+				t.Errorf("%d calls ran at once", n)
+			}
+		}
+	}
+}
+
+func TestAFailedCompleteIsOneLoggedError(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.completeErr = &azservicebus.Error{Code: azservicebus.CodeLockLost}
+	b.queue.send("ok")
+	b.settlements(1)
+	b.queue.send("request") // settled after the first was
+	b.await(t, 2, "log error: complete message")
+	b.wantCounts(Counts{Succeeded: 2})
+	if len(b.queue.settled) > 1 {
+		t.Errorf("%d more settlements", len(b.queue.settled))
+	}
+}
+
+func TestAnAMQPValueNeverReachesTheHandler(t *testing.T) {
+	b := startBench(t, quick, nil)
+	msg := &azservicebus.ReceivedMessage{MessageID: "value", DeliveryCount: maxDeliveries, RawAMQPMessage: &azservicebus.AMQPAnnotatedMessage{}}
+	msg.RawAMQPMessage.Body.Value = amqp.Symbol("x")
+	b.queue.ready <- msg
+	if got := b.settlements(1); got[0].verb != "abandon" {
+		t.Errorf("settled %v", got)
+	}
+	if n, _ := b.count("got "); n != 0 {
+		t.Error("the handler was called")
+	}
+	b.wantCounts(Counts{Failed: 1})
+}
+
+func TestTheConsoleIsPassedOnLineByLine(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("stderr")
+	b.await(t, 1, "out(true) a warning")
+	b.await(t, 1, "out(true) no end")
+}
+
+func TestATextBindingIsEncodedTwice(t *testing.T) {
+	b := startBench(t, quick, nil, func(_, function map[string]any) {
+		delete(function["bindings"].([]any)[0].(map[string]any), "dataType")
+	})
+	b.queue.send("plain")
+	b.settlements(1)
+	b.await(t, 1, `got "plain"`)
+}

@@ -1,0 +1,148 @@
+package functions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// exitNotice is longer than it takes from a process's last byte to its end.
+const exitNotice = 200 * time.Millisecond
+
+// process is one run of the handler.
+type process struct {
+	cmd      *exec.Cmd
+	port     int
+	client   *http.Client
+	exited   chan struct{} // closed when the process is gone
+	judged   chan struct{} // closed when the supervisor knows what follows
+	timedOut atomic.Bool   // killed because a function timed out
+}
+
+// After an exit with 0 the host starts no other process.
+var (
+	errExitedClean = errors.New("the handler exited with 0")
+	errExitedEarly = errors.New("the handler exited with 0 before it was ready; it must keep running")
+)
+
+// launch starts the handler. The caller calls end.
+func launch(ctx context.Context, c command, env []string, port int, out *console) (*process, error) {
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.path, c.arguments...)
+	cmd.Dir = c.dir
+	cmd.Env = append(append(cmd.Environ(), env...), "FUNCTIONS_CUSTOMHANDLER_WORKER_ID="+uuid.NewString())
+	stdout, stderr := out.writer(false), out.writer(true)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
+	detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, port: port, client: newClient(), exited: make(chan struct{}), judged: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		stdout.flush()
+		stderr.flush()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// newClient is a client that adds nothing of its own to a request. Each process
+// has one, so that no connection outlives it.
+func newClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 256},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (p *process) url(path string) string {
+	return "http://127.0.0.1:" + strconv.Itoa(p.port) + "/" + path
+}
+
+// awaitReady asks GET / until anything answers, whatever the status.
+func (p *process) awaitReady(ctx context.Context, timing Timing) error {
+	limit, cancel := context.WithTimeout(ctx, timing.ReadyLimit)
+	defer cancel()
+	tick := time.NewTicker(timing.ReadyInterval)
+	defer tick.Stop()
+	for !p.answers(limit) {
+		select {
+		case <-tick.C:
+		case <-limit.Done():
+			return fmt.Errorf("the handler process %d answered nothing on 127.0.0.1:%d within %v", p.pid(), p.port, timing.ReadyLimit)
+		case <-p.exited:
+			if p.exitCode() == 0 {
+				return errExitedEarly
+			}
+			return fmt.Errorf("the handler process %d exited with code %d before it was ready", p.pid(), p.exitCode())
+		}
+	}
+	return nil
+}
+
+func (p *process) answers(ctx context.Context) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url(""), nil)
+	if err != nil {
+		return false
+	}
+	response, err := p.client.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return true
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// exitCode is -1 for a process that was killed. It holds after exited.
+func (p *process) exitCode() int { return p.cmd.ProcessState.ExitCode() }
+
+func (p *process) hasExited() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) kill() error {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill the handler process %d: %w", p.pid(), err)
+	}
+	return nil
+}
+
+// killForTimeout is what the host does to a function that runs too long: it
+// kills the process with all its invocations, without counting an error.
+func (p *process) killForTimeout() error {
+	p.timedOut.Store(true)
+	return p.kill()
+}
+
+// awaitVerdict waits after a broken connection until it is known what the
+// process's end means, so that the message's next delivery finds its successor.
+// A process that only closed the connection gets a moment to turn out alive.
+func (p *process) awaitVerdict() {
+	select {
+	case <-p.judged:
+	case <-time.After(exitNotice):
+	}
+}
+
+// end makes sure that the process is gone.
+func (p *process) end() {
+	_ = p.kill()
+	<-p.exited
+	p.client.CloseIdleConnections()
+}

@@ -1,0 +1,196 @@
+package functions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// maxErrors is how many bad exits and failed starts within the restart window
+// end the host.
+const maxErrors = 3
+
+// supervisor keeps one handler process running on one port.
+type supervisor struct {
+	launch func(context.Context) (*process, error)
+	log    func(string)
+	timing Timing
+
+	mu      sync.Mutex
+	current *process
+	state   chan struct{} // closed at the next change of what follows
+	isReady bool
+	clean   bool  // the current process exited with 0
+	err     error // why there will be no other process
+	started int
+	errors  []time.Time
+}
+
+func newSupervisor(c command, options Options, env []string, log func(string), timing Timing) (*supervisor, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	env = append(env, "FUNCTIONS_CUSTOMHANDLER_PORT="+strconv.Itoa(port), "FUNCTIONS_HTTPWORKER_PORT="+strconv.Itoa(port))
+	console := newConsole(options.Output)
+	s := &supervisor{log: log, timing: timing, state: make(chan struct{})}
+	s.launch = func(ctx context.Context) (*process, error) { return launch(ctx, c, env, port, console) }
+	return s, nil
+}
+
+// freePort asks the system for a port and gives it back for the handler to take.
+func freePort() (int, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a port for the handler: %w", err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// run starts the handler again and again until the host gives up, which is the
+// error, or the context ends, whose cause is.
+func (s *supervisor) run(ctx context.Context) error {
+	for {
+		p, err := s.runOnce(ctx)
+		giveUp := s.judge(ctx, err)
+		clean := giveUp == nil && errors.Is(err, errExitedClean)
+		s.change(func() { s.isReady, s.clean, s.err = clean, clean, giveUp })
+		if p != nil {
+			close(p.judged)
+		}
+		if clean {
+			s.log("the handler exited with 0 and is never started again; every invocation will fail")
+			<-ctx.Done()
+			giveUp = context.Cause(ctx)
+			s.change(func() { s.err = giveUp })
+		}
+		if giveUp != nil {
+			return giveUp
+		}
+	}
+}
+
+// runOnce runs one process until it is gone, and tells why it went: nil when a
+// function timed out. The process is nil when none started.
+func (s *supervisor) runOnce(ctx context.Context) (*process, error) {
+	p, err := s.launch(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the handler cannot be started: %w", err)
+	}
+	defer p.end()
+	s.change(func() { s.current = p; s.started++ })
+	if err := p.awaitReady(ctx, s.timing); err != nil {
+		return p, err
+	}
+	s.log(fmt.Sprintf("handler process %d is ready on port %d", p.pid(), p.port))
+	s.change(func() { s.isReady = true })
+	select {
+	case <-ctx.Done():
+		return p, context.Cause(ctx)
+	case <-p.exited:
+	}
+	switch {
+	case p.timedOut.Load():
+		return p, nil
+	case p.exitCode() == 0:
+		return p, errExitedClean
+	}
+	return p, fmt.Errorf("the handler process %d exited with code %d", p.pid(), p.exitCode())
+}
+
+// judge tells whether the end of a process ends the host: the error is why.
+func (s *supervisor) judge(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err == nil || errors.Is(err, errExitedClean):
+		return nil
+	case errors.Is(err, errExitedEarly):
+		return err
+	}
+	return s.count(err)
+}
+
+// count takes note of an error and returns it when it is one too many.
+func (s *supervisor) count(err error) error {
+	s.log("error: " + err.Error())
+	now := time.Now()
+	recent := []time.Time{now}
+	for _, t := range s.errors {
+		if now.Sub(t) < s.timing.RestartWindow {
+			recent = append(recent, t)
+		}
+	}
+	s.errors = recent
+	if len(recent) < maxErrors {
+		return nil
+	}
+	return fmt.Errorf("the handler failed %d times within %v, the last time: %w", len(recent), s.timing.RestartWindow, err)
+}
+
+// change applies a change of state and wakes who waits for one.
+func (s *supervisor) change(apply func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	apply()
+	close(s.state)
+	s.state = make(chan struct{})
+}
+
+// ready waits for a process that is ready. A process that exited with 0 counts
+// as ready for ever: the host goes on sending to its port.
+func (s *supervisor) ready(ctx context.Context) (*process, error) {
+	for {
+		s.mu.Lock()
+		p, isReady, clean, err, state := s.current, s.isReady, s.clean, s.err, s.state
+		s.mu.Unlock()
+		switch {
+		case err != nil:
+			return nil, err
+		case isReady && (clean || !p.hasExited()):
+			return p, nil
+		}
+		select {
+		case <-state:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// over reports whether there will be no other process.
+func (s *supervisor) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
+}
+
+func (s *supervisor) pid() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || s.current.hasExited() {
+		return 0
+	}
+	return s.current.pid()
+}
+
+func (s *supervisor) kill() error {
+	s.mu.Lock()
+	p := s.current
+	s.mu.Unlock()
+	if p == nil || p.hasExited() {
+		return errors.New("no handler process is running")
+	}
+	return p.kill()
+}
+
+func (s *supervisor) starts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started
+}
