@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"goldmint/internal/worker"
+)
+
+const invocation = `{"Data":{"message":"e30="},"Metadata":{"SequenceNumber":"7","DeliveryCount":"1","EnqueuedTimeUtc":"2026-11-23T11:46:59","MessageId":"\"m\"","LockToken":"\"6e5c0114-c462-4424-ad89-6b7aee174c50\""}}`
+
+// call sends one request to a server around the given handling and checks what holds for every answer.
+func call(t *testing.T, s *server, method, path, body string) (int, map[string]any) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	if ct := w.Header().Get("Content-Type"); ct != "application/json" {
+		t.Errorf("%s %s: content type %q fails the host", method, path, ct)
+	}
+	var object map[string]any
+	if err := json.NewDecoder(w.Body).Decode(&object); err != nil || object == nil {
+		t.Errorf("%s %s: the answer is no JSON object (%v): that hangs the host", method, path, err)
+	}
+	return w.Code, object
+}
+
+func quiet(handle func(context.Context, worker.Message) error) *server {
+	return newServer(handle, time.Minute, 4, zap.NewNop())
+}
+
+func TestAnswers(t *testing.T) {
+	ok := quiet(func(context.Context, worker.Message) error { return nil })
+	if code, body := call(t, ok, http.MethodGet, "/", ""); code != http.StatusOK || body["status"] != "ready" {
+		t.Errorf("readiness: %d %v", code, body)
+	}
+	code, body := call(t, ok, http.MethodPost, "/build-image", invocation)
+	if code != http.StatusOK || body["Outputs"] == nil || body["Logs"] == nil {
+		t.Errorf("success: %d %v", code, body)
+	}
+	for name, s := range map[string]*server{
+		"error": quiet(func(context.Context, worker.Message) error { return errors.New("bus is down") }),
+		"panic": quiet(func(context.Context, worker.Message) error { panic("boom") }),
+	} {
+		if code, body := call(t, s, http.MethodPost, "/build-image", invocation); code != http.StatusInternalServerError {
+			t.Errorf("%s: %d %v, want 500 so that the host abandons", name, code, body)
+		}
+	}
+	for _, path := range []string{"/other", "/build-image/x", "/"} {
+		if code, _ := call(t, ok, http.MethodPost, path, invocation); code != http.StatusNotFound {
+			t.Errorf("POST %s: %d, want 404", path, code)
+		}
+	}
+	for _, bad := range []string{"", "[]", "null", "{", `{"Data":{}}`, strings.Repeat("x", maxInvocation+1)} {
+		if code, _ := call(t, ok, http.MethodPost, "/build-image", bad); code != http.StatusInternalServerError {
+			t.Errorf("body %.20q: %d, want 500", bad, code)
+		}
+	}
+}
+
+// TestBoundsInvocations: an invocation ends at its timeout, and no more than the given number work at once.
+func TestBoundsInvocations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		working, most := 0, 0
+		s := newServer(func(ctx context.Context, _ worker.Message) error {
+			working++
+			most = max(most, working)
+			<-ctx.Done()
+			working--
+			return ctx.Err()
+		}, time.Minute, 2, zap.NewNop())
+		begun := time.Now()
+		codes := make(chan int)
+		for range 5 {
+			go func() {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation)))
+				codes <- w.Code
+			}()
+		}
+		for range 5 {
+			if code := <-codes; code != http.StatusInternalServerError {
+				t.Errorf("an invocation without an end answered %d", code)
+			}
+		}
+		if took := time.Since(begun); took != time.Minute {
+			t.Errorf("five invocations of a minute's bound took %s: waiting for a slot is not part of the bound", took)
+		}
+		if most != 2 {
+			t.Errorf("%d invocations worked at once, want 2", most)
+		}
+	})
+}
+
+// TestHangingUpDoesNotStopTheWork: the host closing the connection leaves the message's work to its end.
+func TestHangingUpDoesNotStopTheWork(t *testing.T) {
+	var seen error
+	s := quiet(func(ctx context.Context, _ worker.Message) error { seen = ctx.Err(); return nil })
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r := httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation)).WithContext(ctx)
+	s.ServeHTTP(httptest.NewRecorder(), r)
+	if seen != nil {
+		t.Errorf("the work was cancelled: %v", seen)
+	}
+}
+
+// TestLogsTheInvocation: the invocation id of the host is on the lines of its failures.
+func TestLogsTheInvocation(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	s := newServer(func(context.Context, worker.Message) error { return io.ErrUnexpectedEOF }, time.Minute, 1, zap.New(core))
+	r := httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation))
+	r.Header.Set("X-Azure-Functions-Invocationid", "abc")
+	s.ServeHTTP(httptest.NewRecorder(), r)
+	if logs.FilterField(zap.String("invocationId", "abc")).Len() != 1 {
+		t.Errorf("logged %v", logs.All())
+	}
+}

@@ -1,0 +1,50 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLoad(t *testing.T) {
+	good := []string{
+		"FUNCTIONS_CUSTOMHANDLER_PORT=4321", "ServiceBusConnection__fullyQualifiedNamespace=x.servicebus.windows.net",
+		"ServiceBusConnection__credential=managedidentity", "ServiceBusConnection__clientId=c", "MAX_WAIT=PT36H",
+		"ALLOWED_RESOURCE_GROUPS=a,b",
+	}
+	c, err := Load(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Port != 4321 || c.ServiceBus.Namespace != "x.servicebus.windows.net" || c.ServiceBus.ClientID != "c" ||
+		c.MaxWait != 36*time.Hour || c.InvocationTimeout != time.Minute || len(c.AllowedResourceGroups) != 2 ||
+		c.FirstLook != 5500*time.Millisecond || c.Queue != "image-builds" {
+		t.Errorf("read %+v", c)
+	}
+	if p := c.Policy(); p.MaxWait != 36*time.Hour || p.HandOver != time.Minute {
+		t.Errorf("policy %+v", p)
+	}
+}
+
+// TestLoadTellsAllProblemsAtOnce: one start, one error, every problem in it, and no secret.
+func TestLoadTellsAllProblemsAtOnce(t *testing.T) {
+	_, err := Load([]string{
+		"ServiceBusConnection=SharedAccessKey=c2VjcmV0", "ServiceBusConnection__fullyQualifiedNamespace=sb://x",
+		"MAX_WAIT=24h", "INVOCATION_TIMEOUT=PT10M", "AZURE_SUBSCRIPTION_ID=mine", "ARM_ENDPOINT=http://10.0.0.1", "LOG_LEVEL=loud",
+		"MAX_CONCURRENT=0", "ServiceBusConnection__credential=sas",
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"FUNCTIONS_CUSTOMHANDLER_PORT is missing", "both set", "not a connection string", "without sb://", "MaxWait",
+		"INVOCATION_TIMEOUT is PT10M", "AZURE_SUBSCRIPTION_ID", "must be https", "LOG_LEVEL", "MAX_CONCURRENT", "only managedidentity",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "c2VjcmV0") {
+		t.Errorf("the error tells the secret:\n%v", err)
+	}
+}
