@@ -1,0 +1,190 @@
+package arm
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
+
+// Disk is a managed disk, a snapshot or a disk encryption set: what images are made from and encrypted with.
+type Disk struct {
+	ID               string
+	Location         string
+	OSType           string // Linux or Windows; empty for a data disk
+	HyperVGeneration string // V1 or V2; empty where the disk does not tell
+	AccountType      string // such as Premium_LRS; empty: Standard_LRS
+	SizeGB           int32  // zero: 30
+	Tags             map[string]string
+}
+
+// diskRecord is a disk and the resource as it was put, which a GET answers with what the service fills in.
+type diskRecord struct {
+	disk Disk
+	body diskBody
+}
+
+// diskBody is the part of the three resources that is told apart; the rest of the properties is kept as it came.
+type diskBody struct {
+	Name       string         `json:"name"`
+	ID         string         `json:"id"`
+	Type       string         `json:"type"`
+	Location   string         `json:"location"`
+	Tags       tags           `json:"tags,omitzero"`
+	SKU        map[string]any `json:"sku,omitempty"`
+	Zones      []string       `json:"zones,omitempty"`
+	Identity   map[string]any `json:"identity,omitempty"`
+	Properties map[string]any `json:"properties"`
+}
+
+func addDisks(add adder) {
+	for typ, folded := range map[string]string{"disks": "disks", "snapshots": "snapshots", "diskEncryptionSets": "diskencryptionsets"} {
+		action := computeNamespace + "/" + typ + "/"
+		add(http.MethodPut, folded+"/*", action+"write", func(s *Server, rq *request) answer { return s.putDisk(rq, typ) })
+		add(http.MethodGet, folded+"/*", action+"read", func(s *Server, rq *request) answer { return s.getDisk(rq, typ) })
+		add(http.MethodDelete, folded+"/*", action+"delete", func(s *Server, rq *request) answer { return s.deleteDisk(rq, typ) })
+		add(http.MethodGet, folded, action+"read", func(s *Server, rq *request) answer { return s.listDisks(rq, typ) })
+		add(http.MethodGet, "@"+folded, action+"read", func(s *Server, rq *request) answer { return s.listDisks(rq, typ) })
+	}
+}
+
+// PutDisk lets a managed disk exist, or replaces it. It panics on an id of another type.
+func (s *Server) PutDisk(d Disk) { s.putPrepared(d, "disks") }
+
+// PutSnapshot lets a snapshot exist, or replaces it. It panics on an id of another type.
+func (s *Server) PutSnapshot(d Disk) { s.putPrepared(d, "snapshots") }
+
+// PutDiskEncryptionSet lets a disk encryption set exist, or replaces it. It panics on an id of another type.
+func (s *Server) PutDiskEncryptionSet(d Disk) { s.putPrepared(d, "diskEncryptionSets") }
+
+func (s *Server) putPrepared(d Disk, typ string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := parseID(d.ID, typ)
+	if !ok {
+		panic("arm: not the id of one of " + typ + ": " + d.ID)
+	}
+	s.keepDisk(t, typ, d)
+}
+
+// keepDisk makes a disk of what a Go caller says.
+func (s *Server) keepDisk(t target, typ string, d Disk) {
+	body := diskBody{Name: t.name(), ID: t.id(typ), Type: computeNamespace + "/" + typ, Location: regionName(d.Location), Tags: d.Tags}
+	body.Properties = map[string]any{"provisioningState": "Succeeded"}
+	if typ != "diskEncryptionSets" {
+		if d.AccountType == "" {
+			d.AccountType = "Standard_LRS"
+		}
+		if d.SizeGB == 0 {
+			d.SizeGB = 30
+		}
+		body.SKU = map[string]any{"name": d.AccountType}
+		body.Properties["diskSizeGB"], body.Properties["creationData"] = d.SizeGB, map[string]any{"createOption": "Empty"}
+		body.setIf("osType", d.OSType)
+		body.setIf("hyperVGeneration", d.HyperVGeneration)
+	}
+	s.ensureGroup(t, body.Location)
+	s.state.disks[fold(d.ID)] = s.newDiskRecord(body)
+}
+
+func (b *diskBody) setIf(property, value string) {
+	if value != "" {
+		b.Properties[property] = value
+	}
+}
+
+// newDiskRecord fills in what the service does, and reads what images need to know.
+func (s *Server) newDiskRecord(b diskBody) *diskRecord {
+	d := Disk{ID: b.ID, Location: b.Location, Tags: b.Tags}
+	d.OSType, _ = b.Properties["osType"].(string)
+	d.HyperVGeneration, _ = b.Properties["hyperVGeneration"].(string)
+	d.AccountType, _ = b.SKU["name"].(string)
+	switch size := b.Properties["diskSizeGB"].(type) {
+	case float64:
+		d.SizeGB = int32(max(0, min(size, 65536)))
+	case int32:
+		d.SizeGB = size
+	}
+	if b.Type != computeNamespace+"/diskEncryptionSets" {
+		b.Properties["diskState"], b.Properties["uniqueId"] = "Unattached", newGUID()
+		b.Properties["diskSizeBytes"], b.Properties["timeCreated"] = int64(d.SizeGB)<<30, stamp(s.clock.now())
+		if b.Properties["encryption"] == nil {
+			b.Properties["encryption"] = map[string]any{"type": "EncryptionAtRestWithPlatformKey"}
+		}
+	}
+	return &diskRecord{disk: d, body: b}
+}
+
+func (s *Server) putDisk(rq *request, typ string) answer {
+	var in diskBody
+	if bad := rq.decode(&in); bad != nil {
+		return bad.answer()
+	}
+	location, bad := s.location(in.Location, typ)
+	if bad != nil {
+		return bad.answer()
+	}
+	if !validName(rq.target.name()) {
+		return invalidName(typ[:len(typ)-1] + "Name").answer()
+	}
+	id := rq.target.id(typ)
+	if had := s.state.disks[fold(id)]; had != nil {
+		if bad := sameLocation(rq.target, had.body.Location, location); bad != nil {
+			return bad.answer()
+		}
+	}
+	in.Name, in.ID, in.Type, in.Location = rq.target.name(), id, computeNamespace+"/"+typ, location
+	in.Properties = maps.Clone(in.Properties)
+	if in.Properties == nil {
+		in.Properties = map[string]any{}
+	}
+	if typ != "diskEncryptionSets" && in.SKU == nil {
+		in.SKU = map[string]any{"name": "Standard_LRS"}
+	}
+	in.Properties["provisioningState"] = "Updating"
+	s.ensureGroup(rq.target, location)
+	record := s.newDiskRecord(in)
+	s.state.disks[fold(id)] = record
+	op := s.begin(rq, operation{region: location, segment: "DiskOperations", resource: fold(id), apply: func(failed bool) {
+		record.body.Properties["provisioningState"] = "Succeeded"
+		if failed {
+			record.body.Properties["provisioningState"] = "Failed"
+		}
+	}}, s.options.Tick)
+	return s.accepted(rq, op, http.StatusAccepted, record.body)
+}
+
+func (s *Server) getDisk(rq *request, typ string) answer {
+	id := rq.target.id(typ)
+	record := s.state.disks[fold(id)]
+	if record == nil {
+		return resourceNotFound(rq.target).answer()
+	}
+	if a, refused := s.limit(rq, record.body.Location, id, lowCostGetLimit); refused {
+		return a
+	}
+	return answer{status: http.StatusOK, body: record.body}
+}
+
+func (s *Server) deleteDisk(rq *request, typ string) answer {
+	id := rq.target.id(typ)
+	record := s.state.disks[fold(id)]
+	if record == nil {
+		return answer{status: http.StatusNoContent}
+	}
+	op := s.begin(rq, operation{region: record.body.Location, segment: "DiskOperations", resource: fold(id), apply: func(failed bool) {
+		if !failed && s.state.disks[fold(id)] == record {
+			delete(s.state.disks, fold(id))
+		}
+	}}, s.options.Tick)
+	return s.accepted(rq, op, http.StatusAccepted, nil)
+}
+
+func (s *Server) listDisks(rq *request, typ string) answer {
+	value := []diskBody{}
+	for _, id := range slices.Sorted(maps.Keys(s.state.disks)) {
+		if t, ok := parseID(id, typ); ok && rq.target.covers(t) {
+			value = append(value, s.state.disks[id].body)
+		}
+	}
+	return answer{status: http.StatusOK, body: map[string]any{"value": value}}
+}

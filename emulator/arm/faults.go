@@ -1,0 +1,191 @@
+package arm
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Faults are chances, between 0 and 1, that the server misbehaves. Which request meets what follows from the seed, the
+// method, the resource and how many times that has been asked: the same run meets the same faults whatever the timing.
+type Faults struct {
+	Seed uint64
+
+	Throttle      float64 // 429 with a Retry-After, without effect
+	ServerError   float64 // 500 or 504, without effect
+	Conflict      float64 // 409 ConflictingConcurrentWriteNotAllowed to a write, without effect
+	Forbidden     float64 // 403 AuthorizationFailed, as when a role assignment has not yet arrived
+	Reset         float64 // the connection is reset, without effect
+	LostReply     float64 // the request has its effect, then the connection is reset before the answer
+	FailOperation float64 // an operation ends Failed, with InternalExecutionError
+	SlowOperation float64 // an operation takes SlowFactor times as long
+
+	// VanishOperation lets an operation's URL answer 404 while the operation goes on to its end.
+	VanishOperation float64
+
+	SlowFactor int           // zero: 10
+	RetryAfter time.Duration // what a throttled request is told, in whole seconds; zero: 5 s
+}
+
+type fault int
+
+const (
+	none fault = iota
+	throttle
+	serverError
+	conflicting
+	forbidden
+	reset
+	lostReply
+)
+
+// dice throws the faults. It is guarded by the server's lock.
+type dice struct {
+	faults Faults
+	thrown map[string]int // how often, by subject
+}
+
+// subject names a request such that the same one has the same name in every run: an operation goes by its resource.
+func (s *Server) subject(rq *request) (method, path string) {
+	path = fold(rq.http.URL.Path)
+	if strings.HasPrefix(rq.target.key(), "@locations/") {
+		if op := s.state.operations[fold(rq.target.names[len(rq.target.names)-1])]; op != nil {
+			path = op.resource + "/operation"
+		}
+	}
+	return rq.http.Method, path
+}
+
+// chance is a number between 0 and 1 that only the seed and the words decide.
+func (d *dice) chance(words ...string) float64 {
+	h := fnv.New64a()
+	_ = binary.Write(h, binary.LittleEndian, d.faults.Seed) // a hash takes everything
+	for _, w := range words {
+		_, _ = h.Write([]byte(w + "\x00"))
+	}
+	mixed := h.Sum64() // FNV's upper bits follow its last words too weakly: mix as splitmix64 does
+	mixed = (mixed ^ mixed>>30) * 0xbf58476d1ce4e5b9
+	mixed = (mixed ^ mixed>>27) * 0x94d049bb133111eb
+	return float64((mixed^mixed>>31)>>11) / (1 << 53)
+}
+
+func (d *dice) next(words ...string) string {
+	subject := strings.Join(words, " ")
+	d.thrown[subject]++
+	return strconv.Itoa(d.thrown[subject])
+}
+
+func (d *dice) throw(method, path string) fault {
+	f := d.faults
+	if f.Throttle+f.ServerError+f.Conflict+f.Forbidden+f.Reset+f.LostReply == 0 {
+		return none
+	}
+	c := d.chance(method, path, d.next(method, path))
+	if method == http.MethodGet || method == http.MethodHead {
+		f.Conflict = 0
+	}
+	for _, sort := range []struct {
+		fault  fault
+		chance float64
+	}{
+		{throttle, f.Throttle},
+		{serverError, f.ServerError},
+		{conflicting, f.Conflict},
+		{forbidden, f.Forbidden},
+		{reset, f.Reset},
+		{lostReply, f.LostReply},
+	} {
+		if c < sort.chance {
+			return sort.fault
+		}
+		c -= sort.chance
+	}
+	return none
+}
+
+// spoil throws the faults of an operation that begins.
+func (d *dice) spoil(op *operation, method string) {
+	f := d.faults
+	if f.FailOperation+f.SlowOperation+f.VanishOperation == 0 {
+		return
+	}
+	n := d.next("operation", method, op.resource)
+	meets := func(what string, chance float64) bool { return d.chance(what, method, op.resource, n) < chance }
+	if op.failure == nil && meets("fail", f.FailOperation) {
+		op.failure = &opError{Code: "InternalExecutionError", Message: "An internal execution error occurred."}
+	}
+	op.vanished = meets("vanish", f.VanishOperation)
+	if meets("slow", f.SlowOperation) {
+		factor := f.SlowFactor
+		if factor == 0 {
+			factor = 10
+		}
+		op.end = op.start.Add(op.end.Sub(op.start) * time.Duration(factor))
+	}
+}
+
+func (f fault) cutsConnection() bool { return f == reset || f == lostReply }
+
+// answer is what a request without effect gets; ok is false where the request has its effect.
+func (d *dice) answer(f fault, rq *request) (answer, bool) {
+	switch f {
+	case throttle:
+		return d.throttled(rq), true
+	case serverError:
+		return d.brokenGateway(rq), true
+	case conflicting:
+		return computeError(http.StatusConflict, "ConflictingConcurrentWriteNotAllowed", "",
+			"The operation was interrupted by a conflicting concurrent write on the same entity. Please retry later.").answer(), true
+	case forbidden:
+		return gatewayError(http.StatusForbidden, "AuthorizationFailed", "The client '%s' with object id '%s' does not have authorization to perform "+
+			"action on '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+			principalID, principalID, rq.http.URL.Path).answer(), true
+	case reset:
+		return answer{}, true
+	default:
+		return answer{}, false
+	}
+}
+
+func (d *dice) throttled(rq *request) answer {
+	seconds := strconv.Itoa(int(max(time.Second, d.faults.RetryAfter) / time.Second))
+	if d.faults.RetryAfter == 0 {
+		seconds = "5"
+	}
+	a := gatewayError(http.StatusTooManyRequests, "SubscriptionRequestsThrottled", "Number of requests for subscription '%s' and operation '%s' "+
+		"exceeded the backend storage limit. Please try again after '%s' seconds.", rq.target.subscription, rq.http.Method, seconds).answer()
+	a.set("Retry-After", seconds)
+	return a
+}
+
+// brokenGateway is one of the two recorded failures.
+func (d *dice) brokenGateway(rq *request) answer {
+	if d.chance("gateway", rq.http.URL.Path, d.next("gateway", rq.http.URL.Path)) < 0.5 {
+		return gatewayError(http.StatusGatewayTimeout, "ResourceReadFailed", "Policy required full resource content to evaluate the request. "+
+			"The request to GET resource '%s' failed with status 'GatewayTimeout'.", rq.http.URL.Path).answer()
+	}
+	e := gatewayError(http.StatusInternalServerError, "MultipleErrorsOccurred", "Multiple error occurred: . Please see details.")
+	e.Details = []errorDetail{{Code: "ServerTimeout", Message: "The request timed out. Diagnostic information: tracking id '" + rq.id + "'."}}
+	return e.answer()
+}
+
+// cut resets the connection under a request: the caller sees a reset, not an orderly end.
+func cut(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	under := conn
+	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		under = t.NetConn()
+	}
+	if tcp, ok := under.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = under.Close()
+	panic(http.ErrAbortHandler)
+}

@@ -1,0 +1,236 @@
+package arm
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// imageRecord is an image and what is happening to it.
+type imageRecord struct {
+	image    image
+	creating *operation
+	deleting bool
+}
+
+func addImages(add adder) {
+	const action = "Microsoft.Compute/images/"
+	add(http.MethodPut, "images/*", action+"write", (*Server).putImage)
+	add(http.MethodGet, "images/*", action+"read", (*Server).getImage)
+	add(http.MethodPatch, "images/*", action+"write", (*Server).patchImage)
+	add(http.MethodDelete, "images/*", action+"delete", (*Server).deleteImage)
+	add(http.MethodGet, "images", action+"read", (*Server).listImages)
+	add(http.MethodGet, "@images", action+"read", (*Server).listImages)
+}
+
+func (s *Server) putImage(rq *request) answer {
+	var in image
+	if bad := rq.decode(&in); bad != nil {
+		return bad.answer()
+	}
+	id := rq.target.id("images")
+	location, bad := s.location(in.Location, "images")
+	if bad != nil {
+		return bad.answer()
+	}
+	had := s.state.images[fold(id)]
+	if had != nil {
+		if bad := sameLocation(rq.target, had.image.Location, location); bad != nil {
+			return bad.answer()
+		}
+	}
+	if bad := in.checkLinks(); bad != nil {
+		return bad.answer()
+	}
+	if a, refused := s.limit(rq, location, id, createImagesLimit); refused {
+		return a
+	}
+	in.Location, in.Name, in.ID, in.Type = location, rq.target.name(), id, computeNamespace+"/images"
+	a := s.createOrKeep(rq, had, in)
+	a.after = rq.now.Add(s.options.PutLatency)
+	return a
+}
+
+func (s *Server) createOrKeep(rq *request, had *imageRecord, in image) answer {
+	if !validName(in.Name) {
+		return invalidName("imageName").answer()
+	}
+	if had != nil {
+		return had.again(rq, in).answerFor(had, rq, in)
+	}
+	made, failure, bad := s.assemble(in, rq.apiVersion)
+	if bad != nil {
+		return bad.answer()
+	}
+	return s.createImage(rq, made, failure)
+}
+
+// again decides on a PUT over an image that exists. With equal properties it succeeds and captures nothing anew.
+func (r *imageRecord) again(rq *request, in image) *armError {
+	switch {
+	case r.deleting:
+		return notAllowed("Operation 'PUT' is not allowed on Image '%s' since the Image is marked for deletion. "+
+			"You can only retry the Delete operation (or wait for an ongoing one to complete).", r.image.Name)
+	case r.image.Properties.ProvisioningState == "Creating":
+		return conflict() // not recorded: taken for the conflict that every compute resource has
+	}
+	if property := in.changes(r.image); property != "" {
+		return changeNotAllowed(property)
+	}
+	if r.image.Properties.ProvisioningState == "Failed" {
+		// Not recorded. A failed image is known to have to be deleted before its name works again.
+		return notAllowed("Operation 'PUT' is not allowed on Image '%s' since the Image is in a failed state. "+
+			"Delete the Image and create it again.", r.image.Name)
+	}
+	return nil
+}
+
+// answerFor answers a PUT over an image: the refusal, or the image with its tags renewed.
+func (e *armError) answerFor(r *imageRecord, rq *request, in image) answer {
+	if e != nil {
+		return e.answer()
+	}
+	r.image.Tags = in.Tags
+	return answer{status: http.StatusOK, body: r.image.view(rq.apiVersion)}
+}
+
+// createImage lets the image exist as Creating, and the operation finish it. The operation does not end before the PUT
+// has answered: in the recordings where the PUT took 6 s, the operation took two ticks.
+func (s *Server) createImage(rq *request, made assembled, failure *opError) answer {
+	img := made.image
+	img.Properties.ProvisioningState = "Creating"
+	img.SystemData = newSystemData(rq.now)
+	s.ensureGroup(rq.target, img.Location)
+	record := &imageRecord{image: img}
+	s.state.images[fold(img.ID)] = record
+	takes := s.onTick(max(s.options.ImageDuration, s.options.PutLatency))
+	if failure != nil {
+		takes = max(s.options.PutLatency, min(s.options.Tick, 219*time.Millisecond)) // as recorded
+	}
+	record.creating = s.begin(rq, operation{
+		region: img.Location, resource: fold(img.ID), failure: failure,
+		apply: func(failed bool) {
+			record.image.Properties.ProvisioningState = "Succeeded"
+			if failed {
+				record.image.Properties.ProvisioningState = "Failed"
+				return
+			}
+			record.image.Properties.StorageProfile = made.final
+		},
+	}, takes)
+	return s.accepted(rq, record.creating, http.StatusCreated, img.view(rq.apiVersion))
+}
+
+func (s *Server) getImage(rq *request) answer {
+	record := s.state.images[fold(rq.target.id("images"))]
+	region := ""
+	if record != nil {
+		region = record.image.Location
+	}
+	if a, refused := s.limit(rq, region, rq.target.id("images"), getImagesLimit); refused {
+		return a
+	}
+	if record == nil {
+		return resourceNotFound(rq.target).answer()
+	}
+	return answer{status: http.StatusOK, body: record.image.view(rq.apiVersion)}
+}
+
+// patchImage renews tags, all at once as ARM does; other properties of an image cannot change.
+func (s *Server) patchImage(rq *request) answer {
+	var in struct {
+		Tags       tags            `json:"tags,omitzero"`
+		Properties imageProperties `json:"properties,omitzero"`
+	}
+	if bad := rq.decode(&in); bad != nil {
+		return bad.answer()
+	}
+	record := s.state.images[fold(rq.target.id("images"))]
+	if record == nil {
+		return resourceNotFound(rq.target).answer()
+	}
+	patched := record.image
+	if in.Properties.StorageProfile == nil {
+		in.Properties.StorageProfile = patched.Properties.StorageProfile
+	}
+	if in.Properties.SourceVirtualMachine == nil {
+		in.Properties.SourceVirtualMachine = patched.Properties.SourceVirtualMachine
+	}
+	patched.Properties = in.Properties
+	if bad := record.again(rq, patched); bad != nil {
+		return bad.answer()
+	}
+	if in.Tags != nil {
+		record.image.Tags = in.Tags
+	}
+	return answer{status: http.StatusOK, body: record.image.view(rq.apiVersion)}
+}
+
+// deleteImage takes an image away in any state. Deleting one that is being created ends its creation, as a later request
+// does with a VM's operation; for images that is not recorded.
+func (s *Server) deleteImage(rq *request) answer {
+	id := rq.target.id("images")
+	record := s.state.images[fold(id)]
+	if record == nil {
+		return answer{status: http.StatusNoContent}
+	}
+	if a, refused := s.limit(rq, record.image.Location, id, deleteImagesLimit); refused {
+		return a
+	}
+	s.preempt(record.creating, rq.now)
+	was := record.image.Properties.ProvisioningState
+	record.deleting, record.image.Properties.ProvisioningState = true, "Deleting"
+	op := s.begin(rq, operation{region: record.image.Location, resource: fold(id), apply: func(failed bool) {
+		if failed {
+			record.deleting, record.image.Properties.ProvisioningState = false, was
+			return
+		}
+		if s.state.images[fold(id)] == record {
+			delete(s.state.images, fold(id))
+		}
+	}}, s.options.Tick)
+	return s.accepted(rq, op, http.StatusAccepted, nil)
+}
+
+// listImages lists a group's or the subscription's. As recorded, a list writes the group in capitals.
+func (s *Server) listImages(rq *request) answer {
+	if a, refused := s.limit(rq, "", "", listImagesLimit); refused {
+		return a
+	}
+	value := []image{}
+	for _, id := range slices.Sorted(maps.Keys(s.state.images)) {
+		img := s.state.images[id].image
+		t, _ := parseID(img.ID, "images")
+		if !rq.target.covers(t) {
+			continue
+		}
+		t.group = strings.ToUpper(t.group)
+		img.ID = t.id("images")
+		value = append(value, img.view(rq.apiVersion))
+	}
+	return answer{status: http.StatusOK, body: map[string]any{"value": value}}
+}
+
+// Image is an image's JSON as a GET with the newest api-version answers it, with its id in any case.
+func (s *Server) Image(id string) (json.RawMessage, bool) {
+	s.settle()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record := s.state.images[fold(id)]
+	if record == nil {
+		return nil, false
+	}
+	body, err := json.Marshal(record.image)
+	return body, err == nil
+}
+
+// Images is how many images there are, whatever their state.
+func (s *Server) Images() int {
+	s.settle()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.state.images)
+}

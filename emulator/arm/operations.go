@@ -1,0 +1,241 @@
+package arm
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// operation is something that takes time: it has its effect when its end has come.
+type operation struct {
+	id           string
+	subscription string
+	region       string
+	segment      string // operations or, for disks, DiskOperations
+	resource     string // folded id of what it works on
+	start, end   time.Time
+	failure      *opError
+	vanished     bool // its URL answers 404, by a fault
+	over         bool
+	apply        func(failed bool)
+	action       *Action // reported at the end
+}
+
+// opError is why an operation failed.
+type opError struct {
+	Code    string        `json:"code"`
+	Message string        `json:"message"`
+	Details []errorDetail `json:"details,omitempty"`
+}
+
+func addOperations(add adder) {
+	add(http.MethodGet, "@locations/*/operations/*", "Microsoft.Compute/locations/operations/read", (*Server).getOperation)
+	add(http.MethodGet, "@locations/*/diskoperations/*", "Microsoft.Compute/locations/diskOperations/read", (*Server).getOperation)
+}
+
+// onTick rounds a duration up to the tick on which operations end.
+func (s *Server) onTick(d time.Duration) time.Duration {
+	ticks := max(1, (d+s.options.Tick-1)/s.options.Tick)
+	return ticks * s.options.Tick
+}
+
+// begin starts an operation that the request has asked for. Its id is the request's, as recorded.
+func (s *Server) begin(rq *request, op operation, takes time.Duration) *operation {
+	op.id, op.subscription = rq.id, rq.target.subscription
+	if op.segment == "" {
+		op.segment = "operations"
+	}
+	op.start, op.end = rq.now, rq.now.Add(takes)
+	if laid, ok := s.state.failures[op.resource]; ok {
+		delete(s.state.failures, op.resource)
+		op.failure = &laid
+	}
+	s.dice.spoil(&op, rq.http.Method)
+	o := &op
+	s.state.operations[o.id] = o
+	at, _ := slices.BinarySearchFunc(s.state.pending, o, func(a, b *operation) int {
+		if a.end.After(b.end) {
+			return 1
+		}
+		return -1
+	})
+	s.state.pending = slices.Insert(s.state.pending, at, o)
+	s.nudge()
+	return o
+}
+
+func (s *Server) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// settle ends what is due, then reports it without holding the lock.
+func (s *Server) settle() {
+	s.mu.Lock()
+	now := s.clock.now()
+	var ended []Action
+	for len(s.state.pending) > 0 && !s.state.pending[0].end.After(now) {
+		op := s.state.pending[0]
+		s.state.pending = s.state.pending[1:]
+		if a := op.finish(); a != nil {
+			ended = append(ended, *a)
+		}
+	}
+	s.mu.Unlock()
+	s.report(ended)
+}
+
+func (o *operation) finish() *Action {
+	o.over = true
+	if o.apply != nil {
+		o.apply(o.failure != nil)
+	}
+	if o.action == nil {
+		return nil
+	}
+	o.action.Ended, o.action.Status = o.end, "Succeeded"
+	if o.failure != nil {
+		o.action.Status = "Failed"
+	}
+	return o.action
+}
+
+// preempt ends an operation early, without its effect, because a later request overrides it.
+func (s *Server) preempt(o *operation, now time.Time) {
+	if o == nil || o.over {
+		return
+	}
+	s.state.pending = slices.DeleteFunc(s.state.pending, func(p *operation) bool { return p == o })
+	o.over, o.end = true, now
+	o.failure = &opError{Code: "OperationPreempted", Message: "Operation execution has been preempted by a more recent operation."}
+}
+
+func (s *Server) report(ended []Action) {
+	if s.options.OnAction == nil {
+		return
+	}
+	for _, a := range ended {
+		s.options.OnAction(a)
+	}
+}
+
+// tick ends operations as real time passes, for those who only wait for OnAction.
+func (s *Server) tick(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.settle()
+		s.waitForNext(ctx)
+	}
+}
+
+func (s *Server) waitForNext(ctx context.Context) {
+	s.mu.Lock()
+	var next time.Time
+	if len(s.state.pending) > 0 {
+		next = s.state.pending[0].end
+	}
+	s.mu.Unlock()
+	if next.IsZero() {
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+		}
+		return
+	}
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		select {
+		case <-s.wake:
+			stop()
+		case <-waiting.Done():
+		}
+	}()
+	_ = s.clock.wait(waiting, next) // woken early is as good: the caller looks again
+}
+
+// accepted is the answer to a call that has started an operation.
+func (s *Server) accepted(rq *request, op *operation, status int, body any) answer {
+	a := answer{status: status, body: body}
+	a.set("Azure-AsyncOperation", s.operationURL(rq, op, false))
+	a.set("Azure-AsyncNotification", "Enabled")
+	if status == http.StatusAccepted {
+		a.set("Location", s.operationURL(rq, op, true))
+		if op.end.Sub(op.start) > 10*time.Second {
+			a.set("Retry-After", "10") // recorded on a deallocation; an image's PUT never has it
+		}
+	}
+	return a
+}
+
+func (s *Server) operationURL(rq *request, op *operation, monitor bool) string {
+	path := fmt.Sprintf("/subscriptions/%s/providers/%s/locations/%s/%s/%s",
+		op.subscription, computeNamespace, s.state.regions[op.region].urlSegment(op.region), op.segment, op.id)
+	return s.endpoint + s.signer.sign(path, rq.apiVersion, monitor, rq.now)
+}
+
+func (s *Server) getOperation(rq *request) answer {
+	if !s.signer.verify(rq.http.URL.Path, rq.query) {
+		// What Azure says to a changed operation URL is not recorded.
+		return gatewayError(http.StatusForbidden, "AuthorizationFailed", "The signature of the operation URL is not valid.").answer()
+	}
+	op := s.state.operations[fold(rq.target.names[len(rq.target.names)-1])]
+	if op == nil || op.vanished {
+		return entityNotFound().answer()
+	}
+	if a, refused := s.limit(rq, op.region, op.id, getOperationLimit); refused {
+		return a
+	}
+	if rq.query.Get("monitor") == "true" {
+		return s.monitor(op)
+	}
+	return answer{status: http.StatusOK, body: op.view()}
+}
+
+type operationView struct {
+	StartTime string   `json:"startTime"`
+	EndTime   string   `json:"endTime,omitempty"`
+	Status    string   `json:"status"`
+	Error     *opError `json:"error,omitempty"`
+	Name      string   `json:"name"`
+}
+
+func (o *operation) view() operationView {
+	v := operationView{StartTime: stamp(o.start), Status: "InProgress", Name: o.id}
+	if !o.over {
+		return v
+	}
+	v.EndTime, v.Status, v.Error = stamp(o.end), "Succeeded", o.failure
+	if o.failure != nil {
+		v.Status = "Failed"
+	}
+	return v
+}
+
+// monitor answers the operation's Location: 202 until the end, then what the call itself would have said.
+func (s *Server) monitor(op *operation) answer {
+	switch {
+	case !op.over:
+		a := answer{status: http.StatusAccepted}
+		a.set("Retry-After", strconv.Itoa(max(1, int(s.options.Tick/time.Second))))
+		return a
+	case op.failure != nil: // not recorded
+		return (&armError{status: http.StatusConflict, Code: op.failure.Code, Message: op.failure.Message}).answer()
+	}
+	return answer{status: http.StatusOK}
+}
+
+// FailNext makes the next operation on the resource end Failed with the code and message.
+func (s *Server) FailNext(resourceID, code, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.failures[fold(resourceID)] = opError{Code: code, Message: message}
+}
+
+func newGUID() string { return uuid.NewString() }

@@ -1,0 +1,44 @@
+package arm
+
+import "strings"
+
+// region is an Azure region as far as images depend on it.
+type region struct {
+	display string
+	zrs     bool   // zone-redundant storage, without which an image cannot be zone resilient
+	segment string // how operation URLs write it, where that is not the name
+}
+
+// regions lists where compute is offered here, by name. ZRS is as Azure documents it: West US has none.
+func regions() map[string]region {
+	all := map[string]region{
+		"francecentral": {display: "France Central", zrs: true, segment: "FranceCentral"},
+	}
+	for _, display := range []string{
+		"Australia East", "Brazil South", "Canada Central", "Central India", "Central US", "East Asia", "East US", "East US 2", "Germany West Central",
+		"Israel Central", "Italy North", "Japan East", "Japan West", "Korea Central", "Mexico Central", "New Zealand North", "North Europe", "Norway East",
+		"Poland Central", "Qatar Central", "South Africa North", "South Central US", "Southeast Asia", "Spain Central", "Sweden Central",
+		"Switzerland North", "UAE North", "UK South", "West Europe", "West US 2", "West US 3",
+	} {
+		all[regionName(display)] = region{display: display, zrs: true}
+	}
+	for _, display := range []string{
+		"Australia Central", "Australia Southeast", "Canada East", "France South", "Germany North", "Korea South", "North Central US", "Norway West",
+		"South Africa West", "South India", "Sweden South", "Switzerland West", "UAE Central", "UK West", "West Central US", "West India", "West US",
+	} {
+		all[regionName(display)] = region{display: display}
+	}
+	return all
+}
+
+// regionName is a location as ARM stores it: "West US" and "westus" are one.
+func regionName(location string) string {
+	return strings.ToLower(strings.ReplaceAll(location, " ", ""))
+}
+
+func (r region) urlSegment(name string) string {
+	if r.segment != "" {
+		return r.segment
+	}
+	return name
+}

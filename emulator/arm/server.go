@@ -1,0 +1,215 @@
+// Package arm is Azure Resource Manager's compute part on loopback: the images, virtual machines, disks, snapshots and
+// operations that creating a managed image takes, answering as recorded Azure traffic does.
+//
+// One call starts it, the real SDK clients talk to it over HTTP, and its clock can be turned:
+//
+//	azure := arm.Start(t, arm.Options{})
+//	azure.AddVM("/subscriptions/…/virtualMachines/build-vm", "westeurope")
+//	… armcompute with azure.Endpoint() …
+//	azure.FastForward(10 * time.Second)
+//
+// It refuses what Azure refuses: a VM that is not generalized, an id without its leading slash, a blob without
+// hyperVGeneration, the forty-first image within three minutes. Where no recording tells what Azure does, the code says
+// so at the line that had to decide.
+//
+// A request is handled in one piece under one lock: look at the state, change it, say what to answer. What takes time
+// in Azure is an operation, which has its effect when its end has come.
+package arm
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// RecordedTick is the period on which Azure's image operations end (of 23 recorded ones 12 took one, 10 took two).
+const RecordedTick = 5150 * time.Millisecond
+
+// RecordedPutLatency is how long Azure takes to answer the PUT of an image (5 to 6 s in the recordings).
+const RecordedPutLatency = 5500 * time.Millisecond
+
+// Options say how the server behaves. The zero value is a server on a port the system chooses, without limits, faults
+// and PUT latency, whose image operations take one recorded tick.
+type Options struct {
+	Addr string // host:port to listen on; empty: 127.0.0.1:0
+	TLS  bool   // serve https with a certificate of a CA made for this server, see CAFile
+
+	ImageDuration  time.Duration // what creating an image takes, rounded up to Tick; zero: one RecordedTick
+	Tick           time.Duration // operations end on it; zero: RecordedTick, or ImageDuration where that is shorter
+	PutLatency     time.Duration // how long the PUT of an image waits before it answers; zero: not at all
+	ActionDuration time.Duration // deallocate, powerOff, start and the PUT and DELETE of a VM; zero: as ImageDuration
+
+	Limits Limits // Off(), Windows(40, 200) or Bucket(60, 20)
+
+	// Authorize says whether a bearer token is good; nil takes any that is not empty.
+	Authorize func(token string) bool
+
+	// OnAction is told of every action on a VM that has ended, in order: what Event Grid would report. It is called
+	// synchronously and without the server's lock, so that FastForward and the answer to a synchronous action return
+	// after it has.
+	OnAction func(Action)
+
+	Faults Faults // chances of misbehaviour
+
+	AnyBlob       bool // every blob exists; otherwise those of AddBlob and PutBlob
+	RequireGroups bool // a PUT into a resource group that was never created is refused, as in Azure; else the group springs up
+
+	// Intercept may take a request away from the server: a handler that it returns answers in the server's place.
+	Intercept func(*http.Request) http.Handler
+}
+
+// Server is one local Azure Resource Manager. Its methods may be called from any goroutine.
+type Server struct {
+	options  Options
+	endpoint string
+	clock    *clock
+	routes   map[string]route
+	signer   signer
+	trust    *authority
+	http     *http.Server
+	served   chan struct{}
+	stop     context.CancelFunc
+
+	mu      sync.Mutex // guards all below
+	state   state
+	limiter limiter
+	dice    dice
+	calls   []Call
+	wake    chan struct{}
+}
+
+// TB is what Start needs of a test; *testing.T and *testing.B have it.
+type TB interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// Start runs a server until the test ends.
+func Start(t TB, o Options) *Server {
+	t.Helper()
+	s, err := Listen(o)
+	if err != nil {
+		t.Fatalf("start the local Azure Resource Manager: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Fatalf("close the local Azure Resource Manager: %v", err)
+		}
+	})
+	return s
+}
+
+// Listen starts a server that runs until Close. It fails when the address cannot be listened on.
+func Listen(o Options) (*Server, error) {
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+	o.durations()
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, fmt.Errorf("make a signing key: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", o.Addr, err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Server{
+		options:  o,
+		endpoint: "http://" + listener.Addr().String(),
+		clock:    newClock(),
+		signer:   newSigner(secret),
+		served:   make(chan struct{}),
+		stop:     stop,
+		state:    newState(),
+		limiter:  limiter{limits: o.Limits, meters: map[string]*meter{}},
+		dice:     dice{faults: o.Faults, thrown: map[string]int{}},
+		wake:     make(chan struct{}, 1),
+	}
+	s.routes = routes()
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	if err := s.serve(listener); err != nil {
+		stop()
+		return nil, errors.Join(err, listener.Close())
+	}
+	go s.tick(ctx)
+	return s, nil
+}
+
+func (o *Options) durations() {
+	if o.Tick == 0 {
+		o.Tick = RecordedTick
+		if o.ImageDuration > 0 {
+			o.Tick = min(o.Tick, o.ImageDuration)
+		}
+	}
+	if o.ImageDuration == 0 {
+		o.ImageDuration = o.Tick
+	}
+	if o.ActionDuration == 0 {
+		o.ActionDuration = o.ImageDuration
+	}
+}
+
+func (s *Server) serve(listener net.Listener) error {
+	if s.options.TLS {
+		authority, err := newAuthority(listener.Addr())
+		if err != nil {
+			return err
+		}
+		s.trust, s.endpoint = authority, "https://"+listener.Addr().String()
+		listener = authority.listen(listener)
+	}
+	go func() {
+		defer close(s.served)
+		_ = s.http.Serve(listener) // always http.ErrServerClosed: Close is the only way out
+	}()
+	return nil
+}
+
+// Endpoint is the server's scheme, host and port, without a trailing slash.
+func (s *Server) Endpoint() string { return s.endpoint }
+
+// CAFile is a PEM file with the certificate to trust, or empty without Options.TLS. Close removes it.
+func (s *Server) CAFile() string {
+	if s.trust == nil {
+		return ""
+	}
+	return s.trust.file
+}
+
+// Client is an HTTP client that trusts the server and does not follow redirects.
+func (s *Server) Client() *http.Client {
+	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if s.trust != nil {
+		c.Transport = s.trust.transport()
+	}
+	return c
+}
+
+// Close stops the server, cuts its connections and waits until it no longer serves.
+func (s *Server) Close() error {
+	s.stop()
+	err := s.http.Close()
+	<-s.served
+	if s.trust != nil {
+		err = errors.Join(err, s.trust.remove())
+	}
+	return err
+}
+
+// FastForward turns the server's clock on by d: operations whose end has come are over, and Options.OnAction has been
+// called for them, when it returns.
+func (s *Server) FastForward(d time.Duration) {
+	s.clock.advance(d)
+	s.settle()
+}
+
+// Now is the server's time: the real one, and what FastForward has added. Answers carry it as their Date.
+func (s *Server) Now() time.Time { return s.clock.now() }
