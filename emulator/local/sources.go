@@ -15,7 +15,7 @@ func (a *Azure) MakeSources(image armcompute.Image) {
 	}
 	at := maker{a.ARM, *image.Location}
 	if vm := p.SourceVirtualMachine; vm != nil && vm.ID != nil {
-		at.server.PutVM(arm.VM{ID: *vm.ID, Location: at.location, PowerState: "deallocated", Generalized: true})
+		at.server.PutVM(arm.VM{ID: *vm.ID, Location: at.location, Power: arm.Deallocated, Generalized: true})
 	}
 	if p.StorageProfile == nil {
 		return
