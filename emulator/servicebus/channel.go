@@ -183,6 +183,9 @@ func (ch *channel) disposition(p *amqp.Disposition) {
 			continue
 		}
 		state := p.State
+		if _, dead := outcome.(amqp.OutcomeRejected); dead {
+			state = amqp.Rejected(nil) // an error here would say that settling failed
+		}
 		if outcome != nil {
 			if err := ch.c.srv.settle(u.queue, u.token, settlement(outcome)); err != nil {
 				state = amqp.Rejected(wireError(err))

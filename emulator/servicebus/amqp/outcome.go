@@ -48,8 +48,9 @@ func readError(v any) (*Error, error) {
 // Accepted is the outcome of a delivery that was dealt with.
 func Accepted() any { return Described{uint64(descAccepted), List{}} }
 
-// Rejected is the outcome of a delivery that was refused.
-func Rejected(e *Error) any { return Described{uint64(descRejected), List{e.value()}} }
+// Rejected is the outcome of a delivery that was refused. Without an error it
+// confirms the peer's own rejection.
+func Rejected(e *Error) any { return Described{uint64(descRejected), trim(List{e.value()})} }
 
 // Outcomes of a delivery.
 type (
