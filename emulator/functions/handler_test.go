@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -96,16 +97,16 @@ func respond(w http.ResponseWriter, mode string) {
 		http.Error(w, `{"Logs":["thrown away"]}`, http.StatusInternalServerError)
 	case "empty":
 	case "null":
-		fmt.Fprint(w, "null")
+		_, _ = io.WriteString(w, "null")
 	case "nocontent":
 		w.WriteHeader(http.StatusNoContent)
 	case "textplain":
 		w.Header().Set("Content-Type", "text/plain")
-		fmt.Fprint(w, "{}")
+		_, _ = io.WriteString(w, "{}")
 	case "logs":
-		fmt.Fprint(w, `{"Outputs":{},"Logs":["one line"],"ReturnValue":null}`)
+		_, _ = io.WriteString(w, `{"Outputs":{},"Logs":["one line"],"ReturnValue":null}`)
 	default:
-		fmt.Fprint(w, "{}")
+		_, _ = io.WriteString(w, "{}")
 	}
 }
 

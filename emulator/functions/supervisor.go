@@ -30,8 +30,8 @@ type supervisor struct {
 	errors  []time.Time
 }
 
-func newSupervisor(c command, options Options, env []string, log func(string), timing Timing) (*supervisor, error) {
-	port, err := freePort()
+func newSupervisor(ctx context.Context, c command, options Options, env []string, log func(string), timing Timing) (*supervisor, error) {
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -43,13 +43,12 @@ func newSupervisor(c command, options Options, env []string, log func(string), t
 }
 
 // freePort asks the system for a port and gives it back for the handler to take.
-func freePort() (int, error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("find a port for the handler: %w", err)
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
 // run starts the handler again and again until the host gives up, which is the

@@ -1,12 +1,11 @@
 package iso8601_test
 
 import (
+	"goldmint/internal/iso8601"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
-
-	"goldmint/internal/iso8601"
 )
 
 func TestParse(t *testing.T) {

@@ -3,6 +3,7 @@ package request_test
 import (
 	"encoding/json"
 	"fmt"
+	"goldmint/internal/request"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +12,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"goldmint/internal/request"
 )
 
 func TestCanonical(t *testing.T) {

@@ -3,12 +3,11 @@ package request
 import (
 	"bytes"
 	"fmt"
+	"goldmint/schema"
 	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"goldmint/schema"
 )
 
 // contract is the JSON Schema, ready to be held against a document.

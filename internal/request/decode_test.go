@@ -2,6 +2,7 @@ package request_test
 
 import (
 	"fmt"
+	"goldmint/internal/request"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,8 +12,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/google/go-cmp/cmp"
-
-	"goldmint/internal/request"
 )
 
 func TestDecode(t *testing.T) {

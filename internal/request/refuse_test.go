@@ -2,10 +2,9 @@ package request_test
 
 import (
 	"errors"
+	"goldmint/internal/request"
 	"strings"
 	"testing"
-
-	"goldmint/internal/request"
 )
 
 // good is a request that every test of a mistake starts from.
@@ -243,7 +242,7 @@ func wantError(t *testing.T, body, want string) {
 func TestAllProblemsAtOnce(t *testing.T) {
 	body := `{
   "id": "web-1",
-  "nmae": "web",
+  "nam": "web",
   "resourceGroup": "{group}",
   "image": {
     "location": "westeurope",
@@ -256,7 +255,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := request.Decode([]byte(body))
 	want := `InvalidRequest: 8 problems
 - name: is missing
-- nmae: is unknown; did you mean "name"?
+- nam: is unknown; did you mean "name"?
 - resourceGroup: still holds the placeholder {group}; fill it in
 - image.properties.storageProfile.osDisk.osState: is missing; it must be "Generalized" or "Specialized"
 - image.properties.storageProfile.osDisk.osType: must be "Windows" or "Linux", not "linux"; did you mean "Linux"?

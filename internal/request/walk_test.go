@@ -2,6 +2,8 @@ package request_test
 
 import (
 	"encoding/json"
+	"goldmint/internal/request"
+	"goldmint/schema"
 	"maps"
 	"os"
 	"slices"
@@ -9,9 +11,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"goldmint/internal/request"
-	"goldmint/schema"
 )
 
 // property is one property of the Image resource.
