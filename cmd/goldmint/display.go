@@ -3,14 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"goldmint/emulator/local"
+	"goldmint/internal/history"
 	"io"
 	"os"
 	"sync"
 
 	"golang.org/x/term"
-
-	"goldmint/emulator/local"
-	"goldmint/internal/history"
 )
 
 // display is what `goldmint local` shows: a screen, plain lines, or JSON.

@@ -4,15 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"goldmint/emulator/arm"
+	"goldmint/emulator/local"
+	"goldmint/emulator/servicebus"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
-	"goldmint/emulator/servicebus"
 )
 
 func newEmulator() *cobra.Command {

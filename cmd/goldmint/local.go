@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"goldmint"
+	"goldmint/emulator/arm"
+	"goldmint/emulator/local"
+	"goldmint/internal/event"
+	"goldmint/internal/history"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/spf13/cobra"
-
-	"goldmint"
-	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
-	"goldmint/internal/event"
-	"goldmint/internal/history"
 )
 
 // localOptions are the flags of `goldmint local`.

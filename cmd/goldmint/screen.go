@@ -2,15 +2,14 @@ package main
 
 import (
 	"fmt"
+	"goldmint/emulator/local"
+	"goldmint/internal/history"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/term"
-
-	"goldmint/emulator/local"
-	"goldmint/internal/history"
 )
 
 // screenDisplay draws the board anew several times a second, for a person at a terminal.

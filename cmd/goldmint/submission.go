@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"goldmint/emulator/local"
+	"goldmint/internal/request"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
-
-	"goldmint/emulator/local"
-	"goldmint/internal/request"
 )
 
 // submission is one request to send, valid or not: what is wrong with it is the handler's to say.
