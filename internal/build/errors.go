@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -99,7 +100,8 @@ func (e *ARMError) failure() *Failure {
 // Unreachable is the error of a request that got no answer.
 func Unreachable(err error) *ARMError {
 	message := err.Error()
-	if op, ok := err.(*net.OpError); ok {
+	var op *net.OpError
+	if errors.As(err, &op) {
 		message = op.Err.Error()
 	}
 	return &ARMError{Message: message}
