@@ -3,6 +3,7 @@ package arm_test
 import (
 	"context"
 	"errors"
+	"goldmint/emulator/arm"
 	"testing"
 	"time"
 
@@ -12,8 +13,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
-
-	"goldmint/emulator/arm"
 )
 
 const (

@@ -49,9 +49,9 @@ type Options struct {
 	// Authorize says whether a bearer token is good; nil takes any that is not empty.
 	Authorize func(token string) bool
 
-	// OnAction is told of every action on a VM that has ended, in order: what Event Grid would report. It is called
-	// synchronously and without the server's lock, so that FastForward and the answer to a synchronous action return
-	// after it has.
+	// OnAction is told of every action on a VM that has ended, in order and one at a time: what Event Grid would report.
+	// FastForward, and the answer to generalize, wait until it has been; so it may read from the server, but neither turn
+	// its clock nor act on a VM and wait for the answer.
 	OnAction func(Action)
 
 	Faults Faults // chances of misbehaviour
@@ -74,6 +74,8 @@ type Server struct {
 	http     *http.Server
 	served   chan struct{}
 	stop     context.CancelFunc
+
+	reporting sync.Mutex // held while actions are reported; taken before mu
 
 	mu      sync.Mutex // guards all below
 	state   state

@@ -33,6 +33,8 @@ type lines struct {
 	more chan struct{}
 }
 
+func newLines() *lines { return &lines{more: make(chan struct{})} }
+
 func (l *lines) add(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,26 +95,30 @@ func startBench(t *testing.T, timing Timing, settings map[string]string, edits .
 
 func tryBench(t *testing.T, timing Timing, settings map[string]string, edits ...edit) (*bench, error) {
 	t.Helper()
-	b := &bench{t: t, queue: newFakeQueue(), lines: &lines{more: make(chan struct{})}}
-	options := Options{
-		AppRoot:  appRoot(t, edits...),
+	b := &bench{t: t, queue: newFakeQueue(), lines: newLines()}
+	return b, b.start(timing, settings, func(function, retryOptions) (queue, func(context.Context), error) {
+		return b.queue, func(context.Context) { b.add("queue closed") }, nil
+	}, edits...)
+}
+
+func (b *bench) start(timing Timing, settings map[string]string, open opener, edits ...edit) error {
+	b.t.Helper()
+	h, err := start(b.t.Context(), Options{
+		AppRoot:  appRoot(b.t, edits...),
 		Settings: testSettings(settings),
 		Timing:   timing,
 		Output:   func(line string, stderr bool) { b.add(fmt.Sprintf("out(%t) %s", stderr, line)) },
 		Log:      func(line string) { b.add("log " + line) },
-	}
-	h, err := start(t.Context(), options, func(function, retryOptions) (queue, func(context.Context), error) {
-		return b.queue, func(context.Context) { b.add("queue closed") }, nil
-	})
+	}, open)
 	b.Host = h
 	if err == nil {
-		t.Cleanup(func() {
+		b.t.Cleanup(func() {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel() // no invocation that a test left behind matters
 			_ = h.Stop(ctx)
 		})
 	}
-	return b, err
+	return err
 }
 
 func testSettings(more map[string]string) map[string]string {

@@ -87,6 +87,17 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// However long the text, and however much of it is redacted, a cut shows.
+func TestCleanMarksWhatIsFarTooLong(t *testing.T) {
+	text := "https://a/b?" + strings.Repeat("x", 1<<20)
+	if got, want := event.Clean(text, 100), "https://a/b?[redacted]…[cut]"; got != want {
+		t.Errorf("got %q", got)
+	}
+	if got := event.Clean(strings.Repeat("x ", 1<<20), 20); got != "x x x x x x x …[cut]" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestCut(t *testing.T) {
 	for _, test := range []struct {
 		text  string

@@ -5,9 +5,15 @@ import (
 	"strings"
 )
 
+// RFC 6901 writes ~ as ~0 and / as ~1.
+var (
+	escape   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescape = strings.NewReplacer("~1", "/", "~0", "~")
+)
+
 // child is the JSON pointer of a member of what parent points at.
 func child(parent, name string) string {
-	return parent + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return parent + "/" + escape.Replace(name)
 }
 
 // element is the JSON pointer of an element of the array that parent points at.
@@ -22,7 +28,7 @@ func tokens(pointer string) []string {
 	}
 	parts := strings.Split(pointer[1:], "/")
 	for i, part := range parts {
-		parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		parts[i] = unescape.Replace(part)
 	}
 	return parts
 }
