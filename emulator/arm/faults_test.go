@@ -3,12 +3,11 @@ package arm_test
 import (
 	"errors"
 	"fmt"
+	"goldmint/emulator/arm"
 	"net/http"
 	"slices"
 	"syscall"
 	"testing"
-
-	"goldmint/emulator/arm"
 )
 
 // outcomes is what happens to forty PUTs of forty images, in a word each.
@@ -46,8 +45,11 @@ func TestFaults(t *testing.T) {
 		{"forbidden", arm.Faults{Seed: 1, Forbidden: 1}, []string{"403,false"}},
 		{"reset", arm.Faults{Seed: 1, Reset: 1}, []string{"reset,false"}},
 		{"lost reply", arm.Faults{Seed: 1, LostReply: 1}, []string{"reset,true"}},
-		{"some of each", arm.Faults{Seed: 1, Throttle: 0.2, ServerError: 0.2, Reset: 0.2, LostReply: 0.2},
-			[]string{"201,true", "429,false", "500,false", "504,false", "reset,false", "reset,true"}},
+		{
+			"some of each",
+			arm.Faults{Seed: 1, Throttle: 0.2, ServerError: 0.2, Reset: 0.2, LostReply: 0.2},
+			[]string{"201,true", "429,false", "500,false", "504,false", "reset,false", "reset,true"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := outcomes(t, tt.faults)

@@ -1,6 +1,7 @@
 package arm_test
 
 import (
+	"goldmint/emulator/arm"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -9,8 +10,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
-
-	"goldmint/emulator/arm"
 )
 
 // startImage puts an image and returns its operation's URL.

@@ -2,11 +2,10 @@ package arm_test
 
 import (
 	"fmt"
+	"goldmint/emulator/arm"
 	"net/http"
 	"strings"
 	"testing"
-
-	"goldmint/emulator/arm"
 )
 
 const (
@@ -49,28 +48,46 @@ func TestRefusedImages(t *testing.T) {
 		message string
 		vm      func(*arm.VM)
 	}{
-		{"VM missing", fromVM(compute + "virtualMachines/nobody"), 404, "NotFound",
-			"Source Virtual Machine 'nobody' specified in the request does not exist in this Azure location.", nil},
-		{"VM elsewhere", strings.Replace(fromVM(vmID), "westeurope", "northeurope", 1), 404, "NotFound",
-			"Source Virtual Machine 'build-vm' specified in the request does not exist in this Azure location.", nil},
-		{"VM not generalized", fromVM(vmID), 409, "OperationNotAllowed",
-			"The operation 'Create Image' requires the Virtual Machine 'build-vm' to be Generalized.", func(vm *arm.VM) { vm.Generalized = false }},
-		{"Trusted Launch", fromVM(vmID), 409, "OperationNotAllowed",
+		{
+			"VM missing", fromVM(compute + "virtualMachines/nobody"), 404, "NotFound",
+			"Source Virtual Machine 'nobody' specified in the request does not exist in this Azure location.", nil,
+		},
+		{
+			"VM elsewhere", strings.Replace(fromVM(vmID), "westeurope", "northeurope", 1), 404, "NotFound",
+			"Source Virtual Machine 'build-vm' specified in the request does not exist in this Azure location.", nil,
+		},
+		{
+			"VM not generalized", fromVM(vmID), 409, "OperationNotAllowed",
+			"The operation 'Create Image' requires the Virtual Machine 'build-vm' to be Generalized.", func(vm *arm.VM) { vm.Generalized = false },
+		},
+		{
+			"Trusted Launch", fromVM(vmID), 409, "OperationNotAllowed",
 			"Creation of managed images are not supported for virtual machine with TrustedLaunch security type.",
-			func(vm *arm.VM) { vm.SecurityType = "TrustedLaunch" }},
+			func(vm *arm.VM) { vm.SecurityType = "TrustedLaunch" },
+		},
 		{"confidential", fromVM(vmID), 409, "OperationNotAllowed", "with ConfidentialVM security type.", func(vm *arm.VM) { vm.SecurityType = "ConfidentialVM" }},
-		{"VM of a scale set", fromVM(vmID), 409, "OperationNotAllowed", "belongs to a Virtual Machine Scale Set",
-			func(vm *arm.VM) { vm.ScaleSetID = compute + "virtualMachineScaleSets/set" }},
+		{
+			"VM of a scale set", fromVM(vmID), 409, "OperationNotAllowed", "belongs to a Virtual Machine Scale Set",
+			func(vm *arm.VM) { vm.ScaleSetID = compute + "virtualMachineScaleSets/set" },
+		},
 		{"ephemeral OS disk", fromVM(vmID), 409, "OperationNotAllowed", "ephemeral OS disk", func(vm *arm.VM) { vm.EphemeralOSDisk = true }},
-		{"other generation than the VM", `{"location":"westeurope","properties":{"hyperVGeneration":"V2","sourceVirtualMachine":{"id":"` + vmID + `"}}}`,
-			400, "InvalidParameter", "does not match", nil},
+		{
+			"other generation than the VM", `{"location":"westeurope","properties":{"hyperVGeneration":"V2","sourceVirtualMachine":{"id":"` + vmID + `"}}}`,
+			400, "InvalidParameter", "does not match", nil,
+		},
 		{"not a VM's id", fromVM(diskID), 400, "InvalidParameter", "is not a valid resource reference", nil},
-		{"no leading slash", fromVM(vmID[1:]), 400, "LinkedInvalidPropertyId",
-			"Property id '" + vmID[1:] + "' at path 'properties.sourceVirtualMachine.id' is invalid. Expect fully qualified resource Id", nil},
-		{"no leading slash, data disk", fromDisk(blobSource, data(`{"lun":0,`+blobSource+`}`, `{"lun":1,"snapshot":{"id":"`+snapshotID[1:]+`"}}`)),
-			400, "LinkedInvalidPropertyId", "at path 'properties.storageProfile.dataDisks[1].snapshot.id'", nil},
-		{"zone resilient VM without ZRS", `{"location":"West US","properties":{"sourceVirtualMachine":{"id":"` + vmID + `"},"storageProfile":{"zoneResilient":true}}}`,
-			400, "InvalidParameter", "'westus'", nil},
+		{
+			"no leading slash", fromVM(vmID[1:]), 400, "LinkedInvalidPropertyId",
+			"Property id '" + vmID[1:] + "' at path 'properties.sourceVirtualMachine.id' is invalid. Expect fully qualified resource Id", nil,
+		},
+		{
+			"no leading slash, data disk", fromDisk(blobSource, data(`{"lun":0,`+blobSource+`}`, `{"lun":1,"snapshot":{"id":"`+snapshotID[1:]+`"}}`)),
+			400, "LinkedInvalidPropertyId", "at path 'properties.storageProfile.dataDisks[1].snapshot.id'", nil,
+		},
+		{
+			"zone resilient VM without ZRS", `{"location":"West US","properties":{"sourceVirtualMachine":{"id":"` + vmID + `"},"storageProfile":{"zoneResilient":true}}}`,
+			400, "InvalidParameter", "'westus'", nil,
+		},
 		{"encryption set beside a VM", `{"location":"westeurope","properties":{"sourceVirtualMachine":{"id":"` + vmID +
 			`"},"storageProfile":{"osDisk":{"diskEncryptionSet":{"id":"` + compute + `diskEncryptionSets/set"}}}}}`, 400, "BadRequest", "is not supported yet", nil},
 		{"disk beside a VM", `{"location":"westeurope","properties":{"sourceVirtualMachine":{"id":"` + vmID +
@@ -78,17 +95,25 @@ func TestRefusedImages(t *testing.T) {
 
 		{"disk missing", fromDisk(`"managedDisk":{"id":"` + compute + `disks/none"}`), 404, "NotFound", "Resource none is not found.", nil},
 		{"snapshot missing", fromDisk(`"snapshot":{"id":"` + compute + `snapshots/none"}`), 404, "NotFound", "Resource none is not found.", nil},
-		{"snapshot elsewhere", strings.Replace(fromDisk(`"snapshot":{"id":"`+snapshotID+`"}`), "westeurope", "eastus", 1), 404, "NotFound",
-			"Resource os-snapshot is not found in this Azure location.", nil},
+		{
+			"snapshot elsewhere", strings.Replace(fromDisk(`"snapshot":{"id":"`+snapshotID+`"}`), "westeurope", "eastus", 1), 404, "NotFound",
+			"Resource os-snapshot is not found in this Azure location.", nil,
+		},
 		{"encryption set missing", fromDisk(blobSource + `,"diskEncryptionSet":{"id":"` + compute + `diskEncryptionSets/none"}`), 404, "NotFound", "Resource none", nil},
 		{"disk as a snapshot", fromDisk(`"snapshot":{"id":"` + diskID + `"}`), 400, "InvalidParameter", "is not a valid resource reference", nil},
-		{"disk of another subscription", fromDisk(`"managedDisk":{"id":"` + strings.Replace(diskID, "11111111", "99999999", 1) + `"}`), 400, "InvalidParameter",
-			"must match the subscription", nil},
+		{
+			"disk of another subscription", fromDisk(`"managedDisk":{"id":"` + strings.Replace(diskID, "11111111", "99999999", 1) + `"}`), 400, "InvalidParameter",
+			"must match the subscription", nil,
+		},
 		{"V1 of a V2 disk", fromDisk(`"managedDisk":{"id":"` + diskID + `"}`), 400, "InvalidParameter", "does not match", nil},
-		{"blob without generation", strings.Replace(fromDisk(blobSource), `,"hyperVGeneration":"V1"`, "", 1), 400, "InvalidParameter",
-			"Required parameter 'hyperVGeneration' is missing (null).", nil},
-		{"SAS", fromDisk(`"blobUri":"` + blobURI + `?sv=2024-01-01&sig=x"`), 400, "BadRequest",
-			"Images cannot be created from Shared Access Signature (SAS) URI blobs.", nil},
+		{
+			"blob without generation", strings.Replace(fromDisk(blobSource), `,"hyperVGeneration":"V1"`, "", 1), 400, "InvalidParameter",
+			"Required parameter 'hyperVGeneration' is missing (null).", nil,
+		},
+		{
+			"SAS", fromDisk(`"blobUri":"` + blobURI + `?sv=2024-01-01&sig=x"`), 400, "BadRequest",
+			"Images cannot be created from Shared Access Signature (SAS) URI blobs.", nil,
+		},
 		{"blob that is no VHD", fromDisk(`"blobUri":"https://account.blob.core.windows.net/vhds/os.iso"`), 400, "InvalidParameter", "must end with '.vhd'", nil},
 		{"no blob's URI", fromDisk(`"blobUri":"os.vhd"`), 400, "InvalidParameter", "does not look to be correct blob URI", nil},
 		{"two sources", fromDisk(blobSource + `,"snapshot":{"id":"` + snapshotID + `"}`), 400, "InvalidParameter", "Only one of", nil},
@@ -239,7 +264,9 @@ func TestMissingBlobFailsTheOperation(t *testing.T) {
 func TestPutOverAnImage(t *testing.T) {
 	s := prepared(t, arm.Options{})
 	s.AddVM(compute+"virtualMachines/other", "westeurope")
-	withTag := func(body, value string) string { return strings.Replace(body, "{", `{"tags":{"build":"`+value+`"},`, 1) }
+	withTag := func(body, value string) string {
+		return strings.Replace(body, "{", `{"tags":{"build":"`+value+`"},`, 1)
+	}
 	put := func(body string) reply { return call(t, s, http.MethodPut, imageID+version, body) }
 
 	if got := put(withTag(fromVM(vmID), "one")); got.status != http.StatusCreated {
@@ -279,4 +306,75 @@ func TestRequireGroups(t *testing.T) {
 	if got := put(); got.status != http.StatusCreated {
 		t.Errorf("%d %s", got.status, got.text)
 	}
+}
+
+func TestPutOverAnImageFromDisks(t *testing.T) {
+	s := prepared(t, arm.Options{})
+	body := fromDisk(blobSource, data(`{"lun":1,`+blobSource+`}`))
+	if got := call(t, s, http.MethodPut, imageID+version, body); got.status != http.StatusCreated {
+		t.Fatalf("%d %s", got.status, got.text)
+	}
+	s.FastForward(arm.RecordedTick)
+	if got := call(t, s, http.MethodPut, imageID+version, body); got.status != http.StatusOK {
+		t.Errorf("equal properties: %d %s", got.status, got.text)
+	}
+	for property, change := range map[string][2]string{
+		"sourceVirtualMachine": {body, fromVM(vmID)},
+		"hyperVGeneration":     {"V1", "V2"},
+		"zoneResilient":        {`"properties":{"storageProfile":{`, `"properties":{"storageProfile":{"zoneResilient":true,`},
+		"osDisk":               {`"osType":"Linux"`, `"osType":"Windows"`},
+		"dataDisks":            {`"lun":1`, `"lun":2`},
+	} {
+		call(t, s, http.MethodPut, imageID+version, strings.Replace(body, change[0], change[1], 1)).
+			refused(t, http.StatusConflict, "PropertyChangeNotAllowed", "Changing property '"+property+"' is not allowed.")
+	}
+	for name, changed := range map[string]string{
+		"caching":        fromDisk(blobSource+`,"caching":"ReadWrite"`, data(`{"lun":1,`+blobSource+`}`)),
+		"size":           fromDisk(blobSource+`,"diskSizeGB":99`, data(`{"lun":1,`+blobSource+`}`)),
+		"account type":   fromDisk(blobSource+`,"storageAccountType":"Premium_LRS"`, data(`{"lun":1,`+blobSource+`}`)),
+		"source":         fromDisk(`"snapshot":{"id":"`+snapshotID+`"}`, data(`{"lun":1,`+blobSource+`}`)),
+		"one disk fewer": fromDisk(blobSource),
+		"nothing":        `{"location":"westeurope","properties":{}}`,
+	} {
+		if got := call(t, s, http.MethodPut, imageID+version, changed); got.status != http.StatusConflict {
+			t.Errorf("another %s: %d %s", name, got.status, got.text)
+		}
+	}
+}
+
+func TestRefusedOSDisks(t *testing.T) {
+	s := prepared(t, arm.Options{})
+	body := fromDisk(blobSource)
+	for _, tt := range []struct{ had, has, message string }{
+		{`"osType":"Linux",`, ``, "Required parameter 'osDisk.osType' is missing (null)."},
+		{`"osType":"Linux"`, `"osType":"Plan9"`, "The value of parameter osDisk.osType is invalid."},
+		{`"osState":"Generalized",`, ``, "Required parameter 'osDisk.osState' is missing (null)."},
+		{`"osState":"Generalized"`, `"osState":"Tidy"`, "The value of parameter osDisk.osState is invalid."},
+		{`"hyperVGeneration":"V1"`, `"hyperVGeneration":"V3"`, "The value of parameter hyperVGeneration is invalid."},
+		{`"osState"`, `"diskSizeGB":40000,"osState"`, "The value of parameter osDisk.diskSizeGB is invalid."},
+	} {
+		call(t, s, http.MethodPut, imageID+version, strings.Replace(body, tt.had, tt.has, 1)).refused(t, http.StatusBadRequest, "InvalidParameter", tt.message)
+	}
+}
+
+func TestGroups(t *testing.T) {
+	s := arm.Start(t, arm.Options{})
+	s.AddGroup(subscription, group, "West Europe")
+	s.AddGroup(newSubscription, "another", "eastus")
+	const v = "?api-version=2021-04-01"
+	list := call(t, s, http.MethodGet, "/subscriptions/"+subscription+"/resourcegroups"+v, "").json(t)["value"].([]any)
+	if len(list) != 1 || list[0].(map[string]any)["name"] != group {
+		t.Errorf("list %v", list)
+	}
+	if got := call(t, s, http.MethodHead, scope+v, ""); got.status != http.StatusNoContent {
+		t.Errorf("HEAD %d", got.status)
+	}
+	if got := call(t, s, http.MethodHead, scope+"-none"+v, ""); got.status != http.StatusNotFound {
+		t.Errorf("HEAD of none %d", got.status)
+	}
+	if got := call(t, s, http.MethodPut, scope+v, `{"location":"westeurope","tags":{"a":"b"}}`); got.status != http.StatusOK || !strings.Contains(got.text, `"a":"b"`) {
+		t.Errorf("PUT again %d %s", got.status, got.text)
+	}
+	call(t, s, http.MethodPut, scope+v, `{"location":"eastus"}`).refused(t, 409, "InvalidResourceGroupLocation", "")
+	call(t, s, http.MethodPut, scope+"."+v, `{"location":"eastus"}`).refused(t, 400, "InvalidResourceGroup", "")
 }
