@@ -3,7 +3,6 @@ package arm_test
 import (
 	"fmt"
 	"goldmint/emulator/arm"
-	"log"
 	"net/http"
 	"strings"
 	"time"
@@ -13,7 +12,7 @@ import (
 func ExampleListen() {
 	azure, err := arm.Listen(arm.Options{ImageDuration: time.Hour})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = azure.Close() }()
 	azure.AddVM("/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/golden-rg/providers/Microsoft.Compute/virtualMachines/build-vm", "westeurope")
@@ -22,12 +21,12 @@ func ExampleListen() {
 		"/providers/Microsoft.Compute/images/golden?api-version=2026-04-01", strings.NewReader(`{"location": "West Europe", "properties": {"sourceVirtualMachine":
 		{"id": "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/golden-rg/providers/Microsoft.Compute/virtualMachines/build-vm"}}}`))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	put.Header.Set("Authorization", "Bearer any")
 	resp, err := azure.Client().Do(put)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	fmt.Println(resp.Status)
