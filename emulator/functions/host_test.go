@@ -522,3 +522,18 @@ func TestATextBindingIsEncodedTwice(t *testing.T) {
 	b.settlements(1)
 	b.await(t, 1, `got "plain"`)
 }
+
+// TestABrokenConnectionAloneIsNoExit: a handler that drops a connection and
+// lives fails the invocation, and is not started anew.
+func TestABrokenConnectionAloneIsNoExit(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("drop")
+	for _, s := range b.settlements(2) {
+		if s.verb != "abandon" {
+			t.Errorf("settled %v", s)
+		}
+	}
+	if b.Starts() != 1 {
+		t.Errorf("%d starts", b.Starts())
+	}
+}
