@@ -13,14 +13,14 @@ variables {
   ]
 }
 
-run "system_topic" {
+run "as_deployed" {
+  # system topic
   assert {
     condition     = azurerm_eventgrid_system_topic.vms[0].topic_type == "Microsoft.Resources.Subscriptions" && azurerm_eventgrid_system_topic.vms[0].source_resource_id == "/subscriptions/11111111-1111-1111-1111-111111111111" && lower(azurerm_eventgrid_system_topic.vms[0].location) == "global"
     error_message = "the system topic is the subscription's"
   }
-}
 
-run "filters" {
+  # filters
   assert {
     condition     = azurerm_eventgrid_system_topic_event_subscription.vms[0].included_event_types == tolist(["Microsoft.Resources.ResourceActionSuccess"])
     error_message = "only actions that succeeded"
@@ -42,9 +42,8 @@ run "filters" {
     }])
     error_message = "only VMs of the given resource groups in this subscription (an advanced filter compares without case)"
   }
-}
 
-run "delivery" {
+  # delivery
   assert {
     condition     = azurerm_eventgrid_system_topic_event_subscription.vms[0].service_bus_queue_id == azurerm_servicebus_queue.builds.id && azurerm_eventgrid_system_topic_event_subscription.vms[0].event_delivery_schema == "CloudEventSchemaV1_0"
     error_message = "CloudEvents into the queue"

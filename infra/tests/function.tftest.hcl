@@ -10,7 +10,8 @@ variables {
   image_resource_group_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-images"]
 }
 
-run "runtime" {
+run "as_deployed" {
+  # runtime
   assert {
     condition     = azurerm_function_app_flex_consumption.main.runtime_name == "custom" && azurerm_function_app_flex_consumption.main.runtime_version == "1.0" && azurerm_service_plan.main.sku_name == "FC1"
     error_message = "a custom handler on Flex Consumption"
@@ -31,9 +32,8 @@ run "runtime" {
     condition     = azurerm_function_app_flex_consumption.main.tags["azd-service-name"] == "handler" && azurerm_resource_group.main.tags["azd-env-name"] == "test"
     error_message = "azd finds the app by these tags"
   }
-}
 
-run "storage_without_keys" {
+  # storage without keys
   assert {
     condition     = azurerm_storage_account.main.shared_access_key_enabled == false && azurerm_storage_account.main.local_user_enabled == false
     error_message = "the storage account must have no keys and no local users"
@@ -50,9 +50,8 @@ run "storage_without_keys" {
     condition     = azurerm_function_app_flex_consumption.main.storage_authentication_type == "UserAssignedIdentity" && azurerm_function_app_flex_consumption.main.storage_access_key == null
     error_message = "the package is read with the identity"
   }
-}
 
-run "settings_hold_no_secret" {
+  # settings hold no secret
   assert {
     condition     = azurerm_function_app_flex_consumption.main.app_settings["AzureWebJobsStorage"] == ""
     error_message = "unset, the provider would write a connection string with a key"
@@ -69,9 +68,8 @@ run "settings_hold_no_secret" {
     condition     = length(setintersection(keys(azurerm_function_app_flex_consumption.main.app_settings), ["FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE"])) == 0
     error_message = "Flex Consumption refuses these settings"
   }
-}
 
-run "settings_connect_by_identity" {
+  # settings connect by identity
   assert {
     condition = alltrue([for name, value in {
       AzureWebJobsStorage__credential               = "managedidentity"

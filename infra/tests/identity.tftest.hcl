@@ -15,7 +15,8 @@ variables {
   waiter_principal_ids    = ["bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb"]
 }
 
-run "custom_role" {
+run "as_deployed" {
+  # custom role
   assert {
     condition = azurerm_role_definition.images.permissions[0].actions == tolist([
       "Microsoft.Compute/diskEncryptionSets/read",
@@ -43,9 +44,8 @@ run "custom_role" {
     condition     = azurerm_role_definition.images.assignable_scopes == tolist(["/subscriptions/11111111-1111-1111-1111-111111111111", "/subscriptions/99999999-9999-9999-9999-999999999999"])
     error_message = "assignable where the images are"
   }
-}
 
-run "images_in_resource_groups_only" {
+  # images in resource groups only
   assert {
     condition     = toset([for assignment in azurerm_role_assignment.function_images : assignment.scope]) == var.image_resource_group_ids
     error_message = "the custom role is assigned on the given resource groups, no wider"
@@ -54,9 +54,8 @@ run "images_in_resource_groups_only" {
     condition     = azurerm_role_assignment.function_images["/subscriptions/99999999-9999-9999-9999-999999999999/resourceGroups/rg-other"].role_definition_id == "/subscriptions/99999999-9999-9999-9999-999999999999/providers/Microsoft.Authorization/roleDefinitions/55555555-5555-5555-5555-555555555555"
     error_message = "a role's id carries the subscription it is assigned in"
   }
-}
 
-run "messaging_by_entity" {
+  # messaging by entity
   assert {
     condition     = azurerm_role_assignment.function_queue_receiver.scope == azurerm_servicebus_queue.builds.id && endswith(azurerm_role_assignment.function_queue_receiver.role_definition_id, "/4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0")
     error_message = "the function receives from the queue only"
@@ -77,9 +76,8 @@ run "messaging_by_entity" {
     condition     = azurerm_role_assignment.event_grid_dead_letters[0].scope == azurerm_storage_container.undelivered[0].id && endswith(azurerm_role_assignment.event_grid_dead_letters[0].role_definition_id, "/ba92f5b4-2d11-453d-a403-e96b0029c9fe")
     error_message = "Event Grid writes to its one container"
   }
-}
 
-run "storage_and_telemetry" {
+  # storage and telemetry
   assert {
     condition     = azurerm_role_assignment.function_storage.scope == azurerm_storage_account.main.id && endswith(azurerm_role_assignment.function_storage.role_definition_id, "/b7e6dc6d-f1e8-4753-8033-0f276bb0955b")
     error_message = "the host owns the blobs of its own account"
@@ -88,9 +86,8 @@ run "storage_and_telemetry" {
     condition     = azurerm_role_assignment.function_telemetry.scope == azurerm_application_insights.main.id && endswith(azurerm_role_assignment.function_telemetry.role_definition_id, "/3913510d-42f4-4e42-8a64-420c390055eb")
     error_message = "the host publishes telemetry to its own component"
   }
-}
 
-run "people" {
+  # people
   assert {
     condition     = [for a in azurerm_role_assignment.submitters : [a.scope, a.principal_id, split("/", a.role_definition_id)[6]]] == [[azurerm_servicebus_queue.builds.id, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"]]
     error_message = "a submitter is a Sender on the queue"

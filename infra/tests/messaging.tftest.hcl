@@ -10,7 +10,8 @@ variables {
   image_resource_group_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-images"]
 }
 
-run "no_shared_keys" {
+run "as_deployed" {
+  # no shared keys
   assert {
     condition     = azurerm_servicebus_namespace.main.local_auth_enabled == false
     error_message = "the namespace must not accept SAS keys"
@@ -19,9 +20,8 @@ run "no_shared_keys" {
     condition     = azurerm_servicebus_namespace.main.minimum_tls_version == "1.2"
     error_message = "the namespace must refuse TLS below 1.2"
   }
-}
 
-run "queue" {
+  # queue
   assert {
     condition     = azurerm_servicebus_queue.builds.name == "image-builds"
     error_message = "the queue's name is part of the contract"
@@ -42,9 +42,8 @@ run "queue" {
     condition     = azurerm_servicebus_queue.builds.requires_session == false
     error_message = "Event Grid cannot deliver to a queue with sessions"
   }
-}
 
-run "topic" {
+  # topic
   assert {
     condition     = azurerm_servicebus_topic.events.name == "image-events"
     error_message = "the topic's name is part of the contract"
@@ -57,9 +56,8 @@ run "topic" {
     condition     = azurerm_servicebus_topic.events.default_message_ttl == "P7D"
     error_message = "the topic caps the subscriptions' time to live: it must allow the longest history"
   }
-}
 
-run "history" {
+  # history
   assert {
     condition     = azurerm_servicebus_subscription.history.name == "history" && azurerm_servicebus_subscription.history.default_message_ttl == "P3D"
     error_message = "history keeps events for history_ttl"
@@ -72,6 +70,22 @@ run "history" {
     condition     = azurerm_servicebus_subscription_rule.history.sql_filter == "1=1"
     error_message = "history takes every event: the rule a subscription comes with is deleted"
   }
+
+  # downstream
+  assert {
+    condition     = one(azurerm_servicebus_subscription_rule.downstream.correlation_filter).label == "goldmint.build.succeeded"
+    error_message = "downstream receives succeeded builds only"
+  }
+  assert {
+    condition     = azurerm_servicebus_subscription.downstream.dead_lettering_on_message_expiration
+    error_message = "an image nobody took must not vanish silently"
+  }
+
+  # public by default
+  assert {
+    condition     = azurerm_servicebus_namespace.main.sku == "Standard" && length(azurerm_virtual_network.main) == 0 && length(azurerm_private_endpoint.main) == 0
+    error_message = "without private_network there is no network to pay for"
+  }
 }
 
 run "history_ttl_is_a_variable" {
@@ -81,17 +95,6 @@ run "history_ttl_is_a_variable" {
   assert {
     condition     = azurerm_servicebus_subscription.history.default_message_ttl == "P7D"
     error_message = "history_ttl must reach the subscription"
-  }
-}
-
-run "downstream" {
-  assert {
-    condition     = one(azurerm_servicebus_subscription_rule.downstream.correlation_filter).label == "goldmint.build.succeeded"
-    error_message = "downstream receives succeeded builds only"
-  }
-  assert {
-    condition     = azurerm_servicebus_subscription.downstream.dead_lettering_on_message_expiration
-    error_message = "an image nobody took must not vanish silently"
   }
 }
 
@@ -114,12 +117,5 @@ run "private_network_keeps_event_grid_in" {
   assert {
     condition     = sort(keys(azurerm_private_endpoint.main)) == tolist(["blob", "servicebus"]) && azurerm_function_app_flex_consumption.main.virtual_network_subnet_id == azurerm_subnet.function[0].id
     error_message = "the function reaches both through private endpoints"
-  }
-}
-
-run "public_by_default" {
-  assert {
-    condition     = azurerm_servicebus_namespace.main.sku == "Standard" && length(azurerm_virtual_network.main) == 0 && length(azurerm_private_endpoint.main) == 0
-    error_message = "without private_network there is no network to pay for"
   }
 }

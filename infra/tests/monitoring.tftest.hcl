@@ -11,7 +11,8 @@ variables {
   alert_emails             = ["ops@example.com"]
 }
 
-run "metric_alerts" {
+run "as_deployed" {
+  # metric alerts
   assert {
     condition     = sort(keys(azurerm_monitor_metric_alert.main)) == tolist(["dead-letters", "queue-age", "undelivered-vm-events"])
     error_message = "dead letters, queue age, undelivered events"
@@ -20,9 +21,8 @@ run "metric_alerts" {
     condition     = alltrue([for name in ["dead-letters", "queue-age"] : one(one(azurerm_monitor_metric_alert.main[name].criteria).dimension).values == tolist(["image-builds"])])
     error_message = "the queue's alerts look at the queue alone"
   }
-}
 
-run "log_alerts" {
+  # log alerts
   assert {
     condition     = sort(keys(azurerm_monitor_scheduled_query_rules_alert_v2.main)) == tolist(["failed-builds", "poison", "throttled"])
     error_message = "failed builds, poison, throttling"
@@ -31,16 +31,14 @@ run "log_alerts" {
     condition     = alltrue([for alert in azurerm_monitor_scheduled_query_rules_alert_v2.main : strcontains(one(alert.criteria).query, "let events = traces") && alert.scopes == tolist([azurerm_application_insights.main.id])])
     error_message = "every query begins with the events"
   }
-}
 
-run "nothing_is_sampled_away" {
+  # nothing is sampled away
   assert {
     condition     = azurerm_application_insights.main.sampling_percentage == 100 && azurerm_function_app_flex_consumption.main.app_settings["AzureFunctionsJobHost__logging__applicationInsights__samplingSettings__isEnabled"] == "false"
     error_message = "an alert that counts log lines needs all of them"
   }
-}
 
-run "alerts_reach_people" {
+  # alerts reach people
   assert {
     condition     = one(azurerm_monitor_action_group.main.email_receiver).email_address == "ops@example.com"
     error_message = "alert_emails receive the alerts"
@@ -49,16 +47,14 @@ run "alerts_reach_people" {
     condition     = alltrue([for alert in azurerm_monitor_metric_alert.main : one(alert.action).action_group_id == azurerm_monitor_action_group.main.id]) && alltrue([for alert in azurerm_monitor_scheduled_query_rules_alert_v2.main : one(alert.action).action_groups == tolist([azurerm_monitor_action_group.main.id])])
     error_message = "every alert tells the action group"
   }
-}
 
-run "workbook" {
+  # workbook
   assert {
     condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 7
     error_message = "seven tables"
   }
-}
 
-run "diagnostics" {
+  # diagnostics
   assert {
     condition     = sort(keys(azurerm_monitor_diagnostic_setting.main)) == tolist(["event_grid", "service_bus", "storage"])
     error_message = "each service's own log is kept"

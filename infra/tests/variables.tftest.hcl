@@ -10,39 +10,52 @@ variables {
   image_resource_group_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-images"]
 }
 
-run "environment_name" {
+run "each_wrong_value_is_named" {
   command = plan
   variables {
-    environment_name = "Much_Too_Long_Name"
-  }
-  expect_failures = [var.environment_name]
-}
-
-run "location" {
-  command = plan
-  variables {
-    location = "West Europe"
-  }
-  expect_failures = [var.location]
-}
-
-run "no_resource_group" {
-  command = plan
-  variables {
+    environment_name         = "Much_Too_Long_Name"
+    location                 = "West Europe"
     image_resource_group_ids = []
+    vm_events                = { policy = "sometimes" }
+    existing_system_topic = {
+      id                    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.EventGrid/topics/t"
+      identity_id           = ""
+      identity_principal_id = ""
+    }
+    submitter_principal_ids = ["jane@example.com"]
+    waiter_principal_ids    = ["jane@example.com"]
+    history_ttl             = "P30D"
+    log_level               = "trace"
+    alert_emails            = ["ops"]
+    private_network         = { address_space = "10.0.0.0/28" }
   }
-  expect_failures = [var.image_resource_group_ids]
+  expect_failures = [
+    var.environment_name,
+    var.location,
+    var.image_resource_group_ids,
+    var.vm_events,
+    var.existing_system_topic,
+    var.submitter_principal_ids,
+    var.waiter_principal_ids,
+    var.history_ttl,
+    var.log_level,
+    var.alert_emails,
+    var.private_network,
+  ]
 }
 
-run "resource_group_name_instead_of_id" {
+run "names_where_ids_belong" {
   command = plan
   variables {
     image_resource_group_ids = ["rg-images"]
+    history_ttl              = "3d"
+    vm_events                = { copy_tags = ["one,two"] }
+    environment_name         = "test-"
   }
-  expect_failures = [var.image_resource_group_ids]
+  expect_failures = [var.image_resource_group_ids, var.history_ttl, var.vm_events, var.environment_name]
 }
 
-run "whole_subscription" {
+run "a_whole_subscription_is_too_wide" {
   command = plan
   variables {
     image_resource_group_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111"]
@@ -50,7 +63,7 @@ run "whole_subscription" {
   expect_failures = [var.image_resource_group_ids]
 }
 
-run "resource_group_twice" {
+run "a_resource_group_twice" {
   command = plan
   variables {
     image_resource_group_ids = [
@@ -59,80 +72,4 @@ run "resource_group_twice" {
     ]
   }
   expect_failures = [var.image_resource_group_ids]
-}
-
-run "vm_events_policy" {
-  command = plan
-  variables {
-    vm_events = { policy = "sometimes" }
-  }
-  expect_failures = [var.vm_events]
-}
-
-run "submitter_by_name" {
-  command = plan
-  variables {
-    submitter_principal_ids = ["jane@example.com"]
-  }
-  expect_failures = [var.submitter_principal_ids]
-}
-
-run "waiter_by_name" {
-  command = plan
-  variables {
-    waiter_principal_ids = ["jane@example.com"]
-  }
-  expect_failures = [var.waiter_principal_ids]
-}
-
-run "history_ttl_of_a_month" {
-  command = plan
-  variables {
-    history_ttl = "P30D"
-  }
-  expect_failures = [var.history_ttl]
-}
-
-run "history_ttl_in_the_wrong_words" {
-  command = plan
-  variables {
-    history_ttl = "3d"
-  }
-  expect_failures = [var.history_ttl]
-}
-
-run "log_level" {
-  command = plan
-  variables {
-    log_level = "trace"
-  }
-  expect_failures = [var.log_level]
-}
-
-run "alert_email" {
-  command = plan
-  variables {
-    alert_emails = ["ops"]
-  }
-  expect_failures = [var.alert_emails]
-}
-
-run "address_space_too_small" {
-  command = plan
-  variables {
-    private_network = { address_space = "10.0.0.0/28" }
-  }
-  expect_failures = [var.private_network]
-}
-
-run "existing_topic_of_another_kind" {
-  command = plan
-  variables {
-    existing_system_topic = {
-      id                    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.EventGrid/topics/t"
-      identity_id           = ""
-      identity_principal_id = ""
-    }
-  }
-  expect_failures = [var.existing_system_topic]
 }
