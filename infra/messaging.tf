@@ -60,6 +60,7 @@ resource "azurerm_servicebus_subscription" "history" {
   default_message_ttl                       = var.history_ttl
   dead_lettering_on_message_expiration      = false
   dead_lettering_on_filter_evaluation_error = false
+  lock_duration                             = "PT1M"
   max_delivery_count                        = 10
   requires_session                          = false
 }
