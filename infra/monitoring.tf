@@ -161,7 +161,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "main" {
   location                = azurerm_resource_group.main.location
   scopes                  = [azurerm_application_insights.main.id]
   severity                = each.value.severity
-  evaluation_frequency    = "PT5M"
+  evaluation_frequency    = each.value.window # no row is counted twice, and a rare look is a cheap one
   window_duration         = each.value.window
   auto_mitigation_enabled = true
   tags                    = local.tags

@@ -28,6 +28,11 @@ provider "azurerm" {
   ]
 
   features {
+    application_insights {
+      # Azure would add an alert rule of its own, unknown to Terraform, and destroy would stumble over it.
+      disable_generated_rule = true
+    }
+
     servicebus {
       # A new subscription comes with a rule that lets everything in. It goes at once: every rule is written down in messaging.tf.
       auto_delete_subscription_default_rule = true
