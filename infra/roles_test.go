@@ -122,30 +122,65 @@ func actionOf(method, path string) string {
 	return "Microsoft.Compute/" + kind + sub + "/" + verb
 }
 
+// armCall is one request to Resource Manager.
+type armCall struct{ method, path string }
+
+const group = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.Compute"
+
+// knownCalls are the requests that a build and a VM event need, and the actions they ask for.
+var knownCalls = map[armCall]string{
+	{"GET", group + "/images/i"}:                        "Microsoft.Compute/images/read",
+	{"GET", group + "/images"}:                          "Microsoft.Compute/images/read",
+	{"PUT", group + "/images/i"}:                        "Microsoft.Compute/images/write",
+	{"PATCH", group + "/Images/i"}:                      "Microsoft.Compute/images/write",
+	{"DELETE", group + "/images/i"}:                     "Microsoft.Compute/images/delete",
+	{"GET", group + "/virtualMachines/vm"}:              "Microsoft.Compute/virtualMachines/read",
+	{"GET", group + "/virtualmachines/vm/instanceView"}: "Microsoft.Compute/virtualMachines/instanceView/read",
+	{"POST", group + "/virtualMachines/vm/generalize"}:  "Microsoft.Compute/virtualMachines/generalize/action",
+	{"GET", "/subscriptions/S/providers/Microsoft.Compute/locations/westeurope/operations/o"}: "Microsoft.Compute/locations/operations/read",
+}
+
 func TestActionOf(t *testing.T) {
-	const group = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.Compute"
-	for _, call := range []struct{ method, path, action string }{
-		{"GET", group + "/images/i", "Microsoft.Compute/images/read"},
-		{"GET", group + "/images", "Microsoft.Compute/images/read"},
-		{"PUT", group + "/images/i", "Microsoft.Compute/images/write"},
-		{"PATCH", group + "/Images/i", "Microsoft.Compute/images/write"},
-		{"DELETE", group + "/images/i", "Microsoft.Compute/images/delete"},
-		{"GET", group + "/virtualMachines/vm", "Microsoft.Compute/virtualMachines/read"},
-		{"GET", group + "/virtualmachines/vm/instanceView", "Microsoft.Compute/virtualMachines/instanceView/read"},
-		{"POST", group + "/virtualMachines/vm/generalize", "Microsoft.Compute/virtualMachines/generalize/action"},
-		{"GET", "/subscriptions/S/providers/Microsoft.Compute/locations/westeurope/operations/o", "Microsoft.Compute/locations/operations/read"},
-		{"GET", group + "/galleries/g", ""},
-		{"GET", group + "/virtualMachines/vm/extensions/e", ""},
-		{"HEAD", group + "/images/i", ""},
-		{"GET", "/subscriptions/S", ""},
+	for call, want := range knownCalls {
+		if got := actionOf(call.method, call.path); got != want {
+			t.Errorf("%s %s asks for %q, want %q", call.method, call.path, got, want)
+		}
+	}
+	for _, call := range []armCall{
+		{"GET", group + "/galleries/g"},
+		{"GET", group + "/virtualMachines/vm/extensions/e"},
+		{"HEAD", group + "/images/i"},
+		{"GET", "/subscriptions/S"},
 	} {
-		if got := actionOf(call.method, call.path); got != call.action {
-			t.Errorf("%s %s asks for %q, want %q", call.method, call.path, got, call.action)
+		if got := actionOf(call.method, call.path); got != "" {
+			t.Errorf("%s %s asks for %q, but the role has nothing for it", call.method, call.path, got)
 		}
 	}
 }
 
-// Every called action is one that some request of actionOf's asks for; a misspelt one would grant nothing.
+func TestRoleFitsTheCalls(t *testing.T) {
+	roleFits(t, slices.Collect(maps.Keys(knownCalls)))
+}
+
+// roleFits fails where a call has no action in the role, and where the role has an action that no call asked for.
+func roleFits(t *testing.T, calls []armCall) {
+	t.Helper()
+	asked := map[string]bool{}
+	for _, call := range calls {
+		action := actionOf(call.method, call.path)
+		if !imageActions[action].called {
+			t.Errorf("%s %s asks for %q, which the role does not grant", call.method, call.path, action)
+		}
+		asked[action] = true
+	}
+	for action, use := range imageActions {
+		if use.called && !asked[action] {
+			t.Errorf("the role grants %s, which no call asks for", action)
+		}
+	}
+}
+
+// A misspelt action grants nothing and is no error anywhere.
 func TestActionsAreSpelt(t *testing.T) {
 	known := regexp.MustCompile(`^Microsoft\.Compute/(images|virtualMachines|disks|snapshots|diskEncryptionSets|locations)(/instanceView|/operations)?(/generalize)?/(read|write|delete|action)$`)
 	for action := range readModule(t).local(t, "image_actions").AsValueMap() {
