@@ -24,7 +24,7 @@ func (b *bench) raw(sent []byte) []byte {
 	b.Helper()
 	nc, err := net.Dial("tcp", b.bus.Addr())
 	b.must(err)
-	defer nc.Close()
+	defer func() { _ = nc.Close() }()
 	b.must(nc.SetDeadline(time.Now().Add(30 * time.Second)))
 	_, err = nc.Write(sent)
 	b.must(err)
@@ -98,6 +98,28 @@ func TestFramingErrorsAreNamed(t *testing.T) {
 	}
 	if got := b.raw([]byte("GET / HT")); string(got) != protocolSASL {
 		t.Errorf("answer %q to another protocol, want the one spoken here", got)
+	}
+}
+
+// A peer that asked to hear something in time gets empty frames.
+func TestIdleConnectionIsKeptAlive(t *testing.T) {
+	b := start(t, servicebus.Options{})
+	nc, err := net.Dial("tcp", b.bus.Addr())
+	b.must(err)
+	defer func() { _ = nc.Close() }()
+	b.must(nc.SetDeadline(time.Now().Add(30 * time.Second)))
+	idle := uint32(20)
+	_, err = nc.Write(frames(body(&amqp.Open{ContainerID: "x", IdleTimeout: &idle})))
+	b.must(err)
+	var header [len(protocolAMQP)]byte
+	_, err = io.ReadFull(nc, header[:])
+	b.must(err)
+	for i := range 4 {
+		f, err := amqp.ReadFrame(nc, 1<<16)
+		b.must(err)
+		if _, open := f.Body.(*amqp.Open); i == 0 && !open || i > 0 && f.Body != nil {
+			t.Errorf("frame %d is %T, want an open and then empty ones", i, f.Body)
+		}
 	}
 }
 

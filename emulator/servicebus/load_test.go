@@ -60,7 +60,7 @@ func (b *bench) empty(queue string, receivers int) map[string]int {
 
 func TestThousandsOfMessages(t *testing.T) {
 	b := start(t, servicebus.Options{})
-	const senders, each = 10, 1000
+	const senders, each = 10, 500
 	var wg sync.WaitGroup
 	for i := range senders {
 		s := b.sender("queue")
@@ -88,7 +88,7 @@ func TestThousandsOfMessages(t *testing.T) {
 
 func TestFiftyConnectionsPeek(t *testing.T) {
 	b := start(t, servicebus.Options{})
-	const messages = 2000
+	const messages = 1000
 	b.fill("topic", messages, 10)
 	var wg sync.WaitGroup
 	for range 50 {

@@ -16,11 +16,20 @@ func TestValuesComeBack(t *testing.T) {
 	long := make([]byte, 300)
 	for _, v := range []any{
 		nil, true, false, uint8(7), uint16(7), uint32(0), uint32(7), uint32(1 << 30), uint64(0), uint64(7), uint64(1 << 60),
-		int8(-7), int16(-7), int32(-7), int64(-7), float32(1.5), float64(-1.5), amqp.Char('ü'), time.UnixMilli(-1).UTC(), amqp.UUID{1, 2},
-		"", "text", string(long), amqp.Symbol("symbol"), amqp.Symbol(long), []byte{}, long,
-		amqp.List{}, amqp.List{"a", uint32(1), amqp.List{nil}}, amqp.Map{{Key: "a", Value: int64(1)}, {Key: amqp.Symbol("b"), Value: nil}},
-		amqp.Array{int64(1), int64(-1)}, amqp.Array{"a", "b"}, amqp.Array{true, false}, amqp.Array{amqp.UUID{9}},
-		amqp.Array{amqp.List{uint32(1)}, amqp.List{}}, amqp.Described{Descriptor: uint64(0x75), Value: []byte("x")},
+		int8(-7), int16(-7), int32(-7), int64(-7), float32(1.5), float64(-1.5), amqp.Char('ü'), time.UnixMilli(-1).UTC(),
+		amqp.UUID{1, 2},
+		"", "text", string(long), amqp.Symbol("symbol"), amqp.Symbol(long),
+		[]byte{},
+		long,
+		amqp.List{},
+		amqp.List{"a", uint32(1), amqp.List{nil}},
+		amqp.Map{{Key: "a", Value: int64(1)}, {Key: amqp.Symbol("b"), Value: nil}},
+		amqp.Array{int64(1), int64(-1)},
+		amqp.Array{"a", "b"},
+		amqp.Array{true, false},
+		amqp.Array{amqp.UUID{9}},
+		amqp.Array{amqp.List{uint32(1)}, amqp.List{}},
+		amqp.Described{Descriptor: uint64(0x75), Value: []byte("x")},
 		amqp.Array{amqp.Described{Descriptor: amqp.Symbol("d"), Value: int32(1)}, amqp.Described{Descriptor: amqp.Symbol("d"), Value: int32(2)}},
 	} {
 		encoded := amqp.Append(nil, v)

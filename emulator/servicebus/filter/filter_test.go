@@ -10,8 +10,14 @@ import (
 
 func sample() *amqp.Message {
 	m := &amqp.Message{Application: amqp.Map{
-		{Key: "attempt", Value: int32(3)}, {Key: "price", Value: 2.5}, {Key: "color", Value: "red"}, {Key: "urgent", Value: true},
-		{Key: "odd name", Value: "it's"}, {Key: "rate", Value: "100%"}, {Key: "symbol", Value: amqp.Symbol("sym")}, {Key: "bytes", Value: []byte("b")},
+		{Key: "attempt", Value: int32(3)},
+		{Key: "price", Value: 2.5},
+		{Key: "color", Value: "red"},
+		{Key: "urgent", Value: true},
+		{Key: "odd name", Value: "it's"},
+		{Key: "rate", Value: "100%"},
+		{Key: "symbol", Value: amqp.Symbol("sym")},
+		{Key: "bytes", Value: []byte("b")},
 	}}
 	m.Properties[amqp.PropMessageID] = "id-7"
 	m.Properties[amqp.PropSubject] = "goldmint.build.failed"
