@@ -47,7 +47,7 @@ func run(environ []string) (int, error) {
 	if err != nil {
 		return exitStart, err
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port)))
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port)))
 	if err != nil {
 		return exitStart, err
 	}

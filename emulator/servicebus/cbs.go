@@ -12,7 +12,7 @@ import (
 
 // Token types of claims-based security.
 const (
-	tokenTypeSAS = "servicebus.windows.net:sastoken" //nolint:gosec // a name, no secret
+	tokenTypeSAS = "servicebus.windows.net:sastoken"
 	tokenTypeJWT = "jwt"
 )
 

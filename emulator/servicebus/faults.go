@@ -21,7 +21,7 @@ type faults struct {
 }
 
 func newFaults(f Faults) *faults {
-	return &faults{Faults: f, rng: rand.New(rand.NewPCG(f.Seed, f.Seed))}
+	return &faults{Faults: f, rng: rand.New(rand.NewPCG(f.Seed, f.Seed))} //nolint:gosec // to be repeated, not secret
 }
 
 // strike draws whether a fault of that chance happens now.

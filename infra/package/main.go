@@ -4,6 +4,7 @@ package main
 
 import (
 	"archive/zip"
+	"context"
 	"debug/elf"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,7 @@ func layOut(out string) error {
 	if err := os.MkdirAll(filepath.Join(out, "build-image"), 0o755); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", filepath.Join(out, "handler"), "./handler")
+	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", filepath.Join(out, "handler"), "./handler")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the handler: %w\n%s", err, text)

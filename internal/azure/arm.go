@@ -174,7 +174,7 @@ func operation(answer *http.Response) (build.Operation, error) {
 		Error     *wireError
 	}
 	if runtime.UnmarshalAsJSON(answer, &body) != nil || body.Status == "" {
-		return op, nil
+		return op, nil //nolint:nilerr // an answer without a status: the image tells
 	}
 	op.StartedAt = body.StartTime
 	switch strings.ToLower(body.Status) {

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"goldmint/internal/build"
@@ -26,6 +28,7 @@ func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen 
 	}
 	d := do.Event.Data
 	fields := []zap.Field{
+		zap.String("step", string(do.Verb)),
 		zap.String("imageId", b.ImageID()), zap.String("location", d.Location), zap.String("subscriptionId", b.SubscriptionID),
 		zap.Int("attempts", b.Attempts),
 	}
@@ -37,8 +40,16 @@ func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen 
 		if d.Error != nil {
 			code, outcome = d.Error.Code, "failed"
 		}
-		log.Info(logEnded, append(fields, zap.String("outcome", outcome), zap.String("code", code), zap.Float64("durationSeconds", d.DurationSeconds))...)
+		log.Info(logEnded, append(fields, zap.String("outcome", outcome), zap.String("code", code), zap.Float64("durationSeconds", sinceStart(d)))...)
 	}
+}
+
+// sinceStart is how long the build took since ARM accepted it, in seconds; 0 when it never did.
+func sinceStart(d event.Data) float64 {
+	if d.StartedAt.IsZero() {
+		return 0
+	}
+	return d.EndedAt.Sub(d.StartedAt).Round(time.Millisecond).Seconds()
 }
 
 // logTrouble tells that a command did not go through.

@@ -20,7 +20,8 @@ type Message struct {
 	LockToken      string
 	SequenceNumber int64
 	EnqueuedAt     time.Time
-	DeliveryCount  int // 1 at the first delivery
+	DeliveryCount  int    // 1 at the first delivery
+	InvocationID   string // of the Functions host, for the log
 }
 
 // Outgoing is a message for the build queue.
@@ -71,7 +72,7 @@ type Rules struct {
 // Handle deals with one message. Nil means that the message is dealt with and may be completed; an error that the bus is
 // in trouble, or that nobody foresaw this, and the message has to come again.
 func (w *Worker) Handle(ctx context.Context, m Message) error {
-	log := w.Log.With(zap.String("messageId", m.ID), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
+	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", m.ID), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
 	if m.DeliveryCount >= w.Rules.PoisonDelivery+undecoded {
 		return w.discard(ctx, m, log)
 	}
@@ -101,6 +102,7 @@ func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Log
 			return nil
 		case build.Continue:
 			return w.resume(ctx, m, b, do, log)
+		default:
 		}
 		seen = w.act(ctx, b, do, log)
 		if err := ctx.Err(); err != nil {
@@ -130,8 +132,7 @@ func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *
 }
 
 func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (build.Observation, error) {
-	switch do.Verb {
-	case build.Publish:
+	if do.Verb == build.Publish {
 		do.Event.Source = w.Rules.EventSource
 		return build.Published{}, w.Bus.Publish(ctx, do.Event)
 	}

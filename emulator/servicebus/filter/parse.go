@@ -191,8 +191,9 @@ func (p *parser) operand() (node, error) {
 		return p.signed(t)
 	case word:
 		return p.word(t)
+	default:
+		return nil, fmt.Errorf("the expression ends where a value must be")
 	}
-	return nil, fmt.Errorf("the expression ends where a value must be")
 }
 
 func (p *parser) signed(t token) (node, error) {
