@@ -3,9 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"goldmint/internal/event"
 	"strings"
 	"time"
+
+	"goldmint/internal/event"
 )
 
 // board is what is known of each build, a row each, in the order in which they were submitted or first heard of.

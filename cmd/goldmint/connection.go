@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 	"os"
 	"time"
+
+	"goldmint/internal/history"
+	"goldmint/internal/namespace"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/spf13/pflag"

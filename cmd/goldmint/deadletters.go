@@ -5,13 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"goldmint/internal/deadletter"
-	"goldmint/internal/namespace"
 	"io"
 	"path"
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"goldmint/internal/deadletter"
+	"goldmint/internal/namespace"
 
 	"github.com/spf13/cobra"
 )
@@ -124,10 +125,7 @@ func printList(out io.Writer, letters []deadletter.Letter) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "NUMBER\tENQUEUED\tKIND\tBUILD\tREASON\tDESCRIPTION")
 	for _, l := range letters {
-		description, _, more := strings.Cut(l.Description, "\n")
-		if more {
-			description += " …"
-		}
+		description := strings.TrimPrefix(strings.ReplaceAll(l.Description, "\n", " "), l.Reason+": ")
 		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", l.SequenceNumber, clock(l.EnqueuedAt), l.Kind, l.BuildID, l.Reason, clip(description, 100))
 	}
 	return w.Flush()

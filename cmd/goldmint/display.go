@@ -3,11 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"goldmint/emulator/local"
-	"goldmint/internal/history"
 	"io"
 	"os"
 	"sync"
+
+	"goldmint/emulator/local"
+	"goldmint/internal/history"
 
 	"golang.org/x/term"
 )

@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
-	"goldmint/emulator/servicebus"
 	"io"
 	"os"
 	"time"
+
+	"goldmint/emulator/arm"
+	"goldmint/emulator/local"
+	"goldmint/emulator/servicebus"
 
 	"github.com/spf13/cobra"
 )

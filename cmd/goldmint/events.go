@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"goldmint/internal/event"
-	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 	"io"
 	"path"
 	"slices"
 	"strings"
 	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+	"goldmint/internal/namespace"
 
 	"github.com/spf13/cobra"
 )

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
 	"goldmint"
 	"goldmint/emulator/arm"
 	"goldmint/emulator/local"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/spf13/cobra"

@@ -6,11 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"goldmint/internal/pipeline"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"goldmint/internal/pipeline"
 
 	"github.com/spf13/cobra"
 )
@@ -38,7 +39,7 @@ func run(args []string) int {
 
 // execute runs the command and gives its exit status.
 func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	root := newRoot()
+	root := newRoot() //nolint:contextcheck // the commands get it by ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)

@@ -2,15 +2,16 @@ package main
 
 import (
 	"fmt"
-	"goldmint/internal/event"
-	"goldmint/internal/history"
-	"goldmint/internal/pipeline"
 	"io"
 	"os"
 	"path"
 	"strings"
 	"sync"
 	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+	"goldmint/internal/pipeline"
 
 	"golang.org/x/term"
 )

@@ -3,11 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
+
 	"goldmint/internal/pipeline"
 	"goldmint/internal/request"
 	"goldmint/internal/requestfile"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 )

@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"goldmint/emulator/local"
-	"goldmint/internal/history"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"goldmint/emulator/local"
+	"goldmint/internal/history"
 
 	"golang.org/x/term"
 )

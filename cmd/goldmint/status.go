@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
-	"goldmint/internal/event"
-	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+	"goldmint/internal/namespace"
 
 	"github.com/spf13/cobra"
 )

@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"goldmint/emulator/local"
-	"goldmint/internal/request"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"goldmint/emulator/local"
+	"goldmint/internal/request"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )

@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"goldmint/internal/namespace"
-	"goldmint/internal/pipeline"
-	"goldmint/internal/request"
 	"os"
 	"strings"
 	"time"
+
+	"goldmint/internal/namespace"
+	"goldmint/internal/pipeline"
+	"goldmint/internal/request"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"

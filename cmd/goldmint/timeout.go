@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
-	"goldmint/internal/iso8601"
 	"time"
+
+	"goldmint/internal/iso8601"
 )
 
 // timeout is a flag's duration, written as 90m or as PT90M.

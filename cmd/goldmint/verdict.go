@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
-	"goldmint/internal/event"
 	"strings"
+
+	"goldmint/internal/event"
 )
 
 // verdict is nil for a success, else an error with the exit status of the outcome.

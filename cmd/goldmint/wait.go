@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"time"
+
 	"goldmint/internal/event"
 	"goldmint/internal/history"
 	"goldmint/internal/namespace"
 	"goldmint/internal/pipeline"
 	"goldmint/internal/request"
-	"os"
-	"regexp"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"

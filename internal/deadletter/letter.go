@@ -7,9 +7,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"goldmint/internal/request"
 	"maps"
 	"time"
+
+	"goldmint/internal/request"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )

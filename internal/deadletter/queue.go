@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -55,56 +56,74 @@ func (q *Queue) List(ctx context.Context) ([]Letter, error) {
 }
 
 // Remove takes the letters with the given sequence numbers, calls first for each and, where that succeeds, removes it.
-// Letters that are not wanted are put back. The error tells of each that was not removed; removed counts the others.
+// Letters that came with them are put back. The error tells of each that was not removed; removed counts the others.
 func (q *Queue) Remove(ctx context.Context, numbers []int64, first func(context.Context, Letter) error) (removed int, err error) {
+	ahead, err := q.ahead(ctx, numbers)
+	if err != nil {
+		return 0, err
+	}
 	r, err := q.receiver()
 	if err != nil {
 		return 0, err
 	}
-	defer closing(ctx, r)
-	t := taking{receiver: r, wanted: map[int64]bool{}, seen: map[int64]bool{}, first: first}
+	t := taking{receiver: r, ahead: ahead, wanted: map[int64]bool{}, first: first}
 	for _, n := range numbers {
 		t.wanted[n] = true
 	}
-	defer t.putBack(ctx)
-	for len(t.wanted) > 0 {
-		more, err := t.round(ctx)
-		if err != nil {
-			return t.removed, errors.Join(append(t.failed, err)...)
-		}
-		if !more {
-			break
+	for more := true; more && len(t.wanted) > 0; {
+		if more, err = t.round(ctx); err != nil {
+			t.failed = append(t.failed, err)
 		}
 	}
+	closing(ctx, r)
+	q.putBack(ctx, t.others)
 	for n := range t.wanted {
 		t.failed = append(t.failed, fmt.Errorf("message %d is not in the dead-letter queue, or somebody else has locked it", n))
 	}
 	return t.removed, errors.Join(t.failed...)
 }
 
+// ahead counts the letters up to the last wanted one. Letters come in order, so no more than these have to be received: a
+// receiver that asks for more than there is locks, unseen, what it puts back.
+func (q *Queue) ahead(ctx context.Context, numbers []int64) (int, error) {
+	all, err := q.List(ctx)
+	if err != nil || len(numbers) == 0 {
+		return 0, err
+	}
+	n, last := 0, slices.Max(numbers)
+	for _, l := range all {
+		if l.SequenceNumber <= last {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // taking is one Remove.
 type taking struct {
 	receiver *azservicebus.Receiver
+	ahead    int            // letters that are still to come
 	wanted   map[int64]bool // not found yet
-	seen     map[int64]bool
-	others   []*azservicebus.ReceivedMessage // locked, to be put back
+	others   []*azservicebus.ReceivedMessage
 	first    func(context.Context, Letter) error
 	removed  int
 	failed   []error
 }
 
-// round deals with a batch. There are no more when nothing came, or what came was seen before: locks do not hold for ever.
+// round deals with a batch. There are no more when nothing comes.
 func (t *taking) round(ctx context.Context) (more bool, err error) {
+	if t.ahead <= 0 {
+		return false, nil
+	}
 	receiving, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()
-	messages, err := t.receiver.ReceiveMessages(receiving, batch, nil)
+	messages, err := t.receiver.ReceiveMessages(receiving, min(batch, t.ahead), nil)
 	if err != nil && (receiving.Err() == nil || ctx.Err() != nil) {
 		return false, fmt.Errorf("receive the dead letters: %w", err)
 	}
+	t.ahead -= len(messages)
 	for _, m := range messages {
 		l := newLetter(m)
-		more = more || !t.seen[l.SequenceNumber]
-		t.seen[l.SequenceNumber] = true
 		if !t.wanted[l.SequenceNumber] {
 			t.others = append(t.others, m)
 			continue
@@ -115,7 +134,7 @@ func (t *taking) round(ctx context.Context) (more bool, err error) {
 			t.failed = append(t.failed, fmt.Errorf("message %d: %w", l.SequenceNumber, err))
 		}
 	}
-	return more, nil
+	return len(messages) > 0, nil
 }
 
 func (t *taking) remove(ctx context.Context, l Letter) error {
@@ -129,12 +148,18 @@ func (t *taking) remove(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// putBack frees what was locked. What it cannot free is free when its lock expires.
-func (t *taking) putBack(ctx context.Context) {
+// putBack frees what was locked, over a link that receives nothing: the one that did might be given it again. What it
+// cannot free is free when its lock expires.
+func (q *Queue) putBack(ctx context.Context, messages []*azservicebus.ReceivedMessage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	for _, m := range t.others {
-		if t.receiver.AbandonMessage(ctx, m, nil) != nil {
+	r, err := q.receiver()
+	if err != nil {
+		return
+	}
+	defer closing(ctx, r)
+	for _, m := range messages {
+		if r.AbandonMessage(ctx, &azservicebus.ReceivedMessage{LockToken: m.LockToken}, nil) != nil {
 			return
 		}
 	}
