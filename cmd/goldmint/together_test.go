@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/sync/errgroup"
 
 	"goldmint/internal/namespace"
@@ -62,6 +64,35 @@ func TestFiftyTogether(t *testing.T) {
 	azure.ServiceBus.DropConnections()
 	if err := waiters.Wait(); err != nil {
 		t.Error(err)
+	}
+	keepContract(ctx, t, 2*n)
+}
+
+// keepContract holds every event that was published against the schema.
+func keepContract(ctx context.Context, t *testing.T, want int) {
+	t.Helper()
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	contract, err := compiler.Compile("../../schema/event.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if status := execute(ctx, []string{"events", "--output", "json"}, nil, &out, io.Discard); status != exitOK {
+		t.Fatalf("events: exit status %d", status)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != want {
+		t.Errorf("%d events, want %d", len(lines), want)
+	}
+	for _, line := range lines {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := contract.Validate(v); err != nil {
+			t.Errorf("%s\n%v", line, err)
+		}
 	}
 }
 
