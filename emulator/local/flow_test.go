@@ -29,7 +29,9 @@ var handlerBinary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "handler")
-	out, err := exec.Command("go", "build", "-o", path, "goldmint/handler").CombinedOutput()
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "goldmint/handler")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
