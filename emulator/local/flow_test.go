@@ -243,7 +243,7 @@ func TestBadInput(t *testing.T) {
 		want string // of reason or description
 	}{
 		"not-json":      {[]byte("please build web"), "JSON"},
-		"unknown-field": {with(`"name"`, `"nmae":"x","name"`), "nmae"},
+		"unknown-field": {with(`"name"`, `"colour":"x","name"`), "colour"},
 		"two-sources":   {with(`"sourceVirtualMachine"`, `"storageProfile":{"osDisk":{"osType":"Linux","osState":"Generalized","blobUri":"https://a.blob.core.windows.net/c/b.vhd"}},"sourceVirtualMachine"`), "sourceVirtualMachine"},
 		"path-in-name":  {with(`"name":"image-from-vm"`, `"name":"../../x"`), "name"},
 		"200-kb":        {with(`"name"`, `"metadata":{"x":"`+strings.Repeat("y", 200_000)+`"},"name"`), "65536"},
