@@ -1,6 +1,6 @@
 # Every target with a ## comment is listed by `make`. CI calls nothing but targets.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fuzz package clean
+.PHONY: help build run test lint fuzz package infra-test deploy destroy vulncheck clean
 
 GO       ?= go
 FUZZTIME ?= 30s
@@ -32,6 +32,18 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 package: ## write dist/ and dist.zip as the Functions host wants them
 	$(GO) run ./infra/package -out dist
+
+infra-test: ## check the Terraform: format, validate, test (AZURERM_PROVIDER_DIR names a local provider)
+	infra/test.sh
+
+deploy: package ## create or update ENV in Azure and deploy dist.zip
+	infra/deploy.sh apply $(ENV)
+
+destroy: ## remove ENV from Azure
+	infra/deploy.sh destroy $(ENV)
+
+vulncheck: ## look for known vulnerabilities in what is used
+	$(GO) tool -modfile=tools.mod govulncheck ./...
 
 clean: ## remove what was built
 	rm -rf bin dist dist.zip

@@ -2,8 +2,9 @@ package schema_test
 
 import (
 	"bytes"
-	"goldmint/schema"
 	"testing"
+
+	"goldmint/schema"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )

@@ -188,12 +188,19 @@ func (rq *request) decode(v any) *armError {
 	d := json.NewDecoder(bytes.NewReader(rq.body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return invalidContent(strings.TrimPrefix(err.Error(), "json: "))
+		return invalidContent(unreadableJSON(err))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return invalidContent("Additional text was found after the end of the content.")
 	}
 	return nil
+}
+
+func unreadableJSON(err error) string {
+	if member, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return "Could not find member " + member + " on the object."
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {

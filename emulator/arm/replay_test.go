@@ -2,6 +2,7 @@ package arm_test
 
 import (
 	"encoding/json"
+	"goldmint/emulator/arm"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -10,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"goldmint/emulator/arm"
 )
 
 // recording is one image's creation as Azure answered it: PUT, the operation's last GET, GET of the image, often DELETE.
@@ -80,6 +79,7 @@ func TestReplay(t *testing.T) {
 }
 
 func replay(t *testing.T, r recording) {
+	t.Helper()
 	s := arm.Start(t, arm.Options{Limits: arm.Windows(40, 200)})
 	prepare(t, s, r)
 	put := r.Exchanges[0]
@@ -101,6 +101,7 @@ func replay(t *testing.T, r recording) {
 
 // prepare makes the sources that the image was made from, as the last GET shows them.
 func prepare(t *testing.T, s *arm.Server, r recording) {
+	t.Helper()
 	var img recordedImage
 	if err := json.Unmarshal(r.Exchanges[2].Body, &img); err != nil {
 		t.Fatal(err)
@@ -136,6 +137,7 @@ func (d recordedDisk) ofVM() arm.VMDisk {
 
 // body is the request that was sent. Where it is not recorded it is what the answer implies.
 func (e exchange) body(t *testing.T) string {
+	t.Helper()
 	if string(e.Request) != "null" {
 		return string(e.Request)
 	}
@@ -156,6 +158,7 @@ func (e exchange) body(t *testing.T) string {
 }
 
 func rest(t *testing.T, uri string) string {
+	t.Helper()
 	u, err := url.Parse(uri)
 	if err != nil {
 		t.Fatal(err)

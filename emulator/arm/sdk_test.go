@@ -3,9 +3,10 @@ package arm_test
 import (
 	"context"
 	"errors"
-	"goldmint/emulator/arm"
 	"testing"
 	"time"
+
+	"goldmint/emulator/arm"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	sdkarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"

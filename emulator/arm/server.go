@@ -39,7 +39,7 @@ type Options struct {
 	Addr string // host:port to listen on; empty: 127.0.0.1:0
 	TLS  bool   // serve https with a certificate of a CA made for this server, see CAFile
 
-	ImageDuration  time.Duration // what creating an image takes, rounded up to Tick; zero: one RecordedTick
+	ImageDuration  time.Duration // what creating an image takes, at least PutLatency, rounded up to Tick; zero: one RecordedTick
 	Tick           time.Duration // operations end on it; zero: RecordedTick, or ImageDuration where that is shorter
 	PutLatency     time.Duration // how long the PUT of an image waits before it answers; zero: not at all
 	ActionDuration time.Duration // deallocate, powerOff, start and the PUT and DELETE of a VM; zero: as ImageDuration

@@ -86,6 +86,8 @@ func (h *testHandler) answer(w http.ResponseWriter, r *http.Request, mode string
 		os.Exit(0)
 	case "exit1":
 		os.Exit(1)
+	case "drop":
+		panic(http.ErrAbortHandler)
 	case "hang":
 		<-r.Context().Done()
 	case "slow", "token":

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"goldmint/emulator/servicebus"
-
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/google/uuid"
+
+	"goldmint/emulator/servicebus"
 )
 
 // These tests receive from the local Service Bus through the real client.

@@ -28,6 +28,7 @@ type channel struct {
 
 // unsettled is a delivery that the peer has not settled yet.
 type unsettled struct {
+	link  *receiveLink
 	queue *broker.Queue
 	token amqp.UUID
 }
@@ -88,10 +89,7 @@ func (ch *channel) dropLinks() {
 }
 
 func (ch *channel) detach(p *amqp.Detach) {
-	ch.c.mu.Lock()
-	l := ch.links[p.Handle]
-	delete(ch.links, p.Handle)
-	ch.c.mu.Unlock()
+	l := ch.unlink(p.Handle)
 	if l == nil {
 		return // the answer to a detach of ours
 	}
@@ -101,14 +99,25 @@ func (ch *channel) detach(p *amqp.Detach) {
 
 // detachWith ends a link for a reason.
 func (ch *channel) detachWith(handle uint32, e *amqp.Error) {
-	ch.c.mu.Lock()
-	l := ch.links[handle]
-	delete(ch.links, handle)
-	ch.c.mu.Unlock()
-	if l != nil {
+	if l := ch.unlink(handle); l != nil {
 		l.drop()
 		ch.send(&amqp.Detach{Handle: handle, Closed: true, Error: e})
 	}
+}
+
+// unlink forgets a link and its deliveries: nothing can be said about them on
+// the wire any more, while their locks hold.
+func (ch *channel) unlink(handle uint32) link {
+	ch.c.mu.Lock()
+	defer ch.c.mu.Unlock()
+	l := ch.links[handle]
+	delete(ch.links, handle)
+	for id, u := range ch.unsettled {
+		if link(u.link) == l {
+			delete(ch.unsettled, id)
+		}
+	}
+	return l
 }
 
 func (ch *channel) flow(p *amqp.Flow) {

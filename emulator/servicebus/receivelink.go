@@ -195,7 +195,7 @@ func (l *receiveLink) transfer(p parcel) bool {
 	id, format, settled := ch.nextDelivery, uint32(0), l.settled
 	ch.nextDelivery++
 	if !settled {
-		ch.unsettled[id] = &unsettled{p.queue, p.token}
+		ch.unsettled[id] = &unsettled{l, p.queue, p.token}
 	}
 	t := &amqp.Transfer{Handle: l.handle, DeliveryID: &id, DeliveryTag: p.tag, MessageFormat: &format, Settled: &settled}
 	for rest := p.payload; ; {

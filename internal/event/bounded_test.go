@@ -2,10 +2,11 @@ package event_test
 
 import (
 	"fmt"
-	"goldmint/internal/event"
 	"strings"
 	"testing"
 	"unicode"
+
+	"goldmint/internal/event"
 
 	"pgregory.net/rapid"
 )

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"goldmint/internal/event"
-	"goldmint/schema"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/internal/event"
+	"goldmint/schema"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2"
 	"github.com/google/go-cmp/cmp"

@@ -1,9 +1,10 @@
 package iso8601_test
 
 import (
-	"goldmint/internal/iso8601"
 	"testing"
 	"time"
+
+	"goldmint/internal/iso8601"
 
 	"pgregory.net/rapid"
 )

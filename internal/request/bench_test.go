@@ -2,9 +2,10 @@ package request_test
 
 import (
 	"fmt"
-	"goldmint/internal/request"
 	"strings"
 	"testing"
+
+	"goldmint/internal/request"
 )
 
 // Hostile bodies must not cost more than milliseconds; an honest one costs

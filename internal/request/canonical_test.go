@@ -3,10 +3,11 @@ package request_test
 import (
 	"encoding/json"
 	"fmt"
-	"goldmint/internal/request"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/internal/request"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"

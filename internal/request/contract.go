@@ -3,11 +3,12 @@ package request
 import (
 	"bytes"
 	"fmt"
-	"goldmint/schema"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"goldmint/schema"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )

@@ -2,12 +2,13 @@ package request_test
 
 import (
 	"fmt"
-	"goldmint/internal/request"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/internal/request"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"

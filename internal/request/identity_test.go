@@ -2,9 +2,10 @@ package request_test
 
 import (
 	"encoding/json"
-	"goldmint/internal/request"
 	"strings"
 	"testing"
+
+	"goldmint/internal/request"
 )
 
 func TestWithIdentity(t *testing.T) {

@@ -3,9 +3,10 @@ package request_test
 import (
 	"errors"
 	"fmt"
-	"goldmint/internal/request"
 	"strings"
 	"testing"
+
+	"goldmint/internal/request"
 )
 
 // good is a request that every test of a mistake starts from.

@@ -1,9 +1,10 @@
 package request
 
 import (
-	"goldmint/internal/iso8601"
 	"regexp"
 	"strings"
+
+	"goldmint/internal/iso8601"
 )
 
 // A rule looks at a whole document and adds what it finds wrong.

@@ -2,13 +2,14 @@ package request_test
 
 import (
 	"encoding/json"
-	"goldmint/internal/request"
-	"goldmint/schema"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"goldmint/internal/request"
+	"goldmint/schema"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -201,7 +201,7 @@ func (q *Queue) SessionState(id string) ([]byte, error) {
 	return s.state, nil
 }
 
-// SetSessionState keeps a state with the session; nil removes it.
+// SetSessionState keeps a state with the session; an empty one removes it.
 func (q *Queue) SetSessionState(id string, state []byte) error {
 	q.b.enter()
 	defer q.b.mu.Unlock()
@@ -213,8 +213,8 @@ func (q *Queue) SetSessionState(id string, state []byte) error {
 		return &Error{TooLarge, fmt.Sprintf("the session state takes %d bytes, the limit is %d", len(state), MaxMessageSize)}
 	}
 	s.state, s.stateSet = state, q.b.now
-	if state == nil {
-		s.stateSet = time.Time{}
+	if len(state) == 0 {
+		s.state, s.stateSet = nil, time.Time{}
 	}
 	return nil
 }
