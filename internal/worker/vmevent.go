@@ -99,7 +99,7 @@ func buildRequest(r request.Request) Outgoing {
 func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Command, log *zap.Logger) vmevent.Observation {
 	seen, err := w.performOnVM(ctx, work, do)
 	if err == nil {
-		log.Debug("step", zap.String("step", string(do.Verb)))
+		logDoneOnVM(log, do)
 		return seen
 	}
 	var arm *build.ARMError
@@ -113,14 +113,7 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.Command) (vmevent.Observation, error) {
 	if do.Verb == vmevent.Publish {
 		do.Event.Source = w.Rules.EventSource
-		if err := w.Bus.Publish(ctx, do.Event); err != nil {
-			return nil, err
-		}
-		d := do.Event.Data
-		w.Log.Info(logEnded, zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12]), zap.String("step", string(do.Verb)),
-			zap.String("imageId", d.ImageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID),
-			zap.String("outcome", "failed"), zap.String("code", d.Error.Code))
-		return vmevent.Published{}, nil
+		return vmevent.Published{}, w.Bus.Publish(ctx, do.Event)
 	}
 	ctx, cancel := w.forARM(ctx)
 	defer cancel()
@@ -135,6 +128,17 @@ func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.
 	default:
 		return nil, fmt.Errorf("no such command: %q", do.Verb)
 	}
+}
+
+func logDoneOnVM(log *zap.Logger, do vmevent.Command) {
+	if do.Verb != vmevent.Publish {
+		log.Debug("step", zap.String("step", string(do.Verb)))
+		return
+	}
+	d := do.Event.Data
+	log.Info(logEnded, zap.String("step", string(do.Verb)), zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12]),
+		zap.String("imageId", d.ImageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID), zap.Int("attempts", 0),
+		zap.String("outcome", "failed"), zap.String("code", d.Error.Code), zap.Float64("durationSeconds", 0))
 }
 
 func logIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
