@@ -7,8 +7,14 @@ import (
 
 // child is the JSON pointer of a member of what parent points at.
 func child(parent, name string) string {
-	return parent + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return parent + "/" + pointerEscape.Replace(name)
 }
+
+// RFC 6901's escapes. Making a Replacer costs more than decoding a request.
+var (
+	pointerEscape   = strings.NewReplacer("~", "~0", "/", "~1")
+	pointerUnescape = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // element is the JSON pointer of an element of the array that parent points at.
 func element(parent string, index int) string {
@@ -22,7 +28,7 @@ func tokens(pointer string) []string {
 	}
 	parts := strings.Split(pointer[1:], "/")
 	for i, part := range parts {
-		parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+		parts[i] = pointerUnescape.Replace(part)
 	}
 	return parts
 }
