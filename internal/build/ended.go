@@ -18,7 +18,7 @@ func (p Policy) fail(b Build, f Failure, now time.Time) (Build, Command) {
 	f.Final = true
 	b.Failure = &f
 	if !b.decided {
-		return p.later(b, now, "failed with "+f.Code+", told next")
+		return p.aside(b, now, now, "failed with "+f.Code+", told next")
 	}
 	return b.end(b.failedEvent(f, now))
 }

@@ -206,13 +206,22 @@ func (p Policy) pause(b Build, now time.Time, wait time.Duration, reason string)
 		}
 		return p.fail(b, failure("WaitedTooLong", "the build could not go on within "+isoDuration(p.MaxWait)+" (MAX_WAIT): "+reason, true), now)
 	}
-	return p.later(b, earlier(now.Add(wait), waiting), reason)
+	return p.aside(b, now, earlier(now.Add(wait), waiting), reason)
 }
 
 // handOver leaves what a redelivered message must not do to a continuation. Its MessageId is that of the continuation
-// which an earlier delivery may have sent, so at most one of them goes on; it waits until that delivery cannot be alive.
+// which an earlier delivery may have sent, so at most one of them goes on.
 func (p Policy) handOver(b Build, now time.Time) (Build, Command) {
-	return p.later(b, now.Add(p.HandOver), "delivered before: handed on")
+	return p.aside(b, now, now, "delivered before: handed on")
+}
+
+// aside continues where the image's state is not known. After a redelivery that waits until no earlier delivery can be
+// alive, for its PUT or DELETE may still be on the way.
+func (p Policy) aside(b Build, now, at time.Time, reason string) (Build, Command) {
+	if alive := now.Add(p.HandOver); b.redelivered && at.Before(alive) {
+		at = alive
+	}
+	return p.later(b, at, reason)
 }
 
 func (p Policy) later(b Build, at time.Time, reason string) (Build, Command) {
