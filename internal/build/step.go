@@ -61,8 +61,10 @@ func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	switch {
 	case b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts):
 		return p.fail(b, *b.Failure, now)
-	case b.succeeded || b.Attempts >= p.Attempts:
-		return p.fail(b, failure("ImageVanished", "the image was created and is gone: somebody else deleted it", false), now)
+	case b.succeeded:
+		return p.fail(b, vanished("the image was created and is gone: somebody else deleted it"), now)
+	case b.Attempts >= p.Attempts:
+		return p.fail(b, vanished("the image is gone: it failed, or somebody else deleted it"), now)
 	case b.Attempts > 0 && !now.Before(working):
 		return p.fail(b, timedOut(b), now)
 	case b.redelivered:

@@ -208,8 +208,10 @@ func (w *World) justify(r *record, code string) {
 		for _, o := range w.Faults.Outages {
 			ok = ok || o.For > w.Policy.MaxWait/2
 		}
-	case "ImageExists", "ReplacedByNewerBuild", "ImageNameTaken", "ImageVanished":
+	case "ImageExists", "ReplacedByNewerBuild", "ImageNameTaken":
 		ok = shared
+	case "ImageVanished":
+		ok = shared || r.failed
 	case "ImageFailed":
 		ok = r.captures > 0
 	case poison:

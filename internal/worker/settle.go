@@ -54,12 +54,12 @@ func (w *Worker) writeEnd(ctx context.Context, m Message, b build.Build, text st
 	return w.resume(ctx, m, b.Poison(text), now, log)
 }
 
-func (w *Worker) tellEnd(ctx context.Context, _ Message, b build.Build, _ string, log *zap.Logger) error {
+func (w *Worker) tellEnd(ctx context.Context, _ Message, b build.Build, text string, log *zap.Logger) error {
 	image, err := w.lookForPoison(ctx, b)
 	if err != nil {
 		log.Warn("trouble", zap.String("step", string(build.Look)), zap.Error(err))
 	}
-	e := b.Poisoned(image, w.Now())
+	e := b.Poisoned(image, text, w.Now())
 	e.Source = w.Rules.EventSource
 	if err := w.Bus.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of a poison message: %w", err)
