@@ -31,6 +31,7 @@ type Build struct {
 	Doubts      int       `json:"doubts,omitempty"`     // refusals that may heal (role assignment, replication) in a row
 	Failure     *Failure  `json:"failure,omitempty"`    // why the last attempt failed
 	Found       bool      `json:"found,omitempty"`      // the image was there: that is to be told, and nothing made any more
+	Spared      bool      `json:"spared,omitempty"`     // a message of it was poison once
 	Step        Verb      `json:"step,omitempty"`       // the last thing done: told when the build ends as poison
 
 	// Of this message alone, not carried on.

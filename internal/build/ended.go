@@ -52,14 +52,18 @@ func (b Build) end(e event.Event) (Build, Command) {
 	return b, Command{Verb: Publish, Event: e}
 }
 
-// Poison is the build once its message was delivered too often to be tried again: failed, unless its image is there. It is
-// to be continued at once. A build that an earlier delivery has sent on goes on, for its continuation has the same
-// MessageId and came first.
-func (b Build) Poison(text string) Build {
-	f := failure("PoisonMessage", text, true)
-	b.Failure = &f
-	b.Seq++
-	return b
+// Poison is what to do about a build whose message was delivered too often to be tried again. The first time it is spared
+// and continues apart from the others, for it may only have been in one process with a message that kills. The second time
+// it has failed, unless its image is there. Either goes through the queue: a build that an earlier delivery has sent on
+// goes on, for its continuation has the same MessageId and came first.
+func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
+	b.redelivered, b.decided = true, false
+	if b.Spared {
+		return p.fail(b, failure("PoisonMessage", text, true), now)
+	}
+	b.Spared = true
+	apart := p.HandOver + time.Duration(float64(p.HandOver)*b.spread())
+	return p.aside(b, now, now.Add(apart), "delivered too often: tried once more, apart from the others")
 }
 
 // Decided says that the build has its verdict and nothing but that is left to be told.
@@ -71,10 +75,11 @@ func (b Build) Poisoned(seen Image, text string, now time.Time) event.Event {
 	if seen.Exists && seen.BuildTag == b.Tag() && seen.is("Succeeded") {
 		return b.succeededEvent(seen, false, now)
 	}
-	if b.Failure == nil {
-		b = b.Poison(text)
+	f := failure("PoisonMessage", text, true)
+	if b.Failure != nil {
+		f = *b.Failure
 	}
-	return b.failedEvent(*b.Failure, now)
+	return b.failedEvent(f, now)
 }
 
 func (b Build) succeededEvent(i Image, reused bool, now time.Time) event.Event {
