@@ -15,6 +15,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/iso8601"
+	"goldmint/internal/vmevent"
 )
 
 // Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
@@ -34,6 +35,11 @@ type Config struct {
 
 	AllowedSubscriptions  []string `env:"ALLOWED_SUBSCRIPTIONS"`   // that may be written, comma separated; all where empty
 	AllowedResourceGroups []string `env:"ALLOWED_RESOURCE_GROUPS"` // that may be written, comma separated; all where empty
+
+	VMEvents        string   `env:"VM_EVENTS" envDefault:"tagged"` // tagged (VMs tagged goldmint=capture), all or off
+	VMResourceGroup string   `env:"VM_RESOURCE_GROUP"`             // of images of VMs without goldmint-resource-group; empty: the VM's own
+	VMZoneResilient bool     `env:"VM_ZONE_RESILIENT"`             // images of VMs without goldmint-zone-resilient
+	VMCopyTags      []string `env:"VM_COPY_TAGS"`                  // tags of the VM that its image gets too, comma separated
 
 	MaxWait           time.Duration `env:"MAX_WAIT" envDefault:"PT24H"`          // longest wait for ARM's allowance or for ARM to come back
 	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest life of one invocation, well inside functionTimeout
@@ -78,6 +84,14 @@ func (c Config) Policy() build.Policy {
 	p.FirstLook, p.Tick, p.LookShare, p.LookMin, p.LookMax = c.FirstLook, c.LookTick, c.LookShare, c.LookMin, c.LookMax
 	p.HandOver = c.InvocationTimeout
 	return p
+}
+
+// VMPolicy is the settings as the work on VM events knows them.
+func (c Config) VMPolicy() vmevent.Policy {
+	return vmevent.Policy{
+		Mode: vmevent.Mode(c.VMEvents), ResourceGroup: c.VMResourceGroup, ZoneResilient: c.VMZoneResilient, CopyTags: c.VMCopyTags,
+		AllowedSubscriptions: c.AllowedSubscriptions, AllowedGroups: c.AllowedResourceGroups, MaxWait: c.MaxWait,
+	}
 }
 
 // spell puts the library's errors into one line each.
@@ -133,6 +147,7 @@ func (c Config) check() []string {
 		add(true, "ARM_ENDPOINT: %v", err)
 	}
 	add(!oneOf(c.LogLevel, "debug", "info", "warn", "error"), "LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
+	add(!oneOf(c.VMEvents, "tagged", "all", "off"), "VM_EVENTS is %q: use tagged, all or off", c.VMEvents)
 	within := func(name string, d, low, high time.Duration) {
 		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 	}

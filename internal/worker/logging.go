@@ -18,6 +18,9 @@ const (
 	logRejected     = "rejected"
 	logDeadLettered = "dead_lettered"
 	logPoison       = "poison"
+
+	logVMEventIgnored   = "vm_event_ignored"   // warn where somebody may miss an image
+	logVMEventRequested = "vm_event_requested" // a VM's build request is in the queue
 )
 
 // logDone tells what came of a command.

@@ -11,6 +11,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/vmevent"
 )
 
 // Message is what Service Bus delivered.
@@ -52,12 +53,14 @@ type ARM interface {
 
 // Worker handles messages. It holds no state between them; all fields are set once.
 type Worker struct {
-	Bus    Bus
-	ARM    ARM
-	Policy build.Policy
-	Rules  Rules
-	Now    func() time.Time
-	Log    *zap.Logger
+	Bus      Bus
+	ARM      ARM
+	Policy   build.Policy
+	Rules    Rules
+	VMs      VMs            // for VM events
+	VMPolicy vmevent.Policy // for VM events
+	Now      func() time.Time
+	Log      *zap.Logger
 }
 
 // Rules are the handler's own, beyond the schema's.
@@ -75,6 +78,9 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", m.ID), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
 	if m.DeliveryCount >= w.Rules.PoisonDelivery+undecoded {
 		return w.discard(ctx, m, log)
+	}
+	if kindOf(m.Body) == kindVMEvent {
+		return w.handleVMEvent(ctx, m, log)
 	}
 	b, err := w.decode(m)
 	var refused *refusal
