@@ -9,20 +9,6 @@ import (
 	"goldmint/internal/event"
 )
 
-// The log events that alerts and the workbook query. infra/queries names them and their fields.
-const (
-	logStarted      = "build_started"
-	logEnded        = "build_ended"
-	logContinued    = "continued"
-	logThrottled    = "throttled"
-	logRejected     = "rejected"
-	logDeadLettered = "dead_lettered"
-	logPoison       = "poison"
-
-	logVMEventIgnored   = "vm_event_ignored"   // warn where somebody may miss an image
-	logVMEventRequested = "vm_event_requested" // a VM's build request is in the queue
-)
-
 // logDone tells what came of a command.
 func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen build.Observation) {
 	if do.Verb != build.Publish {

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"goldmint/internal/build"
+	"goldmint/internal/event"
 	"goldmint/internal/request"
 	"goldmint/internal/vmevent"
 )
@@ -100,6 +101,9 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 	seen, err := w.performOnVM(ctx, work, do)
 	if err == nil {
 		log.Debug("step", zap.String("step", string(do.Verb)))
+		if do.Verb == vmevent.Publish {
+			logEndedUnmade(log, do.Event.Data)
+		}
 		return seen
 	}
 	var arm *build.ARMError
@@ -113,14 +117,7 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.Command) (vmevent.Observation, error) {
 	if do.Verb == vmevent.Publish {
 		do.Event.Source = w.Rules.EventSource
-		if err := w.Bus.Publish(ctx, do.Event); err != nil {
-			return nil, err
-		}
-		d := do.Event.Data
-		w.Log.Info(logEnded, zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12]), zap.String("step", string(do.Verb)),
-			zap.String("imageId", d.ImageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID),
-			zap.String("outcome", "failed"), zap.String("code", d.Error.Code))
-		return vmevent.Published{}, nil
+		return vmevent.Published{}, w.Bus.Publish(ctx, do.Event)
 	}
 	ctx, cancel := w.forARM(ctx)
 	defer cancel()
@@ -135,6 +132,13 @@ func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.
 	default:
 		return nil, fmt.Errorf("no such command: %q", do.Verb)
 	}
+}
+
+// logEndedUnmade tells of a build that failed before its request was sent.
+func logEndedUnmade(log *zap.Logger, d event.Data) {
+	log.Info(logEnded, zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12]), zap.String("step", string(vmevent.Publish)),
+		zap.String("imageId", d.ImageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID),
+		zap.Int("attempts", 0), zap.String("outcome", "failed"), zap.String("code", d.Error.Code), zap.Float64("durationSeconds", 0))
 }
 
 func logIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
@@ -167,7 +171,7 @@ func (w *Worker) resumeVMEvent(ctx context.Context, m Message, work vmevent.Work
 	if err := w.Bus.Enqueue(ctx, out); err != nil {
 		return fmt.Errorf("send the continuation: %w", err)
 	}
-	log.Info(logContinued, zap.Time("at", do.At), zap.String("reason", do.Reason), zap.Int("seq", work.Seq), zap.String("step", "vm event"))
+	log.Info(logVMEventContinued, zap.Time("at", do.At), zap.String("reason", do.Reason), zap.Int("seq", work.Seq))
 	return nil
 }
 
