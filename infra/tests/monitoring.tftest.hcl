@@ -50,7 +50,7 @@ run "as_deployed" {
 
   # workbook
   assert {
-    condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 7
+    condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 8
     error_message = "seven tables"
   }
 

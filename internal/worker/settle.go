@@ -46,6 +46,7 @@ func (w *Worker) poison(ctx context.Context, m Message, b build.Build, log *zap.
 	if err := w.Bus.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of a poison message: %w", err)
 	}
+	logPublished(log, b, e)
 	log.Error(logPoison, zap.String("outcome", e.Type), zap.String("step", stepName(b)))
 	return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
 }
