@@ -51,7 +51,7 @@ run "as_deployed" {
   # workbook
   assert {
     condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 8
-    error_message = "seven tables"
+    error_message = "eight tables"
   }
 
   # diagnostics

@@ -18,6 +18,13 @@ import (
 	"goldmint/internal/vmevent"
 )
 
+// The most that MAX_WAIT and INVOCATION_TIMEOUT may be: messages, their duplicates' windows and the host's functionTimeout
+// are made for these.
+const (
+	LongestWait       = 6 * 24 * time.Hour
+	LongestInvocation = 4 * time.Minute
+)
+
 // Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
 type Config struct {
 	Port int `env:"FUNCTIONS_CUSTOMHANDLER_PORT,required"` // set by the Functions host
@@ -151,8 +158,8 @@ func (c Config) check() []string {
 	within := func(name string, d, low, high time.Duration) {
 		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 	}
-	within("MAX_WAIT", c.MaxWait, time.Minute, 6*24*time.Hour)
-	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, 4*time.Minute)
+	within("MAX_WAIT", c.MaxWait, time.Minute, LongestWait)
+	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, LongestInvocation)
 	within("FIRST_LOOK", c.FirstLook, 0, time.Minute)
 	within("LOOK_TICK", c.LookTick, 10*time.Millisecond, time.Minute)
 	within("LOOK_MIN", c.LookMin, 0, c.LookMax)
