@@ -32,7 +32,7 @@ func TestCoreTools(t *testing.T) {
 	run(t, build)
 	run(t, exec.Command("go", "build", "-o", goldmint, "goldmint/cmd/goldmint"))
 
-	bus := startEmulator(t, goldmint, "servicebus", "--config", "local/servicebus.json")
+	bus := startEmulator(t, goldmint, "servicebus")
 	resourceManager := startEmulator(t, goldmint, "arm", "--image-duration", "1s", "--put-latency", "0s")
 	identity := startEmulator(t, goldmint, "identity")
 	settings := localSettings(t)
@@ -48,6 +48,7 @@ func TestCoreTools(t *testing.T) {
 		}
 		settings[name] = text
 	}
+	askTheDoctor(t, goldmint, settings)
 	host, err := functions.Start(t.Context(), functions.Options{AppRoot: dist, Settings: settings, Output: func(line string, _ bool) { t.Log(line) }})
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +57,21 @@ func TestCoreTools(t *testing.T) {
 	if got := buildFromBlob(t, settings); got.Type != event.Succeeded {
 		t.Errorf("the build ended %s: %+v", got.Type, got.Data.Error)
 	}
+}
+
+// askTheDoctor lets `goldmint doctor` look at the settings and what they lead to.
+func askTheDoctor(t *testing.T, goldmint string, settings map[string]string) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"Values": settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "local.settings.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	group := "/subscriptions/" + settings["AZURE_SUBSCRIPTION_ID"] + "/resourceGroups/golden-images"
+	run(t, exec.Command(goldmint, "doctor", "--settings", file, "--resource-group", group))
 }
 
 // buildFromBlob submits an example and gives the event that ends it.

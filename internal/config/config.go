@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,8 +76,14 @@ func Load(environ []string) (Config, error) {
 		Environment: env.ToMap(environ),
 		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
 	})
-	problems := spell(err)
-	problems = append(problems, c.check()...)
+	unread := spell(err)
+	problems := slices.Clone(unread)
+	for _, p := range c.check() {
+		name, _, _ := strings.Cut(p, " ")
+		if !slices.ContainsFunc(unread, func(q string) bool { return strings.HasPrefix(q, name+" ") }) {
+			problems = append(problems, p)
+		}
+	}
 	if len(problems) == 0 {
 		return c, nil
 	}
@@ -115,6 +122,12 @@ func spell(err error) []string {
 		var missing env.VarIsNotSetError
 		if errors.As(e, &missing) {
 			problems = append(problems, missing.Key+" is missing")
+			continue
+		}
+		var unreadable env.ParseError
+		if errors.As(e, &unreadable) {
+			field, _ := reflect.TypeFor[Config]().FieldByName(unreadable.Name)
+			problems = append(problems, fmt.Sprintf("%s cannot be read: %v", field.Tag.Get("env"), unreadable.Err))
 			continue
 		}
 		problems = append(problems, e.Error())

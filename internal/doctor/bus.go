@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -100,7 +101,7 @@ func (d Deployment) signIn(ctx context.Context, check string, credential azcore.
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}}); err != nil {
-		report(Finding{Check: check, Result: Failed, Detail: firstLine(err), Hint: "as yourself: `az login`; as a managed identity: run where it is assigned, and check its client id in the settings"})
+		report(Finding{Check: check, Result: Failed, Detail: refusal(err), Hint: "as yourself: `az login`; as a managed identity: run where it is assigned, and check its client id in the settings"})
 		return "nobody is signed in"
 	}
 	report(Finding{Check: check, Result: OK})
@@ -128,6 +129,16 @@ func peek(ctx context.Context, open func() (*azservicebus.Receiver, error)) erro
 	first := int64(0)
 	_, err = r.PeekMessages(ctx, 1, &azservicebus.PeekMessagesOptions{FromSequenceNumber: &first})
 	return errors.Join(err, r.Close(context.WithoutCancel(ctx)))
+}
+
+var said = regexp.MustCompile(`"(?:message|error_description)":\s*"([^"]+)"`)
+
+// refusal is what the endpoint said that gave no token, which stands far down in the SDK's error.
+func refusal(err error) string {
+	if found := said.FindStringSubmatch(err.Error()); found != nil {
+		return found[1]
+	}
+	return firstLine(err)
 }
 
 func firstLine(err error) string {
