@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"goldmint/emulator/arm"
+	"goldmint/internal/doctor"
 )
 
 // Azure's built-in roles, as its documentation lists them.
@@ -45,6 +46,18 @@ func TestBuiltInRoles(t *testing.T) {
 	}
 	if diff := cmp.Diff(builtInRoles, got); diff != "" {
 		t.Errorf("local.role_ids (-want +got):\n%s", diff)
+	}
+}
+
+// The doctor looks for the actions of the role, for each of them and no others.
+func TestDoctorKnowsTheRole(t *testing.T) {
+	var names []string
+	for _, a := range doctor.Actions() {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(imageActions)), names); diff != "" {
+		t.Errorf("doctor.Actions (-role +doctor):\n%s", diff)
 	}
 }
 
