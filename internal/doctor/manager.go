@@ -32,7 +32,7 @@ func (m manager) get(ctx context.Context, path, version string, into any) error 
 		return err
 	}
 	request.Raw().URL.RawQuery = "api-version=" + version
-	response, err := m.pipeline.Do(request)
+	response, err := m.pipeline.Do(request) //nolint:bodyclose // runtime reads the body and closes it
 	if err != nil {
 		return err
 	}
