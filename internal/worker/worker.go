@@ -76,7 +76,7 @@ type Rules struct {
 // in trouble, or that nobody foresaw this, and the message has to come again.
 func (w *Worker) Handle(ctx context.Context, m Message) error {
 	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", m.ID), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
-	if m.DeliveryCount >= w.Rules.PoisonDelivery+undecoded {
+	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
 		return w.discard(ctx, m, log)
 	}
 	w = w.inTime(m)
