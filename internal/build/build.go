@@ -34,6 +34,7 @@ type Build struct {
 
 	// Of this message alone, not carried on.
 	redelivered bool          // see Woken
+	decided     bool          // the message brought a final Failure: it is only to be told
 	succeeded   bool          // the operation said so
 	ended       bool          // the last command publishes the end
 	date        time.Time     // ARM's clock at the last look at the operation

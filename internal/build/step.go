@@ -11,17 +11,19 @@ import (
 //
 // Its rules: look before every PUT; every verdict comes from the image, and only with the build's own tag; on waking ask
 // ARM first, and give up at a deadline only instead of waiting again; a message that was delivered before creates and
-// deletes nothing.
+// deletes nothing; a failure is written down before it is told.
 func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) {
 	switch o := seen.(type) {
 	case Woken:
-		b.redelivered = o.Redelivered
-		if b.Token != "" {
+		b.redelivered, b.decided = o.Redelivered, b.Decided()
+		if b.Token != "" && !b.decided {
 			return p.do(b, Watch)
 		}
 		return p.do(b, Look)
 	case Image:
 		switch {
+		case b.decided:
+			return p.decided(b, o, now)
 		case !o.Exists:
 			return p.absent(b, now)
 		case o.BuildTag == b.Tag():

@@ -29,6 +29,9 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 		}
 	case Final:
 	}
+	if b.decided {
+		return p.fail(b, *b.Failure, now)
+	}
 	f := *o.Err.failure()
 	f.Final = true
 	return p.fail(b, f, now)

@@ -34,20 +34,37 @@ func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Log
 	return w.deadLetter(ctx, m, r.reason, r.text, log)
 }
 
-// poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever.
+// poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever. The
+// end is written down for a message of its own to tell; where that is the message that comes back, it is told here.
 func (w *Worker) poison(ctx context.Context, m Message, b build.Build, log *zap.Logger) error {
-	image, err := w.lookForPoison(ctx, b)
 	text := fmt.Sprintf("delivered %d times without being dealt with; last step: %s", m.DeliveryCount, stepName(b))
-	e := b.Poisoned(image, text, w.Now())
+	end := w.writeEnd
+	if b.Decided() {
+		end = w.tellEnd
+	}
+	if err := end(ctx, m, b, text, log); err != nil {
+		return err
+	}
+	log.Error(logPoison, zap.String("step", stepName(b)))
+	return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
+}
+
+func (w *Worker) writeEnd(ctx context.Context, m Message, b build.Build, text string, log *zap.Logger) error {
+	now := build.Command{Verb: build.Continue, At: w.Now(), Reason: "the message is poison"}
+	return w.resume(ctx, m, b.Poison(text), now, log)
+}
+
+func (w *Worker) tellEnd(ctx context.Context, _ Message, b build.Build, _ string, log *zap.Logger) error {
+	image, err := w.lookForPoison(ctx, b)
 	if err != nil {
 		log.Warn("trouble", zap.String("step", string(build.Look)), zap.Error(err))
 	}
+	e := b.Poisoned(image, w.Now())
 	e.Source = w.Rules.EventSource
 	if err := w.Bus.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of a poison message: %w", err)
 	}
-	log.Error(logPoison, zap.String("outcome", e.Type), zap.String("step", stepName(b)))
-	return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
+	return nil
 }
 
 const remedy = "Look at the handler's log for this build id; once the cause is gone, `goldmint dead-letters resubmit` sends it again."
