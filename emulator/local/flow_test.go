@@ -82,7 +82,9 @@ func start(t *testing.T, o local.Options) *azure {
 			t.Log(strings.Join(a.logs, "\n"))
 		}
 	})
-	if a.client, err = azservicebus.NewClientFromConnectionString(a.ServiceBus.ConnectionString(), nil); err != nil {
+	if a.client, err = azservicebus.NewClientFromConnectionString(a.ServiceBus.ConnectionString(), &azservicebus.ClientOptions{
+		RetryOptions: azservicebus.RetryOptions{MaxRetries: 5, RetryDelay: 20 * time.Millisecond, MaxRetryDelay: 500 * time.Millisecond},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.client.Close(context.Background()) })
