@@ -22,6 +22,7 @@ type record struct {
 	creatingAtEnd bool            // ARM was still at it when the failure was told
 	captures      int             // PUTs that made ARM capture an image
 	images        int             // of them, successful
+	failed        bool            // one of them failed, so that there was another attempt
 	codes         map[string]bool // errors that ARM answered
 	mayTimeOut    bool
 	deliveries    int // of the message delivered most often
@@ -88,7 +89,7 @@ func (w *World) putLands(inv *invocation, b build.Build, had *image) {
 		w.violated(r.key, "PUT without having seen that the name is free")
 	case !inv.first:
 		w.violated(r.key, "PUT from a message that was delivered before")
-	case r.alone() && r.images > 0:
+	case !w.shared(r.key) && r.images > 0:
 		w.violated(r.key, "PUT for a build that already has its image")
 	case r.alone() && len(r.ends) > 0:
 		w.violated(r.key, "PUT for a build that has ended")
@@ -123,11 +124,15 @@ func (w *World) captureBegins(key string) {
 
 func (w *World) captureEnds(key string, i *image) {
 	r := w.records[key]
-	if r == nil || i.state != "Succeeded" {
+	if r == nil {
+		return
+	}
+	if i.state == "Failed" {
+		r.failed = true
 		return
 	}
 	r.images++
-	if r.images > 1 && r.alone() {
+	if r.images > 1 && !w.shared(key) {
 		w.violated(key, "a second image for one build")
 	}
 	if len(r.ends) > 0 && r.ends[0].Type == event.Failed && r.alone() && !r.creatingAtEnd {
@@ -197,14 +202,16 @@ func (w *World) justify(r *record, code string) {
 	ok := false
 	switch code {
 	case "TimedOut":
-		ok = r.mayTimeOut || r.captures > 1 || shared
+		ok = r.mayTimeOut || r.failed || shared
 	case "WaitedTooLong":
 		ok = shared
 		for _, o := range w.Faults.Outages {
 			ok = ok || o.For > w.Policy.MaxWait/2
 		}
-	case "ImageExists", "ReplacedByNewerBuild", "ImageNameTaken", "ImageVanished":
+	case "ImageExists", "ReplacedByNewerBuild", "ImageNameTaken":
 		ok = shared
+	case "ImageVanished":
+		ok = shared || r.failed
 	case "ImageFailed":
 		ok = r.captures > 0
 	case poison:

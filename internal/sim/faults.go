@@ -51,6 +51,18 @@ func Usual() Faults {
 	}
 }
 
+// Terrible is a day on which everything goes wrong all the time.
+func Terrible() Faults {
+	f := Usual()
+	for _, p := range []*float64{
+		&f.Lost, &f.Refused, &f.Timeout, &f.Unavailable, &f.Throttled, &f.Conflict, &f.Fails, &f.Hangs, &f.Vanishes, &f.Slow,
+		&f.SendLost, &f.SendFails, &f.LockLost, &f.NoComplete, &f.Killed, &f.MachineLost,
+	} {
+		*p *= 5
+	}
+	return f
+}
+
 // chance is true with probability p. It draws nothing for 0, so that faults can be turned off one by one.
 func (w *World) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
 

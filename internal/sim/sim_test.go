@@ -23,8 +23,12 @@ func TestSimulation(t *testing.T) {
 	}
 	for s := first; s < first+uint64(n); s++ {
 		t.Run(fmt.Sprint("seed=", s), func(t *testing.T) {
+			o := Default(s)
+			if s%2 == 0 {
+				o.Faults = Terrible()
+			}
 			began := time.Now()
-			r := play(Default(s), *builds, *trace)
+			r := play(o, *builds, *trace)
 			t.Logf("%d builds in %s: %+v", *builds, time.Since(began).Round(time.Millisecond), r.Stats)
 			report(t, r, func(o Options) { play(o, *builds, false) })
 		})
