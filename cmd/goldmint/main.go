@@ -91,7 +91,7 @@ resource ID comes out of a topic. This command submits requests, waits for their
 		c.GroupID = groupLocal
 		root.AddCommand(c)
 	}
-	root.AddCommand(newVersion(), helpEnvironment(), helpExitStatus())
+	root.AddCommand(newDoctor(), newVersion(), helpEnvironment(), helpExitStatus())
 	return root
 }
 
