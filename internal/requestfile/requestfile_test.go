@@ -2,12 +2,13 @@ package requestfile_test
 
 import (
 	"errors"
-	"goldmint/internal/request"
-	"goldmint/internal/requestfile"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"goldmint/internal/request"
+	"goldmint/internal/requestfile"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -217,6 +218,24 @@ func TestShowLongLine(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("got %s", got.String())
+	}
+}
+
+// What is shown goes to logs: a SAS token in it must not.
+func TestShowHidesTokens(t *testing.T) {
+	text := strings.Replace(good, "sourceVirtualMachine:", "storageProfile: {osDisk: {blobUri: \"https://acct.blob.core.windows.net/c/b.vhd?sig=s3cret\"}}", 1)
+	setting := "image.properties.storageProfile.osDisk.blobUri=https://acct.blob.core.windows.net/c/b.vhd?sig=s3cret"
+	for _, settings := range [][]string{nil, {setting}} {
+		_, err := requestfile.Read("web.yaml", []byte(text), parse(t, settings))
+		var invalid *requestfile.Invalid
+		if !errors.As(err, &invalid) {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		invalid.Show(&got)
+		if strings.Contains(got.String(), "s3cret") {
+			t.Errorf("the token is shown:\n%s", got.String())
+		}
 	}
 }
 
