@@ -1,19 +1,52 @@
-# Every target that has a ## comment is listed by `make`.
+# Every target with a ## comment is listed by `make`. CI calls nothing but targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test lint
+.PHONY: help build run demo-vm test lint fuzz package infra-test deploy destroy vulncheck clean
 
-GO ?= go
+GO       ?= go
+FUZZTIME ?= 30s
+TEST     ?= ./...
+export CGO_ENABLED := 0
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 build: ## build bin/handler and bin/goldmint
-	CGO_ENABLED=0 $(GO) build -o bin/handler ./handler
-	CGO_ENABLED=0 $(GO) build -o bin/goldmint ./cmd/goldmint
+	$(GO) build -trimpath -o bin/handler ./handler
+	$(GO) build -trimpath -o bin/goldmint ./cmd/goldmint
+
+run: build ## ten requests, ten images, ten events, on an Azure of its own
+	bin/goldmint local --submit examples/requests --until-done
+
+demo-vm: build ## a VM is deallocated and generalized with curl, an image appears
+	examples/demo-vm.sh
 
 test: ## run the tests with the race detector
-	$(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race $(TEST)
 
-lint: ## vet and golangci-lint
+lint: ## vet, format and golangci-lint
 	$(GO) vet ./...
 	$(GO) tool -modfile=tools.mod golangci-lint run
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r p; do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$p/*_test.go | awk '{print $$2}'); do \
+	    echo "== $$p $$f"; CGO_ENABLED=1 $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || exit 1; \
+	  done; done
+
+package: ## write dist/ and dist.zip as the Functions host wants them
+	$(GO) run ./infra/package -out dist
+
+infra-test: ## check the Terraform: format, validate, test (AZURERM_PROVIDER_DIR names a local provider)
+	infra/test.sh
+
+deploy: package ## create or update ENV in Azure and deploy dist.zip
+	infra/deploy.sh apply $(ENV)
+
+destroy: ## remove ENV from Azure
+	infra/deploy.sh destroy $(ENV)
+
+vulncheck: ## look for known vulnerabilities in what is used
+	$(GO) tool -modfile=tools.mod govulncheck ./...
+
+clean: ## remove what was built
+	rm -rf bin dist dist.zip

@@ -16,15 +16,15 @@ type recorded struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-func recordings(t testing.TB, file string) []recorded {
-	t.Helper()
+func recordings(tb testing.TB, file string) []recorded {
+	tb.Helper()
 	text, err := os.ReadFile("../emulator/functions/testdata/" + file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var all []recorded
 	if err := json.Unmarshal(text, &all); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return all
 }

@@ -45,9 +45,9 @@ func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
 	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better than all.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.timeout)
 	defer cancel()
-	log := s.log.With(zap.String("invocationId", r.Header.Get("X-Azure-Functions-Invocationid")))
-	if err := s.handleBody(ctx, r.Body); err != nil {
-		log.Error("invocation_failed", zap.Error(err))
+	id := r.Header.Get("X-Azure-Functions-Invocationid")
+	if err := s.handleBody(ctx, id, r.Body); err != nil {
+		s.log.Error("invocation_failed", zap.String("invocationId", id), zap.Error(err))
 		answer(w, http.StatusInternalServerError, map[string]any{"error": err.Error()})
 		return
 	}
@@ -56,7 +56,7 @@ func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
 
 // handleBody reads one invocation and deals with its message. A panic is an error like another: the process has other
 // invocations in it.
-func (s *server) handleBody(ctx context.Context, body io.Reader) (err error) {
+func (s *server) handleBody(ctx context.Context, invocationID string, body io.Reader) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -79,6 +79,7 @@ func (s *server) handleBody(ctx context.Context, body io.Reader) (err error) {
 	if err != nil {
 		return err
 	}
+	m.InvocationID = invocationID
 	return s.handle(ctx, m)
 }
 

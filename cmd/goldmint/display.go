@@ -95,6 +95,6 @@ func (d *linesDisplay) console(line string) {
 func (d *linesDisplay) end(w *waiting) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	fmt.Fprint(d.out, d.board.summary(w))
+	_, _ = io.WriteString(d.out, d.board.summary(w))
 	return w.verdict()
 }

@@ -29,8 +29,8 @@ func (c *clock) advance(d time.Duration) {
 	c.moved = make(chan struct{})
 }
 
-// wait returns when the clock has reached t, or with the context's error.
-func (c *clock) wait(ctx context.Context, t time.Time) error {
+// wait returns when the clock has reached t, when something arrives on wake, which may be nil, or with the context's error.
+func (c *clock) wait(ctx context.Context, t time.Time, wake <-chan struct{}) error {
 	for {
 		c.mu.Lock()
 		left, moved := t.Sub(time.Now().Add(c.offset)), c.moved
@@ -43,6 +43,9 @@ func (c *clock) wait(ctx context.Context, t time.Time) error {
 		case <-timer.C:
 		case <-moved:
 			timer.Stop()
+		case <-wake:
+			timer.Stop()
+			return nil
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()

@@ -80,7 +80,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a, fault = s.handle(rq, &call)
 	}
 	// The caller may go away while it waits; what ARM has accepted happens all the same.
-	if s.clock.wait(r.Context(), a.after) != nil {
+	if s.clock.wait(r.Context(), a.after, nil) != nil {
 		fault = reset
 	}
 	s.record(call, rq.now, a.status)
@@ -101,13 +101,16 @@ func unreadable(err error) *armError {
 
 // handle looks at the state, changes it and says what to answer, in one piece.
 func (s *Server) handle(rq *request, call *Call) (answer, fault) {
-	s.settle()
 	s.mu.Lock()
 	rq.now = s.clock.now()
+	s.endDue()
 	a, fault := s.dispatch(rq, call)
 	a.render()
+	s.state.ended = append(s.state.ended, rq.actions...)
 	s.mu.Unlock()
-	s.report(rq.actions)
+	if len(rq.actions) > 0 {
+		s.settle()
+	}
 	return a, fault
 }
 
@@ -137,6 +140,9 @@ func (s *Server) admit(rq *request) (route, *armError) {
 	rt, bad := s.route(rq.http.Method, t)
 	if bad != nil {
 		return rt, bad
+	}
+	if !s.options.permits(rt.action) {
+		return rt, forbiddenAction(rt.action, rq)
 	}
 	if bad := rq.checkVersion(); bad != nil {
 		return rt, bad
@@ -185,12 +191,19 @@ func (rq *request) decode(v any) *armError {
 	d := json.NewDecoder(bytes.NewReader(rq.body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return invalidContent(strings.TrimPrefix(err.Error(), "json: "))
+		return invalidContent(unreadableJSON(err))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return invalidContent("Additional text was found after the end of the content.")
 	}
 	return nil
+}
+
+func unreadableJSON(err error) string {
+	if member, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return "Could not find member " + member + " on the object."
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {

@@ -59,7 +59,7 @@ func (s *Server) createOrKeep(rq *request, had *imageRecord, in image) answer {
 		return invalidName("imageName").answer()
 	}
 	if had != nil {
-		return had.again(rq, in).answerFor(had, rq, in)
+		return had.again(in).answerFor(had, rq, in)
 	}
 	made, failure, bad := s.assemble(in, rq.apiVersion)
 	if bad != nil {
@@ -69,7 +69,7 @@ func (s *Server) createOrKeep(rq *request, had *imageRecord, in image) answer {
 }
 
 // again decides on a PUT over an image that exists. With equal properties it succeeds and captures nothing anew.
-func (r *imageRecord) again(rq *request, in image) *armError {
+func (r *imageRecord) again(in image) *armError {
 	switch {
 	case r.deleting:
 		return notAllowed("Operation 'PUT' is not allowed on Image '%s' since the Image is marked for deletion. "+
@@ -160,7 +160,7 @@ func (s *Server) patchImage(rq *request) answer {
 		in.Properties.SourceVirtualMachine = patched.Properties.SourceVirtualMachine
 	}
 	patched.Properties = in.Properties
-	if bad := record.again(rq, patched); bad != nil {
+	if bad := record.again(patched); bad != nil {
 		return bad.answer()
 	}
 	if in.Tags != nil {
@@ -216,9 +216,9 @@ func (s *Server) listImages(rq *request) answer {
 
 // Image is an image's JSON as a GET with the newest api-version answers it, with its id in any case.
 func (s *Server) Image(id string) (json.RawMessage, bool) {
-	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endDue()
 	record := s.state.images[fold(id)]
 	if record == nil {
 		return nil, false
@@ -229,8 +229,8 @@ func (s *Server) Image(id string) (json.RawMessage, bool) {
 
 // Images is how many images there are, whatever their state.
 func (s *Server) Images() int {
-	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endDue()
 	return len(s.state.images)
 }

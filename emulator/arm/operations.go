@@ -76,20 +76,34 @@ func (s *Server) nudge() {
 	}
 }
 
-// settle ends what is due, then reports it without holding the lock.
+// settle ends what is due, and has reported all that has ended when it returns.
 func (s *Server) settle() {
+	s.reporting.Lock()
+	defer s.reporting.Unlock()
 	s.mu.Lock()
+	s.endDue()
+	ended := s.state.ended
+	s.state.ended = nil
+	s.mu.Unlock()
+	if s.options.OnAction == nil {
+		return
+	}
+	for _, a := range ended {
+		s.options.OnAction(a)
+	}
+}
+
+// endDue ends what is due and leaves the actions to be reported. The server's lock is held.
+func (s *Server) endDue() {
 	now := s.clock.now()
-	var ended []Action
 	for len(s.state.pending) > 0 && !s.state.pending[0].end.After(now) {
 		op := s.state.pending[0]
 		s.state.pending = s.state.pending[1:]
 		if a := op.finish(); a != nil {
-			ended = append(ended, *a)
+			s.state.ended = append(s.state.ended, *a)
+			s.nudge()
 		}
 	}
-	s.mu.Unlock()
-	s.report(ended)
 }
 
 func (o *operation) finish() *Action {
@@ -117,15 +131,6 @@ func (s *Server) preempt(o *operation, now time.Time) {
 	o.failure = &opError{Code: "OperationPreempted", Message: "Operation execution has been preempted by a more recent operation."}
 }
 
-func (s *Server) report(ended []Action) {
-	if s.options.OnAction == nil {
-		return
-	}
-	for _, a := range ended {
-		s.options.OnAction(a)
-	}
-}
-
 // tick ends operations as real time passes, for those who only wait for OnAction.
 func (s *Server) tick(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -137,7 +142,9 @@ func (s *Server) tick(ctx context.Context) {
 func (s *Server) waitForNext(ctx context.Context) {
 	s.mu.Lock()
 	var next time.Time
-	if len(s.state.pending) > 0 {
+	if len(s.state.ended) > 0 {
+		next = s.clock.now()
+	} else if len(s.state.pending) > 0 {
 		next = s.state.pending[0].end
 	}
 	s.mu.Unlock()
@@ -148,16 +155,7 @@ func (s *Server) waitForNext(ctx context.Context) {
 		}
 		return
 	}
-	waiting, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		select {
-		case <-s.wake:
-			stop()
-		case <-waiting.Done():
-		}
-	}()
-	_ = s.clock.wait(waiting, next) // woken early is as good: the caller looks again
+	_ = s.clock.wait(ctx, next, s.wake) // woken early or cancelled is as good: the caller looks again
 }
 
 // accepted is the answer to a call that has started an operation.

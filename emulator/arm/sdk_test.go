@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/emulator/arm"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	sdkarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
-
-	"goldmint/emulator/arm"
 )
 
 const (

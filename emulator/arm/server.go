@@ -39,7 +39,7 @@ type Options struct {
 	Addr string // host:port to listen on; empty: 127.0.0.1:0
 	TLS  bool   // serve https with a certificate of a CA made for this server, see CAFile
 
-	ImageDuration  time.Duration // what creating an image takes, rounded up to Tick; zero: one RecordedTick
+	ImageDuration  time.Duration // what creating an image takes, at least PutLatency, rounded up to Tick; zero: one RecordedTick
 	Tick           time.Duration // operations end on it; zero: RecordedTick, or ImageDuration where that is shorter
 	PutLatency     time.Duration // how long the PUT of an image waits before it answers; zero: not at all
 	ActionDuration time.Duration // deallocate, powerOff, start and the PUT and DELETE of a VM; zero: as ImageDuration
@@ -49,9 +49,12 @@ type Options struct {
 	// Authorize says whether a bearer token is good; nil takes any that is not empty.
 	Authorize func(token string) bool
 
-	// OnAction is told of every action on a VM that has ended, in order: what Event Grid would report. It is called
-	// synchronously and without the server's lock, so that FastForward and the answer to a synchronous action return
-	// after it has.
+	// Role is the actions that the caller may perform, where a star stands for anything; nil: all. Others are answered 403.
+	Role []string
+
+	// OnAction is told of every action on a VM that has ended, in order and one at a time: what Event Grid would report.
+	// FastForward, and the answer to generalize, wait until it has been; so it may read from the server, but neither turn
+	// its clock nor act on a VM and wait for the answer.
 	OnAction func(Action)
 
 	Faults Faults // chances of misbehaviour
@@ -74,6 +77,8 @@ type Server struct {
 	http     *http.Server
 	served   chan struct{}
 	stop     context.CancelFunc
+
+	reporting sync.Mutex // held while actions are reported; taken before mu
 
 	mu      sync.Mutex // guards all below
 	state   state

@@ -56,8 +56,8 @@ func (s signer) sign(path, apiVersion string, monitor bool, now time.Time) strin
 	return b.String()
 }
 
-// seal signs the path and every parameter but s and h. Parameters may come in any order: azcore's APIVersion policy writes
-// them anew, sorted. It also changes api-version, and then the URL is refused; whether Azure does that is not recorded.
+// seal signs the path and every parameter but s and h. Parameters may come in any order, as azcore's APIVersion policy
+// writes them anew, sorted; another api-version than the call's own is refused. What Azure's signature covers is not known.
 func (s signer) seal(path string, q url.Values) (signature, hash string) {
 	signed := url.Values{}
 	for key, values := range q {

@@ -14,6 +14,7 @@ type state struct {
 	blobs      map[string]Blob        // by URI
 	operations map[string]*operation  // by operation id
 	pending    []*operation           // not yet over, the next to end first
+	ended      []Action               // not yet reported
 	failures   map[string]opError     // by resource id: what FailNext has laid in wait
 	regions    map[string]region      // by name
 }

@@ -84,7 +84,7 @@ func (b vmBody) vm() (VM, *armError) {
 		err = json.Unmarshal(text, &set)
 	}
 	if err != nil {
-		return VM{}, invalidContent(strings.TrimPrefix(err.Error(), "json: "))
+		return VM{}, invalidContent(unreadableJSON(err))
 	}
 	vm := VM{
 		ID: b.ID, Location: b.Location, Tags: b.Tags, SecurityType: set.SecurityProfile.SecurityType,

@@ -101,7 +101,7 @@ func (r recorded) binding(t *testing.T) (binding, stamp) {
 	var client struct{ Identifier string }
 	var sys struct {
 		UtcNow   time.Time
-		RandGuid string
+		RandGUID string
 	}
 	unmarshal(t, r.Body.Metadata["Client"], &client)
 	unmarshal(t, r.Body.Metadata["sys"], &sys)
@@ -112,7 +112,7 @@ func (r recorded) binding(t *testing.T) (binding, stamp) {
 		namespace:  "127.0.0.1",
 		identifier: client.Identifier,
 	}
-	return b, stamp{now: sys.UtcNow, rand: sys.RandGuid}
+	return b, stamp{now: sys.UtcNow, rand: sys.RandGUID}
 }
 
 func (r recorded) sentBody(t *testing.T) []byte {

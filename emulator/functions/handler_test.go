@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -52,7 +53,10 @@ type testHandler struct {
 }
 
 func (h *testHandler) serve(w http.ResponseWriter, r *http.Request) {
-	var request struct{ Data map[string]string }
+	var request struct {
+		Data     map[string]string
+		Metadata struct{ LockToken string }
+	}
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 		panic(err)
 	}
@@ -61,6 +65,9 @@ func (h *testHandler) serve(w http.ResponseWriter, r *http.Request) {
 		body = []byte(request.Data["message"])
 	}
 	mode, name, _ := strings.Cut(string(body), " ")
+	if mode == "token" {
+		name = request.Metadata.LockToken
+	}
 	fmt.Println("got", mode, name, h.running.Add(1))
 	defer h.running.Add(-1)
 	h.answer(w, r, mode)
@@ -79,9 +86,11 @@ func (h *testHandler) answer(w http.ResponseWriter, r *http.Request, mode string
 		os.Exit(0)
 	case "exit1":
 		os.Exit(1)
+	case "drop":
+		panic(http.ErrAbortHandler)
 	case "hang":
 		<-r.Context().Done()
-	case "slow":
+	case "slow", "token":
 		<-h.release
 	case "once":
 		<-h.release // the first process is killed here, the next has no reason to wait
@@ -96,22 +105,22 @@ func respond(w http.ResponseWriter, mode string) {
 		http.Error(w, `{"Logs":["thrown away"]}`, http.StatusInternalServerError)
 	case "empty":
 	case "null":
-		fmt.Fprint(w, "null")
+		_, _ = io.WriteString(w, "null")
 	case "nocontent":
 		w.WriteHeader(http.StatusNoContent)
 	case "textplain":
 		w.Header().Set("Content-Type", "text/plain")
-		fmt.Fprint(w, "{}")
+		_, _ = io.WriteString(w, "{}")
 	case "logs":
-		fmt.Fprint(w, `{"Outputs":{},"Logs":["one line"],"ReturnValue":null}`)
+		_, _ = io.WriteString(w, `{"Outputs":{},"Logs":["one line"],"ReturnValue":null}`)
 	default:
-		fmt.Fprint(w, "{}")
+		_, _ = io.WriteString(w, "{}")
 	}
 }
 
 // seen prints a request's head as the recordings' handler did.
 func seen(r *http.Request) string {
 	id := r.Header.Get("X-Azure-Functions-InvocationId")
-	headers := strings.Replace(strings.Trim(fmt.Sprint(r.Header), "map[]"), id, "ID", 1)
+	headers := strings.Replace(strings.TrimPrefix(fmt.Sprint(r.Header), "map["), id, "ID", 1)
 	return fmt.Sprintf("%s %s %d %v %s", r.Method, r.URL.Path, r.ContentLength, r.TransferEncoding, headers)
 }

@@ -75,9 +75,8 @@ type Host struct {
 	workers *supervisor
 	counts  counts
 
-	life      context.Context // ends when the host dies: nothing is settled after
-	die       context.CancelCauseFunc
-	receiving context.Context // ends when the host stops taking messages
+	life context.Context // ends when the host dies: nothing is settled after
+	die  context.CancelCauseFunc
 
 	stopReceiving context.CancelFunc
 	inflight      sync.WaitGroup
@@ -106,20 +105,21 @@ func start(ctx context.Context, options Options, open opener) (*Host, error) {
 		return nil, err
 	}
 	h := newHost(a, options)
-	h.workers, err = newSupervisor(a.command, options, h.environment(options.Settings), h.log, h.timing)
+	h.workers, err = newSupervisor(ctx, a.command, options, h.environment(options.Settings), h.log, h.timing)
 	if err != nil {
 		return nil, err
 	}
-	queues, err := h.open(open)
+	queues, err := h.open(ctx, open)
 	if err != nil {
 		return nil, err
 	}
-	h.life, h.die = context.WithCancelCause(context.WithoutCancel(ctx))
-	h.receiving, h.stopReceiving = context.WithCancel(h.life)
+	life, die := context.WithCancelCause(context.WithoutCancel(ctx))
+	receiving, stopReceiving := context.WithCancel(life)
+	h.life, h.die, h.stopReceiving = life, die, stopReceiving
 	for i, q := range queues {
-		h.listeners.Go(func() { h.listen(h.app.functions[i], q) })
+		h.listeners.Go(func() { h.listen(life, receiving, h.app.functions[i], q) })
 	}
-	go h.supervise()
+	go h.supervise(life)
 	if _, err := h.workers.ready(ctx); err != nil {
 		h.die(err)
 		<-h.done
@@ -140,12 +140,12 @@ func newHost(a app, options Options) *Host {
 	return h
 }
 
-func (h *Host) open(open opener) ([]queue, error) {
+func (h *Host) open(ctx context.Context, open opener) ([]queue, error) {
 	var queues []queue
 	for _, fn := range h.app.functions {
 		q, closer, err := open(fn, h.app.retry)
 		if err != nil {
-			h.close()
+			h.close(ctx)
 			return nil, fmt.Errorf("function %q: %w", fn.function, err)
 		}
 		queues = append(queues, q)
@@ -155,16 +155,17 @@ func (h *Host) open(open opener) ([]queue, error) {
 }
 
 // supervise runs the handler until the host dies, and cleans up after it.
-func (h *Host) supervise() {
-	h.die(h.workers.run(h.life))
+func (h *Host) supervise(life context.Context) {
+	h.die(h.workers.run(life))
 	h.listeners.Wait()
 	h.inflight.Wait()
-	h.close()
+	h.close(life)
 	close(h.done)
 }
 
-func (h *Host) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+// close closes the connections to Service Bus, whether or not ctx has ended.
+func (h *Host) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	for _, closer := range h.closers {
 		closer(ctx)
@@ -203,6 +204,7 @@ func (h *Host) Stop(ctx context.Context) error {
 // have had their time.
 func (h *Host) drain(ctx context.Context) {
 	h.stopReceiving()
+	h.log("stopping, no more messages are taken")
 	idle := make(chan struct{})
 	go func() {
 		h.listeners.Wait()

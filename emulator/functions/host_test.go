@@ -2,220 +2,17 @@ package functions
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 )
-
-// bench is a host with the test handler and a fake queue.
-type bench struct {
-	*Host
-	t     *testing.T
-	queue *fakeQueue
-	*lines
-}
-
-// lines are what the handler and the host print.
-type lines struct {
-	mu   sync.Mutex
-	list []string
-	more chan struct{}
-}
-
-func (l *lines) add(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = append(l.list, line)
-	close(l.more)
-	l.more = make(chan struct{})
-}
-
-func (l *lines) count(part string) (int, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, line := range l.list {
-		if strings.Contains(line, part) {
-			n++
-		}
-	}
-	return n, l.more
-}
-
-// await waits until n lines contain the part.
-func (l *lines) await(t *testing.T, n int, part string) {
-	t.Helper()
-	for {
-		got, more := l.count(part)
-		if got >= n {
-			return
-		}
-		select {
-		case <-more:
-		case <-t.Context().Done():
-			t.Fatal("the test ended")
-		case <-time.After(20 * time.Second):
-			t.Fatalf("only %d lines contain %q in\n%s", got, part, strings.Join(l.list, "\n"))
-		}
-	}
-}
-
-// quick are times for tests: nothing here waits for them to pass but where a
-// test is about a limit.
-var quick = Timing{ReadyInterval: 5 * time.Millisecond}
-
-// edit changes the app's files before the host reads them.
-type edit func(host, function map[string]any)
-
-func functionTimeout(d string) edit {
-	return func(host, _ map[string]any) { host["functionTimeout"] = d }
-}
-
-func startBench(t *testing.T, timing Timing, settings map[string]string, edits ...edit) *bench {
-	t.Helper()
-	b, err := tryBench(t, timing, settings, edits...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func tryBench(t *testing.T, timing Timing, settings map[string]string, edits ...edit) (*bench, error) {
-	t.Helper()
-	b := &bench{t: t, queue: newFakeQueue(), lines: &lines{more: make(chan struct{})}}
-	options := Options{
-		AppRoot:  appRoot(t, edits...),
-		Settings: testSettings(settings),
-		Timing:   timing,
-		Output:   func(line string, stderr bool) { b.add(fmt.Sprintf("out(%t) %s", stderr, line)) },
-		Log:      func(line string) { b.add("log " + line) },
-	}
-	h, err := start(t.Context(), options, func(function, retryOptions) (queue, func(context.Context), error) {
-		return b.queue, func(context.Context) { b.add("queue closed") }, nil
-	})
-	b.Host = h
-	if err == nil {
-		t.Cleanup(func() {
-			ctx, cancel := context.WithCancel(context.Background())
-			cancel() // no invocation that a test left behind matters
-			_ = h.Stop(ctx)
-		})
-	}
-	return b, err
-}
-
-func testSettings(more map[string]string) map[string]string {
-	settings := map[string]string{
-		"TEST_HANDLER":         "serve",
-		"BUILD_QUEUE":          "image-builds",
-		"ServiceBusConnection": "Endpoint=sb://127.0.0.1:5672;SharedAccessKeyName=k;SharedAccessKey=s;UseDevelopmentEmulator=true",
-	}
-	for name, value := range more {
-		settings[name] = value
-	}
-	return settings
-}
-
-// appRoot lays out an app as `make package` does, with this repository's own
-// files and the test binary as the handler.
-func appRoot(t *testing.T, edits ...edit) string {
-	t.Helper()
-	root := t.TempDir()
-	host, function := readMap(t, "../../host.json"), readMap(t, "../../function.json")
-	for _, e := range edits {
-		e(host, function)
-	}
-	if err := os.Mkdir(filepath.Join(root, "build-image"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	writeMap(t, filepath.Join(root, "host.json"), host)
-	writeMap(t, filepath.Join(root, "build-image", "function.json"), function)
-	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(binary, filepath.Join(root, "handler")); err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
-func readMap(t *testing.T, path string) map[string]any {
-	t.Helper()
-	var m map[string]any
-	if err := readJSON(path, path, &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-func writeMap(t *testing.T, path string, m map[string]any) {
-	t.Helper()
-	data, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// settlements waits for the next n.
-func (b *bench) settlements(n int) []settlement {
-	b.t.Helper()
-	var list []settlement
-	for range n {
-		select {
-		case s := <-b.queue.settled:
-			list = append(list, s)
-		case <-time.After(20 * time.Second):
-			b.t.Fatalf("got %d settlements, want %d: %v", len(list), n, list)
-		}
-	}
-	return list
-}
-
-// ended waits for the host's end.
-func (b *bench) ended() {
-	b.t.Helper()
-	select {
-	case <-b.Done():
-	case <-time.After(20 * time.Second):
-		b.t.Fatal("the host goes on")
-	}
-}
-
-// release ends the slow invocations of the running handler.
-func (b *bench) release() {
-	b.t.Helper()
-	p, err := b.workers.ready(b.t.Context())
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	response, err := http.Get(p.url("release"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	_ = response.Body.Close()
-}
-
-func (b *bench) wantCounts(want Counts) {
-	b.t.Helper()
-	if got := b.Invocations(); got != want {
-		b.t.Errorf("invocations are %+v, want %+v", got, want)
-	}
-}
 
 func TestASuccessfulInvocationCompletesItsMessage(t *testing.T) {
 	b := startBench(t, quick, nil)
@@ -277,15 +74,8 @@ func TestATimeoutKillsTheProcessAndAllItsInvocations(t *testing.T) {
 			t.Parallel()
 			b := startBench(t, quick, nil, functionTimeout("00:00:01"))
 			pid, port := b.HandlerPID(), b.workers.current.port
-			b.queue.send(mode)
-			b.await(t, 1, "got "+mode)
-			b.queue.send("slow other") // begins later: its own timeout is not the first
-			got := b.settlements(2)
-			slices.SortFunc(got, func(a, b settlement) int { return strings.Compare(a.id, b.id) })
-			want := []settlement{{"abandon", mode, 1}, {"abandon", "slow other", 1}}
-			if !slices.Equal(got, want) {
-				t.Errorf("settlements are %v, want %v", got, want)
-			}
+			b.queue.send(mode, "slow other")
+			b.awaitSettled(settlement{"abandon", mode, 1}, settlement{"abandon", "slow other", 1})
 			if c := b.Invocations(); c.TimedOut == 0 || c.Succeeded != 0 {
 				t.Errorf("invocations are %+v", c)
 			}
@@ -423,7 +213,7 @@ func TestAStoppingHostWaitsForItsInvocations(t *testing.T) {
 	b.await(t, 1, "got slow")
 	stopped := make(chan error)
 	go func() { stopped <- b.Stop(t.Context()) }()
-	<-b.receiving.Done()
+	b.await(t, 1, "log stopping")
 	b.release()
 	if err := <-stopped; err != nil {
 		t.Errorf("stop: %v", err)
@@ -513,4 +303,19 @@ func TestATextBindingIsEncodedTwice(t *testing.T) {
 	b.queue.send("plain")
 	b.settlements(1)
 	b.await(t, 1, `got "plain"`)
+}
+
+// TestABrokenConnectionAloneIsNoExit: a handler that drops a connection and
+// lives fails the invocation, and is not started anew.
+func TestABrokenConnectionAloneIsNoExit(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("drop")
+	for _, s := range b.settlements(2) {
+		if s.verb != "abandon" {
+			t.Errorf("settled %v", s)
+		}
+	}
+	if b.Starts() != 1 {
+		t.Errorf("%d starts", b.Starts())
+	}
 }

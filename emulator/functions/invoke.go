@@ -25,19 +25,20 @@ var (
 // invoke sends one invocation and judges the answer. It returns when the host
 // would: for an answer without a body that is when the function times out or
 // the process ends.
-func (h *Host) invoke(ctx context.Context, p *process, fn function, id string, body []byte) error {
+func (h *Host) invoke(life context.Context, p *process, fn function, id string, body []byte) error {
+	ctx := life
 	if h.app.timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, h.app.timeout, errTimedOut)
+		ctx, cancel = context.WithTimeoutCause(life, h.app.timeout, errTimedOut)
 		defer cancel()
 	}
 	err := h.exchange(ctx, p, fn, id, body)
 	switch {
 	case err != nil && errors.Is(context.Cause(ctx), errTimedOut):
 		err = errors.Join(errTimedOut, p.killForTimeout())
-		p.awaitVerdict()
+		p.awaitVerdict(life)
 	case errors.Is(err, errBroken):
-		p.awaitVerdict()
+		p.awaitVerdict(life)
 	}
 	return err
 }

@@ -17,28 +17,28 @@ const (
 
 // listen receives the messages of one function's queue, each when a call is
 // free: a message that waits is locked for nobody.
-func (h *Host) listen(fn function, q queue) {
-	if _, err := h.workers.ready(h.life); err != nil {
+func (h *Host) listen(life, receiving context.Context, fn function, q queue) {
+	if _, err := h.workers.ready(life); err != nil {
 		return
 	}
 	calls := make(chan struct{}, h.app.calls)
 	for {
 		select {
 		case calls <- struct{}{}:
-		case <-h.receiving.Done():
+		case <-receiving.Done():
 			return
 		}
-		msg, err := receive(h.receiving, q)
+		msg, err := receive(receiving, q)
 		if err != nil {
 			<-calls
-			if !h.pauseAfter(fn, err) {
+			if !h.pauseAfter(receiving, fn, err) {
 				return
 			}
 			continue
 		}
 		h.inflight.Go(func() {
 			defer func() { <-calls }()
-			h.handle(fn, q, msg)
+			h.handle(life, fn, q, msg)
 		})
 	}
 }
@@ -61,22 +61,22 @@ func receive(ctx context.Context, q queue) (*azservicebus.ReceivedMessage, error
 }
 
 // pauseAfter reports whether to receive again after an error.
-func (h *Host) pauseAfter(fn function, err error) bool {
-	if h.receiving.Err() != nil {
+func (h *Host) pauseAfter(receiving context.Context, fn function, err error) bool {
+	if receiving.Err() != nil {
 		return false
 	}
 	h.log(fmt.Sprintf("error: receive from queue %q: %v", fn.queue, err))
 	select {
 	case <-time.After(receivePause):
 		return true
-	case <-h.receiving.Done():
+	case <-receiving.Done():
 		return false
 	}
 }
 
 // handle invokes the function for one message and settles it by the outcome.
-func (h *Host) handle(fn function, q queue, msg *azservicebus.ReceivedMessage) {
-	renewing, stopRenewing := context.WithCancel(h.life)
+func (h *Host) handle(life context.Context, fn function, q queue, msg *azservicebus.ReceivedMessage) {
+	renewing, stopRenewing := context.WithCancel(life)
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
@@ -84,35 +84,35 @@ func (h *Host) handle(fn function, q queue, msg *azservicebus.ReceivedMessage) {
 	}()
 	id, began := uuid.NewString(), time.Now()
 	h.log(fmt.Sprintf("executing 'Functions.%s' (message %s, delivery %d, id %s)", fn.function, msg.MessageID, msg.DeliveryCount, id))
-	err := h.call(fn, id, msg)
+	err := h.call(life, fn, id, msg)
 	stopRenewing()
 	<-renewed
 	h.log(fmt.Sprintf("executed 'Functions.%s' (%s, id %s, %d ms)", fn.function, h.counts.add(err), id, time.Since(began).Milliseconds()))
 	if err != nil {
 		h.log(fmt.Sprintf("error: invocation %s: %v", id, err))
 	}
-	h.settle(q, msg, err)
+	h.settle(life, q, msg, err)
 }
 
 // call waits for a handler that is ready and invokes it.
-func (h *Host) call(fn function, id string, msg *azservicebus.ReceivedMessage) error {
+func (h *Host) call(ctx context.Context, fn function, id string, msg *azservicebus.ReceivedMessage) error {
 	if raw := msg.RawAMQPMessage; raw != nil && (raw.Body.Value != nil || raw.Body.Sequence != nil) {
 		return errors.New("the message's body is an AMQP value or sequence, which the host cannot bind")
 	}
-	p, err := h.workers.ready(h.life)
+	p, err := h.workers.ready(ctx)
 	if err != nil {
 		return err
 	}
-	return h.invoke(h.life, p, fn, id, fn.encode(msg, stamp{now: time.Now(), rand: uuid.NewString()}))
+	return h.invoke(ctx, p, fn, id, fn.encode(msg, stamp{now: time.Now(), rand: uuid.NewString()}))
 }
 
 // settle completes or abandons. A host that is dying does neither: the message
 // stays locked until its lock ends.
-func (h *Host) settle(q queue, msg *azservicebus.ReceivedMessage, outcome error) {
-	if h.life.Err() != nil || h.workers.over() {
+func (h *Host) settle(life context.Context, q queue, msg *azservicebus.ReceivedMessage, outcome error) {
+	if life.Err() != nil || h.workers.over() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(h.life, settleLimit)
+	ctx, cancel := context.WithTimeout(life, settleLimit)
 	defer cancel()
 	verb, err := "complete", error(nil)
 	if outcome == nil {

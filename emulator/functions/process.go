@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,8 +15,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// exitNotice is longer than it takes from a process's last byte to its end.
-const exitNotice = 200 * time.Millisecond
+// exitNotice is how long a broken connection may be ahead of the news that its
+// process has ended, before the host looks whether the process still listens.
+const exitNotice = 100 * time.Millisecond
 
 // process is one run of the handler.
 type process struct {
@@ -132,12 +134,29 @@ func (p *process) killForTimeout() error {
 
 // awaitVerdict waits after a broken connection until it is known what the
 // process's end means, so that the message's next delivery finds its successor.
-// A process that only closed the connection gets a moment to turn out alive.
-func (p *process) awaitVerdict() {
-	select {
-	case <-p.judged:
-	case <-time.After(exitNotice):
+// A process that only closed the connection still listens after a moment.
+func (p *process) awaitVerdict(ctx context.Context) {
+	for {
+		select {
+		case <-p.judged:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(exitNotice):
+		}
+		if p.listens(ctx) {
+			return
+		}
 	}
+}
+
+func (p *process) listens(ctx context.Context) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)))
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
 }
 
 // end makes sure that the process is gone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -20,18 +21,18 @@ type supervisor struct {
 	log    func(string)
 	timing Timing
 
-	mu      sync.Mutex
-	current *process
-	state   chan struct{} // closed at the next change of what follows
-	isReady bool
-	clean   bool  // the current process exited with 0
-	err     error // why there will be no other process
-	started int
-	errors  []time.Time
+	mu       sync.Mutex
+	current  *process
+	state    chan struct{} // closed at the next change of what follows
+	isReady  bool
+	clean    bool  // the current process exited with 0
+	err      error // why there will be no other process
+	started  int
+	failures []time.Time // bad exits and failed starts within the window
 }
 
-func newSupervisor(c command, options Options, env []string, log func(string), timing Timing) (*supervisor, error) {
-	port, err := freePort()
+func newSupervisor(ctx context.Context, c command, options Options, env []string, log func(string), timing Timing) (*supervisor, error) {
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,14 +43,20 @@ func newSupervisor(c command, options Options, env []string, log func(string), t
 	return s, nil
 }
 
-// freePort asks the system for a port and gives it back for the handler to take.
-func freePort() (int, error) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a port for the handler: %w", err)
+// freePort finds a port for the handler, which has to stay free while the
+// handler is restarted: one below those that Linux gives to listeners on port 0
+// and to outgoing connections.
+func freePort(ctx context.Context) (int, error) {
+	var last error
+	for range 100 {
+		port := 20000 + rand.IntN(12768) //nolint:gosec // any free port will do
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, listener.Close()
+		}
+		last = err
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("find a port for the handler: %w", last)
 }
 
 // run starts the handler again and again until the host gives up, which is the
@@ -121,12 +128,12 @@ func (s *supervisor) count(err error) error {
 	s.log("error: " + err.Error())
 	now := time.Now()
 	recent := []time.Time{now}
-	for _, t := range s.errors {
+	for _, t := range s.failures {
 		if now.Sub(t) < s.timing.RestartWindow {
 			recent = append(recent, t)
 		}
 	}
-	s.errors = recent
+	s.failures = recent
 	if len(recent) < maxErrors {
 		return nil
 	}

@@ -56,7 +56,7 @@ func Start(t TB, options Options) *Server {
 	if err != nil {
 		t.Fatalf("identity: %v", err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -87,4 +87,4 @@ func (s *Server) Endpoint() string { return "http://" + s.listener.Addr().String
 func (s *Server) Secret() string { return s.secret }
 
 // Close stops the server. Its tokens stay valid until they expire.
-func (s *Server) Close() { _ = s.server.Close() }
+func (s *Server) Close() error { return s.server.Close() }

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// tokenHeader is {"alg":"HS256","typ":"JWT"}. Entra ID signs with RS256; who
-// takes a token for opaque, as a client has to, sees no difference.
-const tokenHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+// joseHeader begins every token. Entra ID signs with RS256; who takes a token
+// for opaque, as a client has to, sees no difference.
+var joseHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
 
 type claims struct {
 	Audience string `json:"aud"`
@@ -34,7 +34,7 @@ func (s *Server) issue(resource, client string, expires time.Time) string {
 		AppID:    client,
 		ID:       rand.Text(),
 	})
-	signed := tokenHeader + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signed := joseHeader + "." + base64.RawURLEncoding.EncodeToString(payload)
 	return signed + "." + s.sign(signed)
 }
 
@@ -45,7 +45,7 @@ func (s *Server) Valid(token, resource string) bool {
 	if !ok || !hmac.Equal([]byte(signature), []byte(s.sign(signed))) {
 		return false
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(signed, tokenHeader+"."))
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(signed, joseHeader+"."))
 	if err != nil {
 		return false
 	}

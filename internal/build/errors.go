@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -38,7 +39,7 @@ const (
 	Final     Meaning = "fail"        // asking again changes nothing
 )
 
-// Meaning is the one place that decides what an ARM error means. Its test is the table of docs/arm-errors.md.
+// Meaning is the one place that decides what an ARM error means. Its test is a table of Azure's codes, recorded or reported.
 func (e *ARMError) Meaning() Meaning {
 	code := strings.ToLower(e.Code)
 	switch {
@@ -99,7 +100,8 @@ func (e *ARMError) failure() *Failure {
 // Unreachable is the error of a request that got no answer.
 func Unreachable(err error) *ARMError {
 	message := err.Error()
-	if op, ok := err.(*net.OpError); ok {
+	var op *net.OpError
+	if errors.As(err, &op) {
 		message = op.Err.Error()
 	}
 	return &ARMError{Message: message}

@@ -37,15 +37,16 @@ func DefaultPolicy() Policy {
 func (p Policy) nextLook(startedAt, date time.Time, asked time.Duration) time.Duration {
 	spent := date.Sub(startedAt)
 	var wait time.Duration
-	if startedAt.IsZero() || spent < 0 {
+	switch {
+	case startedAt.IsZero() || spent < 0:
 		wait = p.LookMin
-	} else if spent < p.TickFor {
+	case spent < p.TickFor:
 		ticks := (spent-p.TickLag)/p.Tick + 1
-		wait = time.Duration(ticks)*p.Tick + p.TickLag - spent
+		wait = ticks*p.Tick + p.TickLag - spent
 		if wait < time.Second { // ARM's Date is cut to the second: this tick may not have come yet
 			wait += p.Tick
 		}
-	} else {
+	default:
 		wait = min(max(time.Duration(float64(spent)*p.LookShare), p.LookMin), p.LookMax)
 	}
 	return max(wait, asked)

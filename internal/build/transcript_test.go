@@ -47,16 +47,16 @@ func TestTranscripts(t *testing.T) {
 
 // player holds a build between the lines of a transcript.
 type player struct {
-	t    *testing.T
-	p    Policy
-	b    Build
-	now  time.Time
-	arms []string
+	t   *testing.T
+	p   Policy
+	b   Build
+	now time.Time
 }
 
 var zero = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func play(t *testing.T, script string) string {
+	t.Helper()
 	p := &player{t: t, p: DefaultPolicy(), now: zero}
 	p.request("")
 	var out strings.Builder

@@ -18,6 +18,10 @@ const MaxDeadLetter = 4096
 // without the queries of URLs (a SAS token or an operation's signature grants
 // access), without bearer tokens, and cut at limit characters.
 func Clean(s string, limit int) string {
+	// Far more than can stay is not worth cleaning.
+	enough := 16*max(limit, 0) + 1024
+	tooLong := len(s) > enough
+	s = s[:min(len(s), enough)]
 	s = strings.ToValidUTF8(s, "�")
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -28,6 +32,9 @@ func Clean(s string, limit int) string {
 	s = urlQuery.ReplaceAllString(s, "$1?[redacted]")
 	s = sasSignature.ReplaceAllString(s, "$1[redacted]")
 	s = bearerToken.ReplaceAllString(s, "$1[redacted]")
+	if tooLong {
+		s += mark
+	}
 	return Cut(s, limit)
 }
 

@@ -64,7 +64,7 @@ func (d Data) code() string {
 	return d.Error.Code
 }
 
-// Between fills in the durations from the times that are known.
+// withDurations fills in the durations from the times that are known.
 func (d Data) withDurations() Data {
 	if !d.RequestedAt.IsZero() && !d.StartedAt.IsZero() {
 		d.WaitSeconds = seconds(d.StartedAt.Sub(d.RequestedAt))

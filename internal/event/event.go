@@ -9,7 +9,6 @@ package event
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -66,6 +65,7 @@ func (e Event) Ends() bool {
 // subscription can filter: type, buildId, name, location and so on, each a
 // string. What is empty is left out.
 func (e Event) Properties() map[string]any {
+	e = e.bounded()
 	properties := map[string]any{}
 	for name, value := range map[string]string{
 		"type":             e.Type,
@@ -121,7 +121,7 @@ func Parse(body []byte) (Event, error) {
 	case ce.Time == nil:
 		return Event{}, fmt.Errorf("read event %q: it has no time", ce.ID)
 	case !ok:
-		return Event{}, errors.New("read event: it has no data")
+		return Event{}, fmt.Errorf("read event %q: it has no data", ce.ID)
 	}
 	e := Event{ID: ce.ID, Source: ce.Source, Type: ce.Type, Time: *ce.Time}
 	if ce.Subject != nil {

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"goldmint/internal/iso8601"
+
+	"pgregory.net/rapid"
 )
 
 func TestParse(t *testing.T) {

@@ -27,7 +27,7 @@ var blobHost = regexp.MustCompile(`^[a-z0-9]{3,24}\.(blob\.core\.(windows\.net|u
 	`|(z[0-9]{1,2}\.)?blob\.storage\.azure\.net)$`)
 
 // Printable ASCII without what no URL holds unescaped.
-var urlText = regexp.MustCompile("^[!#-;=?-\\[\\]_a-z~]*$")
+var urlText = regexp.MustCompile(`^[!#-;=?-\[\]_a-z~]*$`)
 
 // checkBlobURI never repeats a query or a password in its error.
 func checkBlobURI(uri string) error {

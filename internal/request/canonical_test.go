@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/internal/request"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"goldmint/internal/request"
 )
 
 func TestCanonical(t *testing.T) {

@@ -3,19 +3,22 @@ package request
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"goldmint/schema"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // contract is the JSON Schema, ready to be held against a document.
 type contract struct {
 	compiled *jsonschema.Schema
 	text     map[string]any      // the schema's own JSON, for the words it has for a mistake
-	places   map[string][]string // field name to the paths at which the contract knows it
+	fields   map[string][]string // JSON pointer of an object to the names of its fields; elements are 0
+	places   map[string][]string // field name to the paths at which it belongs
 }
 
 // loadContract compiles the embedded schema once. That it compiles is a
@@ -31,25 +34,31 @@ var loadContract = sync.OnceValue(func() *contract {
 	if err := compiler.AddResource(url, doc); err != nil {
 		panic(fmt.Sprintf("embedded build request schema: %v", err))
 	}
-	c := &contract{compiled: compiler.MustCompile(url), text: text, places: make(map[string][]string)}
+	c := &contract{
+		compiled: compiler.MustCompile(url),
+		text:     text,
+		fields:   make(map[string][]string),
+		places:   make(map[string][]string),
+	}
 	c.walk(c.compiled, "")
 	return c
 })
 
-// walk notes where each field of the contract has its place.
+// walk notes which fields the objects of the contract have, in their order.
 func (c *contract) walk(s *jsonschema.Schema, at string) {
 	for s.Ref != nil {
 		s = s.Ref
 	}
-	for name, property := range s.Properties {
-		place := at + "/" + name
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		property, place := s.Properties[name], child(at, name)
 		if property.Ref == nil || !property.Ref.ReadOnly {
-			c.places[name] = append(c.places[name], place)
+			c.fields[at] = append(c.fields[at], name)
+			c.places[name] = append(c.places[name], strings.ReplaceAll(path(place), "[0]", "[]"))
 		}
 		c.walk(property, place)
 	}
 	if items := s.Items2020; items != nil {
-		c.walk(items, at+"/0")
+		c.walk(items, element(at, 0))
 	}
 }
 

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"goldmint/internal/iso8601"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
-
-	"goldmint/internal/iso8601"
 )
 
 // Decode reads a build request. What is left out gets its default, ids get

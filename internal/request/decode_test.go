@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/internal/request"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/google/go-cmp/cmp"
-
-	"goldmint/internal/request"
 )
 
 func TestDecode(t *testing.T) {

@@ -14,6 +14,7 @@ const (
 	maxDepth  = 16
 	maxValues = 6_000
 	maxName   = 64 // bytes, of a field that holds an object or an array
+	maxList   = 64 // elements of an array: a virtual machine has no more luns
 )
 
 // document is a body read as JSON: its values and where they stand.
@@ -24,6 +25,7 @@ type document struct {
 	duplicates []string       // pointers of members that appear again
 	numbers    []string       // pointers of numbers that are no plain integers
 	surrogates []string       // pointers of strings with half a character in them
+	lists      map[string]int // pointers of arrays that are too long, and their lengths; root holds the first maxList elements
 }
 
 // parse reads a body that is one JSON object in UTF-8. It refuses at once what
@@ -36,7 +38,7 @@ func parse(body []byte) (*document, *Invalid) {
 	if err := json.Unmarshal(body, &whole); err != nil {
 		return nil, syntaxProblem(body, err)
 	}
-	doc := &document{body: body, offsets: make(map[string]int)}
+	doc := &document{body: body, offsets: make(map[string]int), lists: make(map[string]int)}
 	r := reader{doc: doc, decoder: json.NewDecoder(bytes.NewReader(body))}
 	r.decoder.UseNumber()
 	if invalid := r.read(); invalid != nil {

@@ -22,7 +22,7 @@ const maxProblems = 50
 
 // Invalid says why a body is no build request, with all problems at once, in
 // the order in which they stand in the body.
-type Invalid struct {
+type Invalid struct { //nolint:errname // callers read request.Invalid
 	Reason   string    // one of the constants above
 	Problems []Problem // at least one
 	ID       string    // the build id in the body, when it can be read

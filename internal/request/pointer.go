@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
+// RFC 6901 writes ~ as ~0 and / as ~1.
+var (
+	escape   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescape = strings.NewReplacer("~1", "/", "~0", "~")
+)
+
 // child is the JSON pointer of a member of what parent points at.
 func child(parent, name string) string {
-	return parent + "/" + pointerEscape.Replace(name)
+	return parent + "/" + escape.Replace(name)
 }
-
-// RFC 6901's escapes. Making a Replacer costs more than decoding a request.
-var (
-	pointerEscape   = strings.NewReplacer("~", "~0", "/", "~1")
-	pointerUnescape = strings.NewReplacer("~1", "/", "~0", "~")
-)
 
 // element is the JSON pointer of an element of the array that parent points at.
 func element(parent string, index int) string {
@@ -28,7 +28,7 @@ func tokens(pointer string) []string {
 	}
 	parts := strings.Split(pointer[1:], "/")
 	for i, part := range parts {
-		parts[i] = pointerUnescape.Replace(part)
+		parts[i] = unescape.Replace(part)
 	}
 	return parts
 }

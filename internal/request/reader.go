@@ -84,12 +84,18 @@ func (r *reader) object(pointer string) (any, *Invalid) {
 
 func (r *reader) array(pointer string) (any, *Invalid) {
 	array := []any{}
-	for r.decoder.More() {
-		v, invalid := r.value(element(pointer, len(array)))
+	length := 0
+	for ; r.decoder.More(); length++ {
+		v, invalid := r.value(element(pointer, length))
 		if invalid != nil {
 			return nil, invalid
 		}
-		array = append(array, v)
+		if length < maxList {
+			array = append(array, v)
+		}
+	}
+	if length > maxList {
+		r.doc.lists[pointer] = length
 	}
 	return array, r.close()
 }

@@ -2,6 +2,7 @@ package request_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -105,6 +106,7 @@ func TestRefusesMistakes(t *testing.T) {
 		"misspelt":          {`"timeout"`, `"timeOut"`, `timeOut: is unknown; did you mean "timeout"?`},
 		"misplaced":         {`"id": "web-1"`, `"location": "westeurope"`, `location: has no place here; it belongs at image.location`},
 		"misplaced deep":    {`"lun": 1,`, `"lun": 1, "osType": "Linux",`, data + `.osType: has no place here; it belongs at image.properties.storageProfile.osDisk.osType`},
+		"id in a disk":      {`"lun": 1,`, `"lun": 1, "id": "x",`, data + `.id: is unknown; allowed here are blobUri, caching, diskEncryptionSet, diskSizeGB, lun, managedDisk, snapshot and storageAccountType`},
 		"unknown in disk":   {`"lun": 1,`, `"lun": 1, "size": 1,`, data + `.size: is unknown; allowed here are blobUri, caching, diskEncryptionSet, diskSizeGB, lun, managedDisk, snapshot and storageAccountType`},
 		"odd name":          {`"id": "web-1"`, `"a/b~c d": 1`, `["a/b~c d"]: is unknown; allowed here are id, ifExists, image, metadata, name, resourceGroup, subscriptionId and timeout`},
 		"twice":             {`"id": "web-1"`, `"id": "web-1", "id": "web-2"`, `id: appears twice; keep one of them`},
@@ -126,6 +128,7 @@ func TestRefusesMistakes(t *testing.T) {
 		"osType":              {`"osType": "Linux"`, `"osType": "linux"`, disk + `.osType: must be "Windows" or "Linux", not "linux"; did you mean "Linux"?`},
 		"ultra os disk":       {`"osType": "Linux",`, `"osType": "Linux", "storageAccountType": "UltraSSD_LRS",`, disk + `.storageAccountType: UltraSSD_LRS is for data disks only, not for the operating system's disk`},
 		"no lun":              {`"lun": 1, `, ``, data + `.lun: is missing; it must be a number from 0 to 63 of the disk's own`},
+		"65 data disks":       {`{"lun": 1, "blobUri": "` + blob + `"}`, manyDisks(65), `image.properties.storageProfile.dataDisks: has 65 elements; at most 64 are allowed`},
 		"lun high":            {`"lun": 1`, `"lun": 64`, data + `.lun: must be from 0 to 63; it is 64`},
 		"lun low":             {`"lun": 1`, `"lun": -1`, data + `.lun: must be from 0 to 63; it is -1`},
 		"lun as text":         {`"lun": 1`, `"lun": "1"`, data + `.lun: must be a whole number, not string`},
@@ -221,6 +224,14 @@ func manyTags(n int) string {
 	return strings.Join(tags, ",")
 }
 
+func manyDisks(n int) string {
+	var disks []string
+	for lun := range n {
+		disks = append(disks, fmt.Sprintf(`{"lun": %d, "blobUri": "https://account.blob.core.windows.net/d.vhd"}`, lun))
+	}
+	return strings.Join(disks, ",")
+}
+
 func wantError(t *testing.T, body, want string) {
 	t.Helper()
 	_, err := request.Decode([]byte(body))
@@ -243,7 +254,7 @@ func wantError(t *testing.T, body, want string) {
 func TestAllProblemsAtOnce(t *testing.T) {
 	body := `{
   "id": "web-1",
-  "nmae": "web",
+  "nam": "web",
   "resourceGroup": "{group}",
   "image": {
     "location": "westeurope",
@@ -256,7 +267,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := request.Decode([]byte(body))
 	want := `InvalidRequest: 8 problems
 - name: is missing
-- nmae: is unknown; did you mean "name"?
+- nam: is unknown; did you mean "name"?
 - resourceGroup: still holds the placeholder {group}; fill it in
 - image.properties.storageProfile.osDisk.osState: is missing; it must be "Generalized" or "Specialized"
 - image.properties.storageProfile.osDisk.osType: must be "Windows" or "Linux", not "linux"; did you mean "Linux"?

@@ -22,6 +22,9 @@ var (
 
 // ruleWellFormed tells what JSON allows and no careful reader accepts.
 func ruleWellFormed(f *findings, _ node) {
+	for pointer, length := range f.doc.lists {
+		f.add(pointer, "has %d elements; at most %d are allowed", length, maxList)
+	}
 	for _, pointer := range f.doc.duplicates {
 		f.add(pointer, "appears twice; keep one of them")
 	}

@@ -11,6 +11,9 @@ func nearest(name string, candidates []string) string {
 	}
 	best, least := "", 1+min(2, len(name)/3)
 	for _, candidate := range candidates {
+		if apart := len(name) - len(candidate); max(apart, -apart) >= least {
+			continue
+		}
 		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < least {
 			best, least = candidate, d
 		}

@@ -49,8 +49,6 @@ func (t translator) one(e *jsonschema.ValidationError) bool {
 		t.findings.add(at, "must be %s; it is %s", t.contract.expected(e.SchemaURL), k.Got.RatString())
 	case *kind.Maximum:
 		t.findings.add(at, "must be %s; it is %s", t.contract.expected(e.SchemaURL), k.Got.RatString())
-	case *kind.MaxItems:
-		t.findings.add(at, "has %d elements; at most %d are allowed", k.Got, k.Want)
 	case *kind.OneOf, *kind.Not, *kind.PropertyNames, *kind.MaxProperties:
 		// The rules say these better; see rules.go.
 	default:
@@ -146,26 +144,14 @@ func (c *contract) unknown(parent, name string) string {
 	if name == "systemData" {
 		return "is read-only: Azure sets it; leave it out"
 	}
-	var siblings, elsewhere []string
-	for known, places := range c.places {
-		for _, place := range places {
-			if place[:strings.LastIndexByte(place, '/')] == anyElement(parent) {
-				siblings = append(siblings, known)
-			} else if known == name {
-				elsewhere = append(elsewhere, strings.ReplaceAll(path(place), "[0]", "[]"))
-			}
-		}
-	}
-	slices.Sort(siblings)
-	slices.Sort(elsewhere)
-	switch near := nearest(name, siblings); {
-	case near != "":
+	siblings := c.fields[anyElement(parent)]
+	if near := nearest(name, siblings); near != "" {
 		return "is unknown; did you mean " + quote(near) + "?"
-	case len(elsewhere) > 0:
-		return "has no place here; it belongs at " + join(elsewhere, "or")
-	default:
-		return "is unknown; allowed here are " + join(siblings, "and")
 	}
+	if elsewhere := c.places[name]; len(elsewhere) > 0 && len(elsewhere) <= 2 { // more would not help
+		return "has no place here; it belongs at " + join(elsewhere, "or")
+	}
+	return "is unknown; allowed here are " + join(siblings, "and")
 }
 
 // anyElement writes every array index of a pointer as 0.

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"goldmint/internal/request"
 	"goldmint/schema"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // property is one property of the Image resource.

@@ -1,21 +1,12 @@
 package worker
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
-)
-
-// The log events that alerts and the workbook query. infra/queries names them and their fields.
-const (
-	logStarted      = "build_started"
-	logEnded        = "build_ended"
-	logContinued    = "continued"
-	logThrottled    = "throttled"
-	logRejected     = "rejected"
-	logDeadLettered = "dead_lettered"
-	logPoison       = "poison"
 )
 
 // logDone tells what came of a command.
@@ -24,12 +15,18 @@ func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen 
 		log.Debug("step", zap.String("step", string(do.Verb)), zap.Any("seen", redacted(seen)))
 		return
 	}
-	d := do.Event.Data
+	logPublished(log, b, do.Event)
+}
+
+// logPublished tells of a build what its event tells the world.
+func logPublished(log *zap.Logger, b build.Build, e event.Event) {
+	d := e.Data
 	fields := []zap.Field{
+		zap.String("step", string(build.Publish)),
 		zap.String("imageId", b.ImageID()), zap.String("location", d.Location), zap.String("subscriptionId", b.SubscriptionID),
 		zap.Int("attempts", b.Attempts),
 	}
-	switch do.Event.Type {
+	switch e.Type {
 	case event.Started:
 		log.Info(logStarted, fields...)
 	case event.Succeeded, event.Failed:
@@ -37,13 +34,21 @@ func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen 
 		if d.Error != nil {
 			code, outcome = d.Error.Code, "failed"
 		}
-		log.Info(logEnded, append(fields, zap.String("outcome", outcome), zap.String("code", code), zap.Float64("durationSeconds", d.DurationSeconds))...)
+		log.Info(logEnded, append(fields, zap.String("outcome", outcome), zap.String("code", code), zap.Float64("durationSeconds", sinceStart(d)))...)
 	}
+}
+
+// sinceStart is how long the build took since ARM accepted it, in seconds; 0 when it never did.
+func sinceStart(d event.Data) float64 {
+	if d.StartedAt.IsZero() {
+		return 0
+	}
+	return d.EndedAt.Sub(d.StartedAt).Round(time.Millisecond).Seconds()
 }
 
 // logTrouble tells that a command did not go through.
 func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err error) {
-	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.Error(err))
+	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	if t.Err != nil && t.Err.Meaning() == build.Throttled {
 		location := ""
 		if b.Request.Image.Location != nil {

@@ -11,6 +11,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/vmevent"
 )
 
 // Message is what Service Bus delivered.
@@ -20,7 +21,8 @@ type Message struct {
 	LockToken      string
 	SequenceNumber int64
 	EnqueuedAt     time.Time
-	DeliveryCount  int // 1 at the first delivery
+	DeliveryCount  int    // 1 at the first delivery
+	InvocationID   string // of the Functions host, for the log
 }
 
 // Outgoing is a message for the build queue.
@@ -51,12 +53,14 @@ type ARM interface {
 
 // Worker handles messages. It holds no state between them; all fields are set once.
 type Worker struct {
-	Bus    Bus
-	ARM    ARM
-	Policy build.Policy
-	Rules  Rules
-	Now    func() time.Time
-	Log    *zap.Logger
+	Bus      Bus
+	ARM      ARM
+	Policy   build.Policy
+	Rules    Rules
+	VMs      VMs            // for VM events
+	VMPolicy vmevent.Policy // for VM events
+	Now      func() time.Time
+	Log      *zap.Logger
 }
 
 // Rules are the handler's own, beyond the schema's.
@@ -71,11 +75,14 @@ type Rules struct {
 // Handle deals with one message. Nil means that the message is dealt with and may be completed; an error that the bus is
 // in trouble, or that nobody foresaw this, and the message has to come again.
 func (w *Worker) Handle(ctx context.Context, m Message) error {
-	log := w.Log.With(zap.String("messageId", m.ID), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
-	if m.DeliveryCount >= w.Rules.PoisonDelivery+undecoded {
+	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", event.Clean(m.ID, maxMessageID)), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
+	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
 		return w.discard(ctx, m, log)
 	}
 	w = w.inTime(m)
+	if kindOf(m.Body) == kindVMEvent {
+		return w.handleVMEvent(ctx, m, log)
+	}
 	b, err := w.decode(m)
 	var refused *refusal
 	if errors.As(err, &refused) {
@@ -115,6 +122,7 @@ func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Log
 			return nil
 		case build.Continue:
 			return w.resume(ctx, m, b, do, log)
+		default:
 		}
 		seen = w.act(ctx, b, do, log)
 		if err := ctx.Err(); err != nil {
@@ -123,6 +131,9 @@ func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Log
 	}
 	return fmt.Errorf("build %s did not settle within %d steps", b.Key(), maxSteps)
 }
+
+// maxMessageID is what Service Bus allows.
+const maxMessageID = 128
 
 // maxSteps is far above the longest way through one message: watch, look, delete, publish.
 const maxSteps = 16
@@ -144,8 +155,7 @@ func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *
 }
 
 func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (build.Observation, error) {
-	switch do.Verb {
-	case build.Publish:
+	if do.Verb == build.Publish {
 		do.Event.Source = w.Rules.EventSource
 		return build.Published{}, w.Bus.Publish(ctx, do.Event)
 	}

@@ -1,0 +1,73 @@
+package arm_test
+
+import (
+	"net/http"
+	"testing"
+
+	"goldmint/emulator/arm"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+)
+
+func TestDiskFromTheSDK(t *testing.T) {
+	s := arm.Start(t, arm.Options{})
+	disks := clients(t, s).NewDisksClient()
+	poller, err := disks.BeginCreateOrUpdate(t.Context(), group, "os-disk", armcompute.Disk{
+		Location:   new("West Europe"),
+		SKU:        &armcompute.DiskSKU{Name: new(armcompute.DiskStorageAccountTypesPremiumLRS)},
+		Properties: &armcompute.DiskProperties{DiskSizeGB: new(int32(40)), HyperVGeneration: new(armcompute.HyperVGenerationV2), OSType: new(armcompute.OperatingSystemTypesLinux), CreationData: &armcompute.CreationData{CreateOption: new(armcompute.DiskCreateOptionEmpty)}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := finish(t, s, poller)
+	if err != nil || *made.Properties.ProvisioningState != "Succeeded" || *made.Location != "westeurope" || *made.Properties.DiskSizeBytes != 40<<30 {
+		t.Fatalf("%+v, %v", made.Properties, err)
+	}
+	images := clients(t, s).NewImagesClient()
+	image, err := images.BeginCreateOrUpdate(t.Context(), group, "golden", armcompute.Image{Location: new("westeurope"), Properties: &armcompute.ImageProperties{
+		StorageProfile: &armcompute.ImageStorageProfile{OSDisk: &armcompute.ImageOSDisk{
+			OSType: new(armcompute.OperatingSystemTypesLinux), OSState: new(armcompute.OperatingSystemStateTypesGeneralized),
+			ManagedDisk: &armcompute.SubResource{ID: made.ID},
+		}},
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := finish(t, s, image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os := done.Properties.StorageProfile.OSDisk
+	if *os.DiskSizeGB != 40 || *os.StorageAccountType != "Premium_LRS" || *done.Properties.HyperVGeneration != "V2" {
+		t.Errorf("%+v", os)
+	}
+}
+
+func TestSnapshotsAndEncryptionSets(t *testing.T) {
+	for typ, put := range map[string]func(*arm.Server, arm.Disk){
+		"disks": (*arm.Server).PutDisk, "snapshots": (*arm.Server).PutSnapshot, "diskEncryptionSets": (*arm.Server).PutDiskEncryptionSet,
+	} {
+		t.Run(typ, func(t *testing.T) {
+			s := arm.Start(t, arm.Options{})
+			id := compute + typ + "/it"
+			put(s, arm.Disk{ID: id, Location: "West Europe", Tags: map[string]string{"a": "b"}})
+			got := call(t, s, http.MethodGet, id+"?api-version=2026-03-02", "").json(t)
+			if got["id"] != id || got["type"] != "Microsoft.Compute/"+typ || got["location"] != "westeurope" || got["tags"].(map[string]any)["a"] != "b" {
+				t.Errorf("%v", got)
+			}
+			for _, list := range []string{compute + typ, "/subscriptions/" + subscription + "/providers/Microsoft.Compute/" + typ} {
+				if value := call(t, s, http.MethodGet, list+"?api-version=2026-03-02", "").json(t)["value"].([]any); len(value) != 1 {
+					t.Errorf("%s lists %v", list, value)
+				}
+			}
+			call(t, s, http.MethodDelete, id+"?api-version=2026-03-02", "")
+			s.FastForward(arm.RecordedTick)
+			call(t, s, http.MethodGet, id+"?api-version=2026-03-02", "").refused(t, 404, "ResourceNotFound", "'Microsoft.Compute/"+typ+"/it'")
+			created := call(t, s, http.MethodPut, id+"?api-version=2026-03-02", `{"location":"westeurope","properties":{}}`)
+			if created.status != http.StatusAccepted {
+				t.Errorf("%d %s", created.status, created.text)
+			}
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package servicebus
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"goldmint/emulator/servicebus/amqp"
+)
+
+// Token types of claims-based security.
+const (
+	tokenTypeSAS = "servicebus.windows.net:sastoken"
+	tokenTypeJWT = "jwt"
+)
+
+// cbs is the node that takes a connection's claims.
+type cbs struct{ c *conn }
+
+func (n cbs) respond(request *amqp.Message) *amqp.Message {
+	code, text := n.put(request)
+	return response("status-code", code, "status-description", text, nil)
+}
+
+func (n cbs) put(request *amqp.Message) (int32, string) {
+	if op := property(request, "operation"); op != "put-token" {
+		return http.StatusBadRequest, fmt.Sprintf("operation %q is not supported, want put-token", op)
+	}
+	body, err := request.Value()
+	token, ok := amqp.Text(body)
+	if err != nil || !ok {
+		return http.StatusBadRequest, "the body is no token"
+	}
+	path := entityPath(property(request, "name"))
+	if err := n.c.srv.verify(property(request, "type"), token, path); err != nil {
+		return http.StatusUnauthorized, err.Error()
+	}
+	if base, _ := cutManagement(path); base != "" && !strings.EqualFold(base, managementNode) {
+		if _, err := n.c.srv.broker.Lookup(base); err != nil {
+			return http.StatusNotFound, err.Error()
+		}
+	}
+	n.c.claims.add(path)
+	return http.StatusAccepted, "Accepted"
+}
+
+func property(m *amqp.Message, name string) string {
+	v, _ := m.Application.Get(name)
+	s, _ := amqp.Text(v)
+	return s
+}
+
+func (s *Server) verify(kind, token, path string) error {
+	switch {
+	case strings.EqualFold(kind, tokenTypeSAS):
+		return s.verifySAS(token, path)
+	case strings.EqualFold(kind, tokenTypeJWT) && s.opts.VerifyToken != nil:
+		return s.opts.VerifyToken(token)
+	}
+	return errors.New("a token of type " + kind + " is not accepted; sign with the shared access key")
+}
+
+// claims are the paths that a connection may use, with what is below them.
+type claims struct {
+	mu    sync.Mutex
+	paths map[string]struct{}
+}
+
+// add claims a path; the empty one is the whole namespace.
+func (c *claims) add(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paths == nil {
+		c.paths = map[string]struct{}{}
+	}
+	c.paths[strings.ToLower(path)] = struct{}{}
+}
+
+func (c *claims) cover(path string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for path = strings.ToLower(path); ; {
+		if _, ok := c.paths[path]; ok {
+			return true
+		}
+		if path == "" {
+			return false
+		}
+		path = path[:max(strings.LastIndexByte(path, '/'), 0)]
+	}
+}

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Deploys Goldmint, or takes it away again.
+#
+#   infra/deploy.sh apply ENVIRONMENT     terraform apply, then dist.zip to the function app
+#   infra/deploy.sh destroy ENVIRONMENT   everything but the images, which are in resource groups of their own
+#
+# Reads infra/ENVIRONMENT.tfvars and asks before it changes anything. Wants terraform, az (logged in) and, for apply, dist.zip
+# (make package). State is kept per environment in a Terraform workspace.
+set -eu
+cd "$(dirname "$0")"
+
+fail() { printf 'deploy: %s\n' "$*" >&2; exit 1; }
+
+action=${1:-} environment=${2:-}
+case $action in
+apply | destroy) ;;
+*) fail 'say what and where: infra/deploy.sh apply|destroy ENVIRONMENT' ;;
+esac
+[ -n "$environment" ] || fail "say which environment: infra/deploy.sh $action ENVIRONMENT"
+[ -f "$environment.tfvars" ] || fail "infra/$environment.tfvars is missing: docs/deploy.md shows what it holds."
+for tool in terraform az; do
+  command -v "$tool" >/dev/null || fail "$tool is not installed."
+done
+ARM_SUBSCRIPTION_ID=${ARM_SUBSCRIPTION_ID:-$(az account show --query id --output tsv)} || fail 'run az login first.'
+export ARM_SUBSCRIPTION_ID
+
+terraform init -input=false
+terraform workspace select -or-create "$environment"
+if [ "$action" = destroy ]; then
+  exec terraform destroy -var-file="$environment.tfvars"
+fi
+
+[ -f ../dist.zip ] || fail 'dist.zip is missing: run make package.'
+terraform apply -var-file="$environment.tfvars"
+az functionapp deployment source config-zip \
+  --resource-group "$(terraform output -raw resource_group)" \
+  --name "$(terraform output -raw function_app)" \
+  --src ../dist.zip

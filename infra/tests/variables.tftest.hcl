@@ -1,0 +1,75 @@
+# Wrong values are refused before anything is created.
+
+mock_provider "azurerm" {
+  source = "./tests/mocks"
+}
+
+variables {
+  environment_name         = "test"
+  location                 = "westeurope"
+  image_resource_group_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-images"]
+}
+
+run "each_wrong_value_is_named" {
+  command = plan
+  variables {
+    environment_name         = "Much_Too_Long_Name"
+    location                 = "West Europe"
+    image_resource_group_ids = []
+    vm_events                = { policy = "sometimes" }
+    existing_system_topic = {
+      id                    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.EventGrid/topics/t"
+      identity_id           = ""
+      identity_principal_id = ""
+    }
+    submitter_principal_ids = ["jane@example.com"]
+    waiter_principal_ids    = ["jane@example.com"]
+    history_ttl             = "P30D"
+    log_level               = "trace"
+    alert_emails            = ["ops"]
+    private_network         = { address_space = "10.0.0.0/28" }
+  }
+  expect_failures = [
+    var.environment_name,
+    var.location,
+    var.image_resource_group_ids,
+    var.vm_events,
+    var.existing_system_topic,
+    var.submitter_principal_ids,
+    var.waiter_principal_ids,
+    var.history_ttl,
+    var.log_level,
+    var.alert_emails,
+    var.private_network,
+  ]
+}
+
+run "names_where_ids_belong" {
+  command = plan
+  variables {
+    image_resource_group_ids = ["rg-images"]
+    history_ttl              = "3d"
+    vm_events                = { copy_tags = ["one,two"] }
+    environment_name         = "test-"
+  }
+  expect_failures = [var.image_resource_group_ids, var.history_ttl, var.vm_events, var.environment_name]
+}
+
+run "a_whole_subscription_is_too_wide" {
+  command = plan
+  variables {
+    image_resource_group_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111"]
+  }
+  expect_failures = [var.image_resource_group_ids]
+}
+
+run "a_resource_group_twice" {
+  command = plan
+  variables {
+    image_resource_group_ids = [
+      "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-images",
+      "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/RG-IMAGES",
+    ]
+  }
+  expect_failures = [var.image_resource_group_ids]
+}

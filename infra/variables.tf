@@ -1,0 +1,159 @@
+variable "environment_name" {
+  description = "Short name of this deployment; part of every resource name, for example dev or prod."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,10}[a-z0-9]$", var.environment_name))
+    error_message = "environment_name must be 2 to 12 lower-case letters, digits and hyphens, begin with a letter and not end with a hyphen."
+  }
+}
+
+variable "location" {
+  description = "Azure region of the deployment. It must offer Flex Consumption (az functionapp list-flexconsumption-locations); images may be in any region."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]+$", var.location))
+    error_message = "location must be a region's short name, for example westeurope."
+  }
+}
+
+variable "image_resource_group_ids" {
+  description = "Resource groups that hold the images and their sources (VMs, disks, snapshots), in any subscription of the tenant. The function can read and write nothing elsewhere, and refuses requests for other groups. VM events are taken from those in the deployment's own subscription."
+  type        = set(string)
+
+  validation {
+    condition     = length(var.image_resource_group_ids) > 0
+    error_message = "image_resource_group_ids must name at least one resource group: without one the function may not create any image."
+  }
+
+  validation {
+    condition     = alltrue([for id in var.image_resource_group_ids : can(regex("^/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[-\\w._()]{1,90}$", id))])
+    error_message = "image_resource_group_ids must hold ids of the form /subscriptions/GUID/resourceGroups/NAME (az group show -n NAME --query id -o tsv)."
+  }
+
+  validation {
+    condition     = length(distinct([for id in var.image_resource_group_ids : lower(id)])) == length(var.image_resource_group_ids)
+    error_message = "image_resource_group_ids must not name a resource group twice (letter case does not count)."
+  }
+
+  validation {
+    # Event Grid allows 25 values in an event subscription's advanced filters; two are the VM actions.
+    condition     = length(var.image_resource_group_ids) <= 23
+    error_message = "image_resource_group_ids may name 23 resource groups at most: Event Grid's filters hold no more."
+  }
+}
+
+variable "vm_events" {
+  description = "Images from VMs as they are generalized. policy: tagged (VMs tagged goldmint=capture), all, or off (no Event Grid resources). zone_resilient: ask for zone-redundant images. copy_tags: tags of the VM that the image gets too."
+  type = object({
+    policy         = optional(string, "tagged")
+    zone_resilient = optional(bool, false)
+    copy_tags      = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["tagged", "all", "off"], var.vm_events.policy)
+    error_message = "vm_events.policy must be tagged, all or off."
+  }
+
+  validation {
+    condition     = alltrue([for tag in var.vm_events.copy_tags : can(regex("^[^,]{1,512}$", tag))])
+    error_message = "vm_events.copy_tags must be tag names without a comma."
+  }
+}
+
+variable "existing_system_topic" {
+  description = "Azure allows one Event Grid system topic for a subscription. Where there is one already: its id, and the user-assigned identity it carries (resource id and principal id), which is then used to deliver."
+  type = object({
+    id                    = string
+    identity_id           = string
+    identity_principal_id = string
+  })
+  default = null
+
+  validation {
+    condition     = var.existing_system_topic == null || can(regex("(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.EventGrid/systemTopics/[^/]+$", var.existing_system_topic.id))
+    error_message = "existing_system_topic.id must be the id of a Microsoft.EventGrid/systemTopics resource."
+  }
+}
+
+variable "submitter_principal_ids" {
+  description = "Object ids of the users, groups and pipelines that may submit build requests: Sender on the queue."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.submitter_principal_ids : can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", id))])
+    error_message = "submitter_principal_ids must be object ids (lower-case GUIDs), not names."
+  }
+}
+
+variable "waiter_principal_ids" {
+  description = "Object ids of those that wait for builds and look at their events: Receiver on the subscription history."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.waiter_principal_ids : can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", id))])
+    error_message = "waiter_principal_ids must be object ids (lower-case GUIDs), not names."
+  }
+}
+
+variable "history_ttl" {
+  description = "How long the subscription history keeps published events, P1D to P7D. A waiter sees nothing older."
+  type        = string
+  default     = "P3D"
+
+  validation {
+    condition     = can(regex("^P[1-7]D$", var.history_ttl))
+    error_message = "history_ttl must be P1D, P2D, … P7D."
+  }
+}
+
+variable "log_level" {
+  description = "The handler's log level: debug, info, warn or error. The alerts need info."
+  type        = string
+  default     = "info"
+
+  validation {
+    condition     = contains(["debug", "info", "warn", "error"], var.log_level)
+    error_message = "log_level must be debug, info, warn or error."
+  }
+}
+
+variable "alert_emails" {
+  description = "Where alerts go. With none the alerts still fire and show in the portal."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for address in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+$", address))])
+    error_message = "alert_emails must be e-mail addresses."
+  }
+}
+
+variable "private_network" {
+  description = "Set ({} will do) to take Service Bus and storage off the internet: a VNet with private endpoints. Makes the namespace Premium. Cannot be changed in place."
+  type = object({
+    address_space = optional(string, "10.42.0.0/24")
+  })
+  default = null
+
+  validation {
+    condition     = var.private_network == null || (can(cidrsubnet(var.private_network.address_space, 2, 3)) && can(regex("/(1[6-9]|2[0-4])$", var.private_network.address_space)))
+    error_message = "private_network.address_space must be an IPv4 range from /16 to /24."
+  }
+}
+
+variable "tags" {
+  description = "Tags for every resource."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
