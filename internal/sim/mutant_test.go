@@ -38,7 +38,7 @@ var mutants = []struct {
 		o.mutate = func(_ *invocation, _ *worker.Worker, m *worker.Message) { m.DeliveryCount = 1 }
 	}},
 	{"does not wait for an earlier delivery", "PUT", func(o *Options) {
-		o.Policy.HandOver, o.Faults.Timeout, o.Faults.Killed = 0, 0.15, 0.02
+		o.Policy.HandOver, o.Faults.Timeout, o.Faults.LockLost = 0, 0.2, 0.3
 	}},
 	{"gives each continuation a random MessageId", "PUT", func(o *Options) {
 		o.Faults.NoComplete = 0.5
@@ -54,7 +54,7 @@ var mutants = []struct {
 		w.ARM = ageingARM{w.ARM}
 	})},
 	{"retries for ever", "longer than", func(o *Options) {
-		o.Faults.Outages = []Outage{{After: 55 * time.Second, For: 6 * time.Hour}}
+		o.Faults.Outages = []Outage{{After: 58 * time.Second, For: 6 * time.Hour}}
 		ports(func(_ *invocation, w *worker.Worker) { w.Policy.MaxWait = 1000 * time.Hour })(o)
 	}},
 	{"never takes a message for poison", "by its delivery count", func(o *Options) { o.Rules.PoisonDelivery = 99 }},

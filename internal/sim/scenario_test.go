@@ -156,7 +156,7 @@ func (w *World) loadPlain(n int, over time.Duration) (keys []string) {
 // TestBadAmongGood sends ten thousand messages with a hundred bad ones among them: those end in the dead-letter queue,
 // each with a reason, and the good ones take no longer.
 func TestBadAmongGood(t *testing.T) {
-	n, bad := 495, 5
+	n, bad := 195, 5
 	if *full {
 		n, bad = 9_900, 100
 	}
