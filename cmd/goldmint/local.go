@@ -102,6 +102,9 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	}
 	for _, vm := range vms {
 		azure.ARM.PutVM(vm)
+		if o.output == "text" {
+			fmt.Fprintf(c.OutOrStdout(), "Made a running VM: %s\n", vm.ID)
+		}
 	}
 	show.ready(azure)
 	return play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
