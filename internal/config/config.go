@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,13 @@ import (
 	"goldmint/internal/build"
 	"goldmint/internal/iso8601"
 	"goldmint/internal/vmevent"
+)
+
+// The most that MAX_WAIT and INVOCATION_TIMEOUT may be: messages, their duplicates' windows and the host's functionTimeout
+// are made for these.
+const (
+	LongestWait       = 6 * 24 * time.Hour
+	LongestInvocation = 4 * time.Minute
 )
 
 // Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
@@ -68,8 +76,14 @@ func Load(environ []string) (Config, error) {
 		Environment: env.ToMap(environ),
 		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
 	})
-	problems := spell(err)
-	problems = append(problems, c.check()...)
+	unread := spell(err)
+	problems := slices.Clone(unread)
+	for _, p := range c.check() {
+		name, _, _ := strings.Cut(p, " ")
+		if !slices.ContainsFunc(unread, func(q string) bool { return strings.HasPrefix(q, name+" ") }) {
+			problems = append(problems, p)
+		}
+	}
 	if len(problems) == 0 {
 		return c, nil
 	}
@@ -108,6 +122,12 @@ func spell(err error) []string {
 		var missing env.VarIsNotSetError
 		if errors.As(e, &missing) {
 			problems = append(problems, missing.Key+" is missing")
+			continue
+		}
+		var unreadable env.ParseError
+		if errors.As(e, &unreadable) {
+			field, _ := reflect.TypeFor[Config]().FieldByName(unreadable.Name)
+			problems = append(problems, fmt.Sprintf("%s cannot be read: %v", field.Tag.Get("env"), unreadable.Err))
 			continue
 		}
 		problems = append(problems, e.Error())
@@ -152,8 +172,8 @@ func (c Config) check() []string {
 	within := func(name string, d, low, high time.Duration) {
 		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 	}
-	within("MAX_WAIT", c.MaxWait, time.Minute, 6*24*time.Hour)
-	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, 4*time.Minute)
+	within("MAX_WAIT", c.MaxWait, time.Minute, LongestWait)
+	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, LongestInvocation)
 	within("FIRST_LOOK", c.FirstLook, 0, time.Minute)
 	within("LOOK_TICK", c.LookTick, 10*time.Millisecond, time.Minute)
 	within("LOOK_MIN", c.LookMin, 0, c.LookMax)

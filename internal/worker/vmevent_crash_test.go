@@ -78,7 +78,7 @@ func TestVMEventOutlivesTheTopic(t *testing.T) {
 		s(r)
 	}
 	compare(t, "events", []string{"failed OperationNotAllowed"}, r.events)
-	if n := r.logs.FilterMessage("continued").Len(); n != 7 {
+	if n := r.logs.FilterMessage("vm_event_continued").Len(); n != 7 {
 		t.Errorf("%d continuations, want 7", n)
 	}
 }
