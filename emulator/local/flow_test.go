@@ -29,7 +29,9 @@ var handlerBinary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "handler")
-	out, err := exec.Command("go", "build", "-o", path, "goldmint/handler").CombinedOutput()
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "goldmint/handler")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
@@ -241,7 +243,7 @@ func TestBadInput(t *testing.T) {
 		want string // of reason or description
 	}{
 		"not-json":      {[]byte("please build web"), "JSON"},
-		"unknown-field": {with(`"name"`, `"nmae":"x","name"`), "nmae"},
+		"unknown-field": {with(`"name"`, `"colour":"x","name"`), "colour"},
 		"two-sources":   {with(`"sourceVirtualMachine"`, `"storageProfile":{"osDisk":{"osType":"Linux","osState":"Generalized","blobUri":"https://a.blob.core.windows.net/c/b.vhd"}},"sourceVirtualMachine"`), "sourceVirtualMachine"},
 		"path-in-name":  {with(`"name":"image-from-vm"`, `"name":"../../x"`), "name"},
 		"200-kb":        {with(`"name"`, `"metadata":{"x":"`+strings.Repeat("y", 200_000)+`"},"name"`), "65536"},

@@ -30,10 +30,13 @@ type Build struct {
 	Trouble     int       `json:"trouble,omitempty"`    // temporary failures of ARM or the bus in a row
 	Doubts      int       `json:"doubts,omitempty"`     // refusals that may heal (role assignment, replication) in a row
 	Failure     *Failure  `json:"failure,omitempty"`    // why the last attempt failed
+	Found       bool      `json:"found,omitempty"`      // the image was there: that is to be told, and nothing made any more
+	Spared      bool      `json:"spared,omitempty"`     // a message of it was poison once
 	Step        Verb      `json:"step,omitempty"`       // the last thing done: told when the build ends as poison
 
 	// Of this message alone, not carried on.
 	redelivered bool          // see Woken
+	decided     bool          // the message brought the verdict: it is only to be told
 	succeeded   bool          // the operation said so
 	ended       bool          // the last command publishes the end
 	date        time.Time     // ARM's clock at the last look at the operation

@@ -12,11 +12,11 @@ import (
 
 var enqueued = time.Date(2026, 11, 23, 9, 31, 5, 0, time.UTC)
 
-func sample(t testing.TB, name string) []byte {
-	t.Helper()
+func sample(tb testing.TB, name string) []byte {
+	tb.Helper()
 	body, err := os.ReadFile(filepath.Join("testdata", "event-grid", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return body
 }
@@ -85,8 +85,10 @@ func TestDecodeVariants(t *testing.T) {
 		{"a group of dots", "/rg/", "/../", "data.resourceUri is not the resource ID of a VM: its resource group has a name that Azure does not allow"},
 		{"a query behind the VM", "virtualMachines/vm", "virtualMachines/vm?x=1", "data.resourceUri is not the resource ID of a VM: its VM has a name that Azure does not allow"},
 		{"an escaped VM", "virtualMachines/vm", "virtualMachines/%2e%2e", "data.resourceUri is not the resource ID of a VM: its VM has a name that Azure does not allow"},
-		{"a management group", "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups", "/providers/Microsoft.Management/managementGroups",
-			"data.resourceUri is not the resource ID of a VM: it has to be /subscriptions/{guid}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}"},
+		{
+			"a management group", "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups", "/providers/Microsoft.Management/managementGroups",
+			"data.resourceUri is not the resource ID of a VM: it has to be /subscriptions/{guid}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}",
+		},
 		{"a disk", "virtualMachines/vm", "disks/vm", string(OtherResource)},
 		{"another provider", "providers/Microsoft.Compute", "providers/Microsoft.ClassicCompute", string(OtherResource)},
 		{"restart", "generalize/action", "restart/action", string(OtherOperation)},

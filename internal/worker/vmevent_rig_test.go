@@ -178,7 +178,8 @@ func (r *rig) handle(m *azservicebus.ReceivedMessage) {
 func (r *rig) invoke(ctx context.Context, m worker.Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			if p != errCrash {
+			died, ok := p.(error)
+			if !ok || !errors.Is(died, errCrash) {
 				panic(p)
 			}
 			err = errCrash

@@ -42,11 +42,18 @@ func tagged(pairs ...string) func(*arm.VM) {
 	}
 }
 
-// do acts on the VM through ARM and lets the action end.
-func do(action, name string) step {
+// begin acts on the VM through ARM; do lets the action end too.
+func begin(action, name string) step {
 	return func(r *rig) {
 		r.Helper()
 		r.call(http.MethodPost, group+"virtualMachines/"+name+"/"+action, nil)
+	}
+}
+
+func do(action, name string) step {
+	return func(r *rig) {
+		r.Helper()
+		begin(action, name)(r)
 		r.forward(time.Minute)
 	}
 }

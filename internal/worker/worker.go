@@ -79,6 +79,7 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
 		return w.discard(ctx, m, log)
 	}
+	w = w.inTime(m)
 	if kindOf(m.Body) == kindVMEvent {
 		return w.handleVMEvent(ctx, m, log)
 	}
@@ -95,6 +96,19 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 		return w.poison(ctx, m, b, log)
 	}
 	return w.run(ctx, m, b, log)
+}
+
+// inTime is w with a clock that is not behind the message: Service Bus had it before. A continuation timed by a clock that
+// is behind comes back at once, again and again.
+func (w *Worker) inTime(m Message) *Worker {
+	const believable = 10 * time.Minute
+	behind := m.EnqueuedAt.Sub(w.Now())
+	if behind <= 0 || behind > believable {
+		return w
+	}
+	ahead := *w
+	ahead.Now = func() time.Time { return w.Now().Add(behind) }
+	return &ahead
 }
 
 // run steps the build until it has nothing more to do on this message.
