@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -28,6 +29,8 @@ type localOptions struct {
 	handler   string
 	logs      string
 	limits    string
+	faults    string
+	seed      uint64
 	arm       arm.Options
 }
 
@@ -40,11 +43,18 @@ func newLocal() *cobra.Command {
 that is deployed, and prints how to connect to each. It runs until Ctrl-C, or with --until-done until what it submitted
 is done. The sources that submitted requests name (VMs, disks, snapshots, blobs) are made beforehand.
 
+With --faults this Azure misbehaves, the same way for the same --seed as far as timing allows. SPEC is NAME=VALUE, comma
+separated, where VALUE is a chance between 0 and 1 or, for kill, restart and cut, a mean time between two:
+` + faultHelp() + `
+Where faults can leave a message locked for a receiver that is gone, the queue's lock lasts 5 s instead of 5 minutes.
+
 The exit status is 0 when every submitted build succeeded, else 1.`,
 		Example: `  goldmint local
   goldmint local --submit examples/requests --until-done
   goldmint local --submit my-request.json --output json | jq .
-  goldmint local --vm web-01,goldmint=capture`,
+  goldmint local --vm web-01,goldmint=capture
+  goldmint local --submit examples/requests --until-done --faults throttle=0.05,lost-reply=0.02,kill=10s --seed 7
+  goldmint local --faults throttle=0.05,error=0.02,reset=0.02,lost-reply=0.02,fail=0.02,slow=0.05,vanish=0.02,drop=0.001,duplicate=0.01,kill=10s`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runLocal(c, o) },
 	}
@@ -56,6 +66,8 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
 	f.StringVarP(&o.output, "output", "o", "text", "text, or json: one object a line")
 	f.StringVar(&o.handler, "handler", besideMe("handler"), "the handler binary")
 	f.StringVar(&o.logs, "logs", "", "file for the handler's and the host's log lines (default: none are kept)")
+	f.StringVar(&o.faults, "faults", "", "how this Azure misbehaves, such as throttle=0.05,kill=10s (see above)")
+	f.Uint64Var(&o.seed, "seed", 1, "decides which requests and which moments the faults hit")
 	armFlags(c, &o.arm, &o.limits)
 	return c
 }
@@ -82,6 +94,10 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	if o.arm.Limits, err = parseLimits(o.limits); err != nil {
 		return err
 	}
+	faults, err := local.ParseFaults(o.faults, o.seed)
+	if err != nil {
+		return fmt.Errorf("--faults: %w", err)
+	}
 	logs, err := openLogs(o.logs)
 	if err != nil {
 		return err
@@ -89,7 +105,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	defer logs.close()
 	show := newDisplay(c.OutOrStdout(), o.output, submissions)
 	azure, err := local.Start(c.Context(), local.Options{
-		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm,
+		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm, Faults: faults,
 		Console: func(line string, _ bool) { logs.write(line); show.console(line) },
 		Log:     logs.write,
 	})
@@ -107,6 +123,15 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	return play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
 }
 
+// faultHelp lists the faults by name, one a line.
+func faultHelp() string {
+	var b strings.Builder
+	for _, f := range local.FaultNames() {
+		fmt.Fprintf(&b, "  %-11s %s\n", f[0], f[1])
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
 // play submits and shows the events until all is done, the context ends, or the host gives up.
 func play(ctx context.Context, azure *local.Azure, submissions []*submission, show display, untilDone bool) error {
 	client, err := azservicebus.NewClientFromConnectionString(azure.ServiceBus.ConnectionString(), nil)
@@ -122,12 +147,12 @@ func play(ctx context.Context, azure *local.Azure, submissions []*submission, sh
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	misbehaved := make(chan struct{})
+	defer func() { stop(nil); <-misbehaved }()
 	go func() {
-		select {
-		case <-azure.Host.Done():
-			stop(fmt.Errorf("the Functions host gave up: %w", azure.Host.Err()))
-		case <-ctx.Done():
+		defer close(misbehaved)
+		if err := azure.Misbehave(ctx); err != nil {
+			stop(err)
 		}
 	}()
 	waiting := newWaiting(submissions)

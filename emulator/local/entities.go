@@ -1,6 +1,8 @@
 package local
 
 import (
+	"time"
+
 	"goldmint"
 	"goldmint/emulator/servicebus"
 )
@@ -10,6 +12,19 @@ func Entities() servicebus.Config {
 	c, err := servicebus.ParseConfig(goldmint.ServiceBusJSON)
 	if err != nil {
 		panic(err) // a file of this repository, which the tests read
+	}
+	return c
+}
+
+// shortLock replaces the queue's lock duration where faults leave messages locked for receivers that are gone: five
+// minutes are long to wait for each.
+const shortLock = 5 * time.Second
+
+// entitiesFor are the entities for an Azure with such faults.
+func entitiesFor(f Faults) servicebus.Config {
+	c := Entities()
+	if f.losesLocks() {
+		c.UserConfig.Namespaces[0].Queues[0].Properties.LockDuration = servicebus.Duration(shortLock)
 	}
 	return c
 }

@@ -51,8 +51,9 @@ type azure struct {
 	sender  *azservicebus.Sender
 	history *history.Reader
 
-	mu   sync.Mutex
-	logs []string
+	mu      sync.Mutex
+	logs    []string // of the host and the handler
+	console []string // of the handler alone
 }
 
 func start(t *testing.T, o local.Options) *azure {
@@ -69,7 +70,12 @@ func start(t *testing.T, o local.Options) *azure {
 	if o.ARM.ImageDuration == 0 {
 		o.ARM.ImageDuration = 200 * time.Millisecond
 	}
-	o.Console = func(line string, _ bool) { a.log(line) }
+	o.Console = func(line string, _ bool) {
+		a.log(line)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.console = append(a.console, line)
+	}
 	o.Log = a.log
 	if a.Azure, err = local.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
@@ -84,7 +90,9 @@ func start(t *testing.T, o local.Options) *azure {
 			t.Log(strings.Join(a.logs, "\n"))
 		}
 	})
-	if a.client, err = azservicebus.NewClientFromConnectionString(a.ServiceBus.ConnectionString(), nil); err != nil {
+	if a.client, err = azservicebus.NewClientFromConnectionString(a.ServiceBus.ConnectionString(), &azservicebus.ClientOptions{
+		RetryOptions: azservicebus.RetryOptions{MaxRetries: 5, RetryDelay: 20 * time.Millisecond, MaxRetryDelay: 500 * time.Millisecond},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.client.Close(context.Background()) })

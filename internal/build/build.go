@@ -6,6 +6,7 @@ package build
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"goldmint/internal/event"
@@ -110,6 +111,8 @@ func (b Build) Check(p Policy, now time.Time) error {
 		return fmt.Errorf("digest is not that of the request")
 	case b.Request.SubscriptionID != "" && b.Request.SubscriptionID != b.SubscriptionID:
 		return fmt.Errorf("subscriptionId is not that of the request")
+	case !guid.MatchString(b.SubscriptionID): // it becomes part of a path
+		return fmt.Errorf("subscriptionId is not a GUID")
 	case b.Request.ID == "":
 		return fmt.Errorf("request.id is missing")
 	case b.Seq < 1 || b.Seq > maxSeq:
@@ -120,11 +123,15 @@ func (b Build) Check(p Policy, now time.Time) error {
 		return fmt.Errorf("acceptedAt is %s, not between the request and now", b.AcceptedAt.Format(time.RFC3339))
 	case b.Attempts < 0 || b.Attempts > p.Attempts || (b.Attempts == 0) != b.AcceptedAt.IsZero():
 		return fmt.Errorf("attempts is %d, which does not fit", b.Attempts)
-	case b.Looks < 0 || b.Trouble < 0 || b.Doubts < 0:
-		return fmt.Errorf("a count is below zero")
+	case min(b.Looks, b.Trouble, b.Doubts) < 0 || max(b.Looks, b.Trouble, b.Doubts) > maxSeq:
+		return fmt.Errorf("a count is not between 0 and %d", maxSeq)
+	case b.Failure != nil && b.Failure.Code == "":
+		return fmt.Errorf("failure has no code")
 	}
 	return nil
 }
+
+var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // maxSeq is far above what a build of two days can use with looks 5 s apart.
 const maxSeq = 100_000

@@ -48,7 +48,7 @@ func sinceStart(d event.Data) float64 {
 
 // logTrouble tells that a command did not go through.
 func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err error) {
-	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.Error(err))
+	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	if t.Err != nil && t.Err.Meaning() == build.Throttled {
 		location := ""
 		if b.Request.Image.Location != nil {

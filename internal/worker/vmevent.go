@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"goldmint/internal/build"
+	"goldmint/internal/event"
 	"goldmint/internal/request"
 	"goldmint/internal/vmevent"
 )
@@ -99,7 +100,10 @@ func buildRequest(r request.Request) Outgoing {
 func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Command, log *zap.Logger) vmevent.Observation {
 	seen, err := w.performOnVM(ctx, work, do)
 	if err == nil {
-		logDoneOnVM(log, do)
+		log.Debug("step", zap.String("step", string(do.Verb)))
+		if do.Verb == vmevent.Publish {
+			logEndedUnmade(log, do.Event.Data)
+		}
 		return seen
 	}
 	var arm *build.ARMError
@@ -130,15 +134,11 @@ func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.
 	}
 }
 
-func logDoneOnVM(log *zap.Logger, do vmevent.Command) {
-	if do.Verb != vmevent.Publish {
-		log.Debug("step", zap.String("step", string(do.Verb)))
-		return
-	}
-	d := do.Event.Data
-	log.Info(logEnded, zap.String("step", string(do.Verb)), zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12]),
-		zap.String("imageId", d.ImageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID), zap.Int("attempts", 0),
-		zap.String("outcome", "failed"), zap.String("code", d.Error.Code), zap.Float64("durationSeconds", 0))
+// logEndedUnmade tells of a build that failed before its request was sent.
+func logEndedUnmade(log *zap.Logger, d event.Data) {
+	log.Info(logEnded, zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12]), zap.String("step", string(vmevent.Publish)),
+		zap.String("imageId", d.ImageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID),
+		zap.Int("attempts", 0), zap.String("outcome", "failed"), zap.String("code", d.Error.Code), zap.Float64("durationSeconds", 0))
 }
 
 func logIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {

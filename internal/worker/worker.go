@@ -75,7 +75,7 @@ type Rules struct {
 // Handle deals with one message. Nil means that the message is dealt with and may be completed; an error that the bus is
 // in trouble, or that nobody foresaw this, and the message has to come again.
 func (w *Worker) Handle(ctx context.Context, m Message) error {
-	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", m.ID), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
+	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", event.Clean(m.ID, maxMessageID)), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
 	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
 		return w.discard(ctx, m, log)
 	}
@@ -131,6 +131,9 @@ func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Log
 	}
 	return fmt.Errorf("build %s did not settle within %d steps", b.Key(), maxSteps)
 }
+
+// maxMessageID is what Service Bus allows.
+const maxMessageID = 128
 
 // maxSteps is far above the longest way through one message: watch, look, delete, publish.
 const maxSteps = 16
