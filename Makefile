@@ -1,6 +1,6 @@
 # Every target with a ## comment is listed by `make`. CI calls nothing but targets.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fuzz package infra-test deploy destroy bench-memory vulncheck clean
+.PHONY: help build run demo-vm test lint fuzz package infra-test deploy destroy bench-memory vulncheck clean
 
 GO       ?= go
 FUZZTIME ?= 30s
@@ -17,6 +17,9 @@ build: ## build bin/handler and bin/goldmint
 
 run: build ## ten requests, ten images, ten events, on an Azure of its own
 	bin/goldmint local --submit examples/requests --until-done
+
+demo-vm: build ## a VM is deallocated and generalized with curl, an image appears
+	examples/demo-vm.sh
 
 test: ## run the tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race $(TEST)

@@ -20,7 +20,7 @@ func newEmulator() *cobra.Command {
 		Use:   "emulator",
 		Short: "Run one part of the local Azure alone, for other clients",
 	}
-	c.AddCommand(newEmulatorServiceBus(), newEmulatorARM())
+	c.AddCommand(newEmulatorServiceBus(), newEmulatorARM(), newEmulatorIdentity())
 	return c
 }
 

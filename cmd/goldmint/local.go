@@ -23,6 +23,7 @@ import (
 type localOptions struct {
 	submit    []string
 	prepare   []string
+	vms       []string
 	untilDone bool
 	output    string
 	handler   string
@@ -51,6 +52,7 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
 		Example: `  goldmint local
   goldmint local --submit examples/requests --until-done
   goldmint local --submit my-request.json --output json | jq .
+  goldmint local --vm web-01,goldmint=capture
   goldmint local --submit examples/requests --until-done --faults throttle=0.05,lost-reply=0.02,kill=10s --seed 7
   goldmint local --faults throttle=0.05,error=0.02,reset=0.02,lost-reply=0.02,fail=0.02,slow=0.05,vanish=0.02,drop=0.001,duplicate=0.01,kill=10s`,
 		Args: cobra.NoArgs,
@@ -59,7 +61,8 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
 	f := c.Flags()
 	f.StringArrayVar(&o.submit, "submit", nil, "request to submit: a file, or a folder of *.json (may be given more than once)")
 	f.StringArrayVar(&o.prepare, "prepare", nil, "make the sources of these requests without submitting them")
-	f.BoolVar(&o.untilDone, "until-done", false, "stop when all that was submitted is done")
+	f.StringArrayVar(&o.vms, "vm", nil, "make a running VM: NAME[,tag=value…] (may be given more than once)")
+	f.BoolVar(&o.untilDone, "until-done", false, "stop when all that was submitted, and the image of each --vm, is done")
 	f.StringVarP(&o.output, "output", "o", "text", "text, or json: one object a line")
 	f.StringVar(&o.handler, "handler", besideMe("handler"), "the handler binary")
 	f.StringVar(&o.logs, "logs", "", "file for the handler's and the host's log lines (default: none are kept)")
@@ -81,8 +84,12 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.untilDone && len(submissions) == 0 {
-		return errors.New("--until-done waits for what --submit names: give it at least one request")
+	vms, err := parseVMs(o.vms)
+	if err != nil {
+		return err
+	}
+	if o.untilDone && len(submissions)+len(vms) == 0 {
+		return errors.New("--until-done waits for what --submit and --vm name: give it at least one request or VM")
 	}
 	if o.arm.Limits, err = parseLimits(o.limits); err != nil {
 		return err
@@ -109,8 +116,11 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	for _, s := range append(submissions, prepared...) {
 		azure.MakeSources(s.request.Image)
 	}
+	for _, vm := range vms {
+		azure.ARM.PutVM(vm)
+	}
 	show.ready(azure)
-	return play(c.Context(), azure, submissions, show, o.untilDone)
+	return play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
 }
 
 // faultHelp lists the faults by name, one a line.

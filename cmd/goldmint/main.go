@@ -62,6 +62,6 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newLocal(), newEmulator())
+	root.AddCommand(newLocal(), newEmulator(), newDoctor())
 	return root
 }

@@ -18,7 +18,7 @@ import (
 type submission struct {
 	id        string
 	messageID string
-	body      []byte
+	body      []byte          // nil: somebody else submits it
 	request   request.Request // zero when the body is no valid request
 }
 
@@ -73,6 +73,9 @@ func sendAll(ctx context.Context, client *azservicebus.Client, submissions []*su
 		return err
 	}
 	for _, s := range submissions {
+		if s.body == nil {
+			continue
+		}
 		contentType := "application/json"
 		if err := sender.SendMessage(ctx, &azservicebus.Message{
 			Body: s.body, MessageID: &s.messageID, ContentType: &contentType, CorrelationID: &s.id,

@@ -1,5 +1,5 @@
-// Package local is a whole Azure for Goldmint on loopback: Service Bus, Resource Manager, a managed identity and the
-// Functions host, wired together around the handler binary that is deployed.
+// Package local is a whole Azure for Goldmint on loopback: Service Bus, Resource Manager, Event Grid's messages about VMs,
+// a managed identity and the Functions host, wired together around the handler binary that is deployed.
 package local
 
 import (
@@ -45,6 +45,7 @@ type Azure struct {
 	Identity   *identity.Server
 	Host       *functions.Host
 
+	events  *eventGrid
 	app     functions.Options
 	appRoot string
 	faults  Faults
@@ -71,6 +72,11 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 	if a.Identity, err = identity.Listen(identity.Options{ClientIDs: []string{ClientID}}); err != nil {
 		return fmt.Errorf("local managed identity: %w", err)
 	}
+	a.events = &eventGrid{log: o.Log}
+	if err = a.events.subscribe(a.ServiceBus.ConnectionString()); err != nil {
+		return fmt.Errorf("local Event Grid: %w", err)
+	}
+	o.ARM.OnAction = a.events.deliver
 	o.ARM.Faults = o.Faults.ARM
 	o.ARM.Authorize = func(token string) bool { return a.Identity.Valid(token, audience) }
 	if a.ARM, err = arm.Listen(o.ARM); err != nil {
@@ -126,6 +132,9 @@ func (a *Azure) Close() error {
 	}
 	if a.ARM != nil {
 		errs = append(errs, a.ARM.Close())
+	}
+	if a.events != nil {
+		errs = append(errs, a.events.close())
 	}
 	if a.Identity != nil {
 		errs = append(errs, a.Identity.Close())

@@ -37,12 +37,15 @@ func TestLoadTellsAllProblemsAtOnce(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"FUNCTIONS_CUSTOMHANDLER_PORT is missing", "both set", "not a connection string", "without sb://", "MaxWait",
+		"FUNCTIONS_CUSTOMHANDLER_PORT is missing", "both set", "not a connection string", "without sb://", `MAX_WAIT cannot be read: "24h"`,
 		"INVOCATION_TIMEOUT is PT10M", "AZURE_SUBSCRIPTION_ID", "must be https", "LOG_LEVEL", "MAX_CONCURRENT", "only managedidentity",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
 		}
+	}
+	if n := strings.Count(err.Error(), "MAX_WAIT"); n != 1 {
+		t.Errorf("the error names MAX_WAIT %d times, want once:\n%v", n, err)
 	}
 	if strings.Contains(err.Error(), "c2VjcmV0") {
 		t.Errorf("the error tells the secret:\n%v", err)

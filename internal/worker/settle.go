@@ -12,9 +12,9 @@ import (
 	"goldmint/internal/request"
 )
 
-// undecoded is how many deliveries beyond PoisonDelivery a message is still decoded: one that kills the process while it
+// Undecoded is how many deliveries beyond PoisonDelivery a message is still decoded: one that kills the process while it
 // is decoded has to end too.
-const undecoded = 3
+const Undecoded = 3
 
 // reject publishes that the message can never succeed, then dead-letters it.
 func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Logger) error {
@@ -65,6 +65,7 @@ func (w *Worker) tellEnd(ctx context.Context, b build.Build, text string, log *z
 	if err := w.Bus.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of a poison message: %w", err)
 	}
+	logPublished(log, b, e)
 	return nil
 }
 

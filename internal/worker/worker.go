@@ -11,6 +11,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/vmevent"
 )
 
 // Message is what Service Bus delivered.
@@ -52,12 +53,14 @@ type ARM interface {
 
 // Worker handles messages. It holds no state between them; all fields are set once.
 type Worker struct {
-	Bus    Bus
-	ARM    ARM
-	Policy build.Policy
-	Rules  Rules
-	Now    func() time.Time
-	Log    *zap.Logger
+	Bus      Bus
+	ARM      ARM
+	Policy   build.Policy
+	Rules    Rules
+	VMs      VMs            // for VM events
+	VMPolicy vmevent.Policy // for VM events
+	Now      func() time.Time
+	Log      *zap.Logger
 }
 
 // Rules are the handler's own, beyond the schema's.
@@ -73,10 +76,13 @@ type Rules struct {
 // in trouble, or that nobody foresaw this, and the message has to come again.
 func (w *Worker) Handle(ctx context.Context, m Message) error {
 	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", event.Clean(m.ID, maxMessageID)), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
-	if m.DeliveryCount >= w.Rules.PoisonDelivery+undecoded {
+	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
 		return w.discard(ctx, m, log)
 	}
 	w = w.inTime(m)
+	if kindOf(m.Body) == kindVMEvent {
+		return w.handleVMEvent(ctx, m, log)
+	}
 	b, err := w.decode(m)
 	var refused *refusal
 	if errors.As(err, &refused) {
