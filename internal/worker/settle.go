@@ -58,7 +58,7 @@ func (w *Worker) poison(ctx context.Context, m Message, b build.Build, log *zap.
 func (w *Worker) tellEnd(ctx context.Context, b build.Build, text string, log *zap.Logger) error {
 	image, err := w.lookForPoison(ctx, b)
 	if err != nil {
-		log.Warn("trouble", zap.String("step", string(build.Look)), zap.Error(err))
+		log.Warn("trouble", zap.String("step", string(build.Look)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	}
 	e := b.Poisoned(image, text, w.Now())
 	e.Source = w.Rules.EventSource
