@@ -9,8 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"goldmint/internal/event"
 	"time"
+
+	"goldmint/internal/event"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing"
+	"time"
+
 	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
-	"testing"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )

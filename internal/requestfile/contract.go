@@ -2,9 +2,10 @@ package requestfile
 
 import (
 	"encoding/json"
-	"goldmint/schema"
 	"strings"
 	"sync"
+
+	"goldmint/schema"
 )
 
 // contract is the part of a JSON Schema that says what kind of value stands where.

@@ -3,6 +3,7 @@ package requestfile
 import (
 	"bytes"
 	"encoding/json"
+
 	"goldmint/internal/request"
 )
 

@@ -3,8 +3,9 @@ package requestfile
 import (
 	"bytes"
 	"fmt"
-	"goldmint/internal/request"
 	"strings"
+
+	"goldmint/internal/request"
 )
 
 // source is a text that a value can come from.

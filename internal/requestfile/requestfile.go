@@ -6,9 +6,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"goldmint/internal/request"
 	"path/filepath"
 	"strings"
+
+	"goldmint/internal/request"
 )
 
 // maxBytes bounds a file: comments and indentation may make it larger than the request in it, but not by much.

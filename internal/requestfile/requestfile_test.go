@@ -2,12 +2,13 @@ package requestfile_test
 
 import (
 	"errors"
-	"goldmint/internal/request"
-	"goldmint/internal/requestfile"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"goldmint/internal/request"
+	"goldmint/internal/requestfile"
 
 	"github.com/google/go-cmp/cmp"
 )
