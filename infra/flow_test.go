@@ -61,7 +61,8 @@ func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	f.until("the throttled image", func() bool { return f.ended("first") && f.ended("throttled") })
 	f.submit("second", func(r *request.Request) { r.IfExists = request.Replace })
 
-	f.until("every log event and all six ends", func() bool { return len(f.unseen()) == 0 && len(f.outcomes()) == 6 })
+	// The poisoned one is given another try minutes later: nobody waits for that here.
+	f.until("every log event and five ends", func() bool { return len(f.unseen()) == 0 && len(f.outcomes()) == 5 })
 	for id, outcome := range f.outcomes() {
 		if outcome != "succeeded" {
 			t.Errorf("%s %s", id, outcome)
