@@ -35,13 +35,13 @@ func TestFlow(t *testing.T) {
 }
 
 // flowOfEveryEvent provokes every log event: a success, a throttled one, a replacement, a VM's image, a VM that is left
-// alone, one that is looked at again, a rejection and a poisoned message.
+// alone, one that is looked at again, a rejection and a poisoned message, whose build is tried once more.
 func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	var intercept once
 	f := startFlow(t, local.Options{
 		Handler:  handler,
-		Settings: map[string]string{"POISON_DELIVERY": "2"},
+		Settings: map[string]string{"POISON_DELIVERY": "2", "INVOCATION_TIMEOUT": "PT10S"},
 		ARM:      arm.Options{Intercept: intercept.request},
 	})
 	f.sendAbandoned("poison")

@@ -7,10 +7,10 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/term"
-
 	"goldmint/emulator/local"
 	"goldmint/internal/history"
+
+	"golang.org/x/term"
 )
 
 // display is what `goldmint local` shows: a screen, plain lines, or JSON.

@@ -8,11 +8,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"goldmint/emulator/arm"
 	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
+
+	"github.com/spf13/cobra"
 )
 
 func newEmulator() *cobra.Command {

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"goldmint/emulator/local"
 	"goldmint/internal/history"
+
+	"golang.org/x/term"
 )
 
 // screenDisplay draws the board anew several times a second, for a person at a terminal.
