@@ -78,13 +78,16 @@ func flowOfAFailedImage(t *testing.T, handler string) []arm.Call {
 	f := startFlow(t, local.Options{
 		Handler:  handler,
 		Settings: map[string]string{"BUILD_ATTEMPTS": "1"},
-		ARM:      arm.Options{Faults: arm.Faults{FailOperation: 1}},
+		Faults:   local.Faults{ARM: arm.Faults{FailOperation: 1}},
 	})
 	f.submit("failing", func(*request.Request) {})
 	f.until("the failure", func() bool { return f.ended("failing") })
+	if got := f.outcomes()["failing"]; got != "failed" {
+		t.Errorf("the build %s, want failed", got)
+	}
 	calls := f.azure.ARM.Calls()
 	if !slices.ContainsFunc(calls, func(c arm.Call) bool { return c.Method == http.MethodDelete && c.Status == http.StatusAccepted }) {
-		t.Errorf("the failed image was not deleted: %+v", calls)
+		t.Errorf("the failed image was not deleted; logged:\n%s", f.text())
 	}
 	f.checkLines()
 	return calls
