@@ -28,7 +28,7 @@ az() { # METHOD PATH [curl's own arguments]
 }
 group=/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/golden-vms/providers/Microsoft.Compute
 vm=$group/virtualMachines/web-01
-state() { query='&$expand=instanceView' az GET "$vm" | grep -oE '(PowerState|OSState)/[a-z]+' | tr '\n' ' '; }
+state() { query='&$expand=instanceView' az GET "$vm" | grep -oE '(PowerState|OSState)/[a-z]+' | paste -sd ' '; }
 echo "web-01 is $(state)"
 
 say '$ curl -X POST …/virtualMachines/web-01/deallocate'

@@ -100,10 +100,12 @@ func buildFromBlob(t *testing.T, settings map[string]string) event.Event {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var last event.Event
-	err = reader.Follow(ctx, 50*time.Millisecond, func(e history.Entry) bool {
-		last = e.Event
-		return last.Type != event.Started
-	})
+	err = reader.Follow(ctx, history.Following{Interval: 50 * time.Millisecond, Each: func(entries []history.Entry, _ bool) bool {
+		for _, e := range entries {
+			last = e.Event
+		}
+		return last.Type != "" && last.Type != event.Started
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,13 +35,13 @@ func TestFlow(t *testing.T) {
 }
 
 // flowOfEveryEvent provokes every log event: a success, a throttled one, a replacement, a VM's image, a VM that is left
-// alone, one that is looked at again, a rejection and a poisoned message.
+// alone, one that is looked at again, a rejection and a poisoned message, whose build is tried once more.
 func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	var intercept once
 	f := startFlow(t, local.Options{
 		Handler:  handler,
-		Settings: map[string]string{"POISON_DELIVERY": "2"},
+		Settings: map[string]string{"POISON_DELIVERY": "2", "INVOCATION_TIMEOUT": "PT10S"},
 		ARM:      arm.Options{Intercept: intercept.request},
 	})
 	f.sendAbandoned("poison")
@@ -61,10 +61,11 @@ func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	f.until("the throttled image", func() bool { return f.ended("first") && f.ended("throttled") })
 	f.submit("second", func(r *request.Request) { r.IfExists = request.Replace })
 
-	f.until("every log event and all six ends", func() bool { return len(f.unseen()) == 0 && len(f.outcomes()) == 6 })
+	// The poisoned one is given another try minutes later: nobody waits for that here.
+	f.until("every log event and five ends", func() bool { return len(f.unseen()) == 0 && len(f.outcomes()) == 5 })
 	for id, outcome := range f.outcomes() {
-		if want := map[bool]string{true: "failed", false: "succeeded"}[id == "poison"]; outcome != want {
-			t.Errorf("%s %s, want %s", id, outcome, want)
+		if outcome != "succeeded" {
+			t.Errorf("%s %s", id, outcome)
 		}
 	}
 	f.checkLines()
@@ -77,13 +78,16 @@ func flowOfAFailedImage(t *testing.T, handler string) []arm.Call {
 	f := startFlow(t, local.Options{
 		Handler:  handler,
 		Settings: map[string]string{"BUILD_ATTEMPTS": "1"},
-		ARM:      arm.Options{Faults: arm.Faults{FailOperation: 1}},
+		Faults:   local.Faults{ARM: arm.Faults{FailOperation: 1}},
 	})
 	f.submit("failing", func(*request.Request) {})
 	f.until("the failure", func() bool { return f.ended("failing") })
+	if got := f.outcomes()["failing"]; got != "failed" {
+		t.Errorf("the build %s, want failed", got)
+	}
 	calls := f.azure.ARM.Calls()
 	if !slices.ContainsFunc(calls, func(c arm.Call) bool { return c.Method == http.MethodDelete && c.Status == http.StatusAccepted }) {
-		t.Errorf("the failed image was not deleted: %+v", calls)
+		t.Errorf("the failed image was not deleted; logged:\n%s", f.text())
 	}
 	f.checkLines()
 	return calls

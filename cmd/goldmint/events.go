@@ -67,7 +67,7 @@ func events(c *cobra.Command, o *eventsOptions) error {
 	}
 	printer := eventPrinter{out: c.OutOrStdout(), json: o.output == "json"}
 	reached := false
-	err = reader.Watch(c.Context(), history.Watching{
+	err = reader.Follow(c.Context(), history.Following{
 		Interval: lookEvery,
 		Each: func(entries []history.Entry, current bool) bool {
 			reached = true

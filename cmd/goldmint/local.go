@@ -118,6 +118,9 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	}
 	for _, vm := range vms {
 		azure.ARM.PutVM(vm)
+		if o.output == "text" {
+			fmt.Fprintf(c.OutOrStdout(), "Made a running VM: %s\n", vm.ID)
+		}
 	}
 	show.ready(azure)
 	return play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
@@ -156,11 +159,13 @@ func play(ctx context.Context, azure *local.Azure, submissions []*submission, sh
 		}
 	}()
 	waiting := newWaiting(submissions)
-	err = reader.Follow(ctx, 200*time.Millisecond, func(e history.Entry) bool {
-		show.event(e)
-		waiting.saw(e.Event)
+	err = reader.Follow(ctx, history.Following{Interval: 200 * time.Millisecond, Each: func(entries []history.Entry, _ bool) bool {
+		for _, e := range entries {
+			show.event(e)
+			waiting.saw(e.Event)
+		}
 		return untilDone && waiting.done()
-	})
+	}})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -135,7 +135,7 @@ func follow(ctx context.Context, b *bus, patience time.Duration, t target, p *pr
 	story := history.Story{Digest: t.digest}
 	var outcome *history.Entry
 	reached := false
-	err = reader.Watch(ctx, history.Watching{
+	err = reader.Follow(ctx, history.Following{
 		Interval: lookEvery,
 		Each: func(entries []history.Entry, current bool) bool {
 			reached = true

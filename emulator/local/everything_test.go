@@ -55,19 +55,20 @@ func TestEverythingFails(t *testing.T) {
 	settings := killable()
 	settings["BUILD_ATTEMPTS"] = "2" // so that some builds fail for good
 	a := start(t, local.Options{Faults: f, Settings: settings, ARM: arm.Options{PutLatency: 50 * time.Millisecond}})
-	a.misbehave()
+	behave := a.misbehave()
 	builds := a.submitMany(faultyBuilds)
 	history := &peeking{}
 	a.collect(history, faultyBuilds)
 	a.drained()
+	behave()
 	history.read(a)
 	check(t, a, builds, history.all)
 	t.Logf("seed %d: %d builds, %v, %d requests to Resource Manager, the handler was started %d times",
 		seed, len(builds), outcomes(history.all), len(a.ARM.Calls()), a.Starts())
 }
 
-// misbehave runs the faults of processes and connections until the test's work is done.
-func (a *azure) misbehave() {
+// misbehave runs the faults of processes and connections until the function that it returns is called, or the test ends.
+func (a *azure) misbehave() (behave func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -75,7 +76,9 @@ func (a *azure) misbehave() {
 			a.t.Error(err)
 		}
 	})
-	a.t.Cleanup(func() { stop(); running.Wait() })
+	behave = func() { stop(); running.Wait() }
+	a.t.Cleanup(behave)
+	return behave
 }
 
 // submitMany sends n builds, each of an image and a VM of its own, and gives their tags by build id.

@@ -125,9 +125,15 @@ func (a *azure) events(enough func([]event.Event) bool) []event.Event {
 	ctx, cancel := context.WithTimeout(a.t.Context(), 90*time.Second)
 	defer cancel()
 	var all []event.Event
-	err := a.history.Follow(ctx, 20*time.Millisecond, func(e history.Entry) bool {
-		all = append(all, e.Event)
-		return enough(all)
+	err := a.history.Follow(ctx, history.Following{
+		Interval: 20 * time.Millisecond,
+		Trouble:  func(error, time.Duration) error { return nil }, // until the context ends
+		Each: func(entries []history.Entry, _ bool) bool {
+			for _, e := range entries {
+				all = append(all, e.Event)
+			}
+			return len(entries) > 0 && enough(all)
+		},
 	})
 	if err != nil {
 		a.t.Fatalf("after %d events: %v", len(all), err)

@@ -168,6 +168,7 @@ func (c Config) check() []string {
 	}
 	add(!oneOf(c.LogLevel, "debug", "info", "warn", "error"), "LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
 	add(!oneOf(c.VMEvents, "tagged", "all", "off"), "VM_EVENTS is %q: use tagged, all or off", c.VMEvents)
+	add(c.VMResourceGroup != "" && !vmevent.ValidGroup(c.VMResourceGroup), "VM_RESOURCE_GROUP is %q, not the name of a resource group", c.VMResourceGroup)
 	within := func(name string, d, low, high time.Duration) {
 		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 	}

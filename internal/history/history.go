@@ -9,9 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"goldmint/internal/event"
-	"slices"
 	"time"
+
+	"goldmint/internal/event"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -108,20 +108,12 @@ func (r *Reader) ReadAll(ctx context.Context) ([]Entry, error) {
 	}
 }
 
-// Follow calls each for every event, old and new, until it says stop, the context ends or an error comes. It looks every
-// interval.
-func (r *Reader) Follow(ctx context.Context, interval time.Duration, each func(Entry) (stop bool)) error {
-	return r.Watch(ctx, Watching{Interval: interval, Each: func(entries []Entry, _ bool) bool {
-		return slices.ContainsFunc(entries, each)
-	}})
-}
-
-// Watching says how a reader watches the events.
-type Watching struct {
+// Following says how a reader follows the events.
+type Following struct {
 	Interval time.Duration // between two looks for new events
 
-	// Trouble is told of an error and for how long there has been nothing else. What it returns ends the watching; nil
-	// goes on, with a link of its own. Without it the first error ends the watching.
+	// Trouble is told of an error and for how long there has been nothing else. What it returns ends the following; nil
+	// goes on, with a link of its own. Without it the first error ends the following.
 	Trouble func(err error, since time.Duration) error
 
 	// Each is given the events, old and then new, in order; and nothing, but current, whenever there are no more for now.
@@ -132,9 +124,9 @@ type Watching struct {
 // pauses between attempts after an error: short at first, as most are a connection that was cut.
 var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 
-// Watch reads until Each says stop, Trouble gives up or the context ends, whose cause it returns. After an error it goes
+// Follow reads until Each says stop, Trouble gives up or the context ends, whose cause it returns. After an error it goes
 // on where it was: no event is lost, none comes twice.
-func (r *Reader) Watch(ctx context.Context, f Watching) error {
+func (r *Reader) Follow(ctx context.Context, f Following) error {
 	var troubled time.Time
 	for failures := 0; ; {
 		entries, err := r.Read(ctx)
@@ -169,7 +161,7 @@ func (r *Reader) Watch(ctx context.Context, f Watching) error {
 	}
 }
 
-func (f Watching) give(err error, since time.Duration) error {
+func (f Following) give(err error, since time.Duration) error {
 	if f.Trouble == nil {
 		return err
 	}

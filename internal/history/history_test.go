@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing"
+	"time"
+
 	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
-	"testing"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -131,7 +132,7 @@ func TestPassesOver(t *testing.T) {
 }
 
 // A follower whose connection is cut again and again sees every event, once and in order.
-func TestWatchSurvives(t *testing.T) {
+func TestFollowSurvives(t *testing.T) {
 	s := newStage(t, servicebus.Faults{})
 	const n = 20
 	seen := make(chan string, 10*n)
@@ -140,7 +141,7 @@ func TestWatchSurvives(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	go func() {
-		done <- reader.Watch(ctx, history.Watching{
+		done <- reader.Follow(ctx, history.Following{
 			Interval: time.Millisecond,
 			Trouble:  func(error, time.Duration) error { return nil },
 			Each: func(entries []history.Entry, _ bool) bool {
@@ -172,11 +173,11 @@ func TestWatchSurvives(t *testing.T) {
 	}
 }
 
-func TestWatchEndsWithItsContext(t *testing.T) {
+func TestFollowEndsWithItsContext(t *testing.T) {
 	s := newStage(t, servicebus.Faults{})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	over := fmt.Errorf("over")
-	err := s.open().Watch(ctx, history.Watching{Interval: time.Hour, Each: func([]history.Entry, bool) bool {
+	err := s.open().Follow(ctx, history.Following{Interval: time.Hour, Each: func([]history.Entry, bool) bool {
 		cancel(over)
 		return false
 	}})
@@ -186,18 +187,18 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 }
 
 // Without Trouble, and when Trouble says so, an error ends the following.
-func TestWatchGivesUp(t *testing.T) {
+func TestFollowGivesUp(t *testing.T) {
 	s := newStage(t, servicebus.Faults{})
 	reader, err := history.Open(s.dial(), local.Topic, "no-such-subscription")
 	if err != nil {
 		t.Fatal(err)
 	}
 	never := func([]history.Entry, bool) bool { t.Error("it read"); return true }
-	if err := reader.Watch(t.Context(), history.Watching{Interval: time.Millisecond, Each: never}); err == nil {
+	if err := reader.Follow(t.Context(), history.Following{Interval: time.Millisecond, Each: never}); err == nil {
 		t.Error("the first error is passed over")
 	}
 	tries := 0
-	err = reader.Watch(t.Context(), history.Watching{Interval: time.Millisecond, Each: never, Trouble: func(err error, _ time.Duration) error {
+	err = reader.Follow(t.Context(), history.Following{Interval: time.Millisecond, Each: never, Trouble: func(err error, _ time.Duration) error {
 		if tries++; tries == 3 {
 			return err
 		}

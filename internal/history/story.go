@@ -1,8 +1,9 @@
 package history
 
 import (
-	"goldmint/internal/event"
 	"strings"
+
+	"goldmint/internal/event"
 )
 
 // Story is what the events say of one build id, told in the order of their publication.

@@ -1,11 +1,12 @@
 package history_test
 
 import (
-	"goldmint/internal/event"
-	"goldmint/internal/history"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/history"
 )
 
 var (

@@ -3,11 +3,12 @@ package namespace_test
 import (
 	"context"
 	"errors"
-	"goldmint/emulator/servicebus"
-	"goldmint/internal/namespace"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/emulator/servicebus"
+	"goldmint/internal/namespace"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )

@@ -4,10 +4,11 @@ package pipeline
 
 import (
 	"fmt"
-	"goldmint/internal/event"
 	"io"
 	"os"
 	"strings"
+
+	"goldmint/internal/event"
 )
 
 // Reporter reports to the system that was detected; without one it does nothing.

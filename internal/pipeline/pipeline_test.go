@@ -1,12 +1,13 @@
 package pipeline_test
 
 import (
-	"goldmint/internal/event"
-	"goldmint/internal/pipeline"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"goldmint/internal/event"
+	"goldmint/internal/pipeline"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -2,11 +2,12 @@ package pipeline
 
 import (
 	"fmt"
-	"goldmint/internal/event"
 	"html"
 	"io"
 	"strings"
 	"time"
+
+	"goldmint/internal/event"
 )
 
 // data is a text as a command's value: nothing in it ends the command or starts another one.

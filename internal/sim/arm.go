@@ -150,11 +150,11 @@ func (a *arm) operation(token, imageID string) (build.Operation, *build.ARMError
 }
 
 // remove is a DELETE that has arrived. It takes a while, in which the image can be seen.
-func (a *arm) remove(inv *invocation, id string) *build.ARMError {
+func (a *arm) remove(inv *invocation, id string) {
 	i := a.images[id]
 	a.w.deleteLands(inv, i)
 	if i == nil || i.state == "Deleting" {
-		return nil
+		return
 	}
 	i.state, i.since = "Deleting", a.w.clock.now
 	takes := tick
@@ -167,7 +167,6 @@ func (a *arm) remove(inv *invocation, id string) *build.ARMError {
 			a.w.tell("arm", inv.m.key, "image is gone")
 		}
 	})
-	return nil
 }
 
 // place lets somebody else's image exist.

@@ -74,7 +74,7 @@ func (w *World) continued(key string) {
 		return
 	}
 	r.continuations++
-	if age := w.clock.now.Sub(r.requestedAt); float64(r.continuations) > 20+float64(len(r.messages))*age.Seconds() {
+	if age := w.clock.now.Sub(r.requestedAt); float64(r.continuations) > 10+float64(len(r.messages))*age.Seconds() {
 		w.violated(key, "the build spins: %d continuations in %s", r.continuations, age)
 	}
 }
@@ -141,7 +141,7 @@ func (w *World) captureEnds(key string, i *image) {
 }
 
 // publish is the topic: it drops an event whose id it has seen.
-func (w *World) publish(e event.Event, inv *invocation) {
+func (w *World) publish(e event.Event) {
 	if e.Type == event.Rejected {
 		w.stats.Rejected++
 		return
@@ -162,11 +162,11 @@ func (w *World) publish(e event.Event, inv *invocation) {
 		return
 	}
 	w.topic[e.ID] = w.clock.now
-	w.ends(r, e, inv)
+	w.ends(r, e)
 }
 
 // ends judges a terminal event.
-func (w *World) ends(r *record, e event.Event, inv *invocation) {
+func (w *World) ends(r *record, e event.Event) {
 	r.ends = append(r.ends, e)
 	r.endedAt = w.clock.now
 	i := w.arm.images[r.build.ImageID()]
@@ -191,7 +191,6 @@ func (w *World) ends(r *record, e event.Event, inv *invocation) {
 	case e.Type == event.Failed:
 		w.justify(r, code)
 	}
-	_ = inv
 }
 
 const poison = "PoisonMessage"

@@ -112,15 +112,12 @@ func (inv *invocation) worker(in *worker.Message) *worker.Worker {
 // now is the instance's clock. Decoding a continuation asks for it, which is where a message that kills its reader does.
 func (inv *invocation) now() time.Time {
 	w := inv.i.w
-	if inv.m.kills && inv.m.deliveries < w.Rules.PoisonDelivery+undecoded {
+	if inv.m.kills && inv.m.deliveries < w.Rules.PoisonDelivery+worker.Undecoded {
 		inv.crashed = true
 		inv.sleep(0)
 	}
 	return w.clock.now.Add(inv.i.skew)
 }
-
-// undecoded is how many deliveries beyond PoisonDelivery the worker still decodes a message.
-const undecoded = 3
 
 // sleep lets virtual time pass.
 func (inv *invocation) sleep(d time.Duration) {

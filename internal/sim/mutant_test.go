@@ -2,8 +2,8 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -19,63 +19,71 @@ var mutants = []struct {
 	want   string // in one of the violations
 	mutate func(*Options)
 }{
-	{"creates without looking whether the name is taken", "PUT", ports(func(inv *invocation, w *worker.Worker) {
+	{"creates without looking whether the name is taken", "PUT", ports(func(_ *invocation, w *worker.Worker) {
 		w.ARM = blindARM{w.ARM}
 	})},
 	{"completes before the continuation is sent", "never ended", ports(func(inv *invocation, w *worker.Worker) {
 		w.Bus = lateBus{w.Bus, inv}
 	})},
-	{"publishes before the image has succeeded", "succeeded without an image", ports(func(inv *invocation, w *worker.Worker) {
+	{"publishes before the image has succeeded", "succeeded without an image", ports(func(_ *invocation, w *worker.Worker) {
 		w.ARM = hopefulARM{w.ARM}
 	})},
-	{"takes any image for its own", "", ports(func(inv *invocation, w *worker.Worker) {
+	{"takes any image for its own", "succeeded without an image", ports(func(inv *invocation, w *worker.Worker) {
 		w.ARM = greedyARM{w.ARM, w, inv}
 	})},
-	{"forgets to reschedule when ARM is busy", "never ended", ports(func(inv *invocation, w *worker.Worker) {
+	{"forgets to reschedule when ARM is busy", "never ended", ports(func(_ *invocation, w *worker.Worker) {
 		w.Bus = forgetfulBus{w.Bus}
 	})},
 	{"creates from a message that was delivered before", "delivered before", func(o *Options) {
 		o.mutate = func(_ *invocation, _ *worker.Worker, m *worker.Message) { m.DeliveryCount = 1 }
 	}},
-	{"does not wait for an earlier delivery", "PUT", func(o *Options) { o.Policy.HandOver = 0 }},
-	{"gives each continuation a random MessageId", "", ports(func(inv *invocation, w *worker.Worker) {
-		w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.ID += fmt.Sprint("/", inv.i.w.rng.Uint64()) }}
-	})},
+	{"does not wait for an earlier delivery", "PUT", func(o *Options) {
+		o.Policy.HandOver, o.Faults.Timeout, o.Faults.LockLost = 0, 0.2, 0.3
+	}},
+	{"gives each continuation a random MessageId", "PUT", func(o *Options) {
+		o.Faults.NoComplete = 0.5
+		ports(func(inv *invocation, w *worker.Worker) {
+			w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.ID += fmt.Sprint("/", inv.i.w.rng.Uint64()) }}
+		})(o)
+	}},
 	{"gives all continuations of a build one MessageId", "never ended", ports(func(_ *invocation, w *worker.Worker) {
 		w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.ID = keyOf(m.ID) + "/next" }}
 	})},
-	{"has no duplicate detection", "", func(o *Options) { o.NoDuplicateDetection = true }},
-	{"deletes an image that is newer than its request", "DELETE of another's image", func(o *Options) {
-		ports(func(_ *invocation, w *worker.Worker) { w.ARM = ageingARM{w.ARM} })(o)
+	{"runs without duplicate detection", "ended twice", func(o *Options) { o.NoDuplicateDetection = true }},
+	{"deletes an image that is newer than its request", "DELETE of another's image", ports(func(_ *invocation, w *worker.Worker) {
+		w.ARM = ageingARM{w.ARM}
+	})},
+	{"retries for ever", "longer than", func(o *Options) {
+		o.Faults.Outages = []Outage{{After: 58 * time.Second, For: 6 * time.Hour}}
+		ports(func(_ *invocation, w *worker.Worker) { w.Policy.MaxWait = 1000 * time.Hour })(o)
 	}},
-	{"retries for ever", "", func(o *Options) {
-		o.Policy.MaxWait = math.MaxInt64 / 4
-		o.Faults.Outages = []Outage{{After: time.Minute, For: 100 * time.Hour}}
+	{"never takes a message for poison", "by its delivery count", func(o *Options) { o.Rules.PoisonDelivery = 99 }},
+	{"tells a failure before it is written down", "ended", func(o *Options) {
+		o.Faults.Final, o.Faults.NoComplete = 0.3, 0.5
+		ports(func(_ *invocation, w *worker.Worker) { w.Bus = hastyBus{w.Bus} })(o)
 	}},
-	{"never takes a message for poison", "by its delivery count", func(o *Options) {
-		o.Rules.PoisonDelivery = 99
-		ports(func(_ *invocation, w *worker.Worker) { w.ARM = deadlyARM{w.ARM} })(o)
-	}},
-	{"has an id of its own for each outcome", "", ports(func(_ *invocation, w *worker.Worker) {
+	{"has an id of its own for each outcome", "nobody asked for", ports(func(_ *invocation, w *worker.Worker) {
 		w.Bus = outspokenBus{w.Bus}
 	})},
-	{"looks again without pause", "spins", func(o *Options) {
-		ports(func(_ *invocation, w *worker.Worker) {
-			w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.At = time.Time{} }}
-		})(o)
-	}},
+	{"looks again without pause", "spins", ports(func(_ *invocation, w *worker.Worker) {
+		w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.At = time.Time{} }}
+	})},
 }
 
 // TestMutants plays seeds until the checker bites.
 func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			const patience = 40
+			t.Parallel()
+			const patience = 60
 			for s := range uint64(patience) {
 				o := Default(s + 1)
 				o.Faults = Terrible()
 				m.mutate(&o)
-				r := play(o, 60, false)
+				w := New(o)
+				w.Load(40, time.Minute)
+				w.SubmitKiller(10 * time.Second)
+				r := w.Run()
 				for _, v := range r.Violations {
 					if strings.Contains(v.What, m.want) {
 						t.Logf("caught with seed %d: %s", s+1, v)
@@ -138,17 +146,6 @@ func (a ageingARM) Image(ctx context.Context, id string) (build.Image, error) {
 	return i, err
 }
 
-// deadlyARM kills the process that looks at one of its images.
-type deadlyARM struct{ worker.ARM }
-
-func (a deadlyARM) Image(ctx context.Context, id string) (build.Image, error) {
-	i, err := a.ARM.Image(ctx, id)
-	if strings.HasSuffix(id, "7") {
-		return i, fmt.Errorf("%w", context.DeadlineExceeded)
-	}
-	return i, err
-}
-
 // lateBus sends continuations when the message is settled, if the process still lives.
 type lateBus struct {
 	worker.Bus
@@ -185,6 +182,25 @@ type renamingBus struct {
 func (b renamingBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
 	b.change(&m)
 	return b.Bus.Enqueue(ctx, m)
+}
+
+// hastyBus publishes a failure instead of sending it through the queue.
+type hastyBus struct{ worker.Bus }
+
+func (b hastyBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
+	if d := ended(m); d.Decided() {
+		return b.Publish(ctx, d.Poisoned(build.Image{}, "", m.At))
+	}
+	return b.Bus.Enqueue(ctx, m)
+}
+
+// ended is the build in a continuation.
+func ended(m worker.Outgoing) build.Build {
+	var e struct{ Data build.Build }
+	if err := json.Unmarshal(m.Body, &e); err != nil {
+		panic(err)
+	}
+	return e.Data
 }
 
 // outspokenBus lets a build succeed and fail.

@@ -18,7 +18,7 @@ var errBus = errors.New("amqp: link detached")
 
 // Publish sends the event to the topic.
 func (p busPort) Publish(_ context.Context, e event.Event) error {
-	return p.send("publish "+e.Type, func() { p.inv.i.w.publish(e, p.inv) })
+	return p.send("publish "+e.Type, func() { p.inv.i.w.publish(e) })
 }
 
 // Enqueue sends the message to the queue.
@@ -90,7 +90,8 @@ func (p armPort) Operation(_ context.Context, b build.Build) (build.Operation, e
 // Delete deletes the image.
 func (p armPort) Delete(_ context.Context, id string) error {
 	_, err := call(p.inv, build.Delete, func() (build.Deleted, time.Duration, *build.ARMError) {
-		return build.Deleted{}, 0, p.inv.i.w.arm.remove(p.inv, id)
+		p.inv.i.w.arm.remove(p.inv, id)
+		return build.Deleted{}, 0, nil
 	})
 	return err
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -56,14 +55,14 @@ func TestTwoBuildsOneName(t *testing.T) {
 		{request.Reuse, []string{"reused"}},
 		{request.Replace, []string{"succeeded", "ReplacedByNewerBuild", "ImageNameTaken"}},
 	} {
-		for n := range 60 {
+		for n := range 24 {
 			t.Run(fmt.Sprint(c.second, n), func(t *testing.T) {
 				w := New(calm(uint64(n + 1)))
 				first, second := web("first"), web("second")
 				first.IfExists, second.IfExists = c.second, c.second
 				second.Source = []string{"vm", "another-vm"}[n%2]
 				a := w.Submit(0, first, "m-first")
-				b := w.Submit(time.Duration(n)*500*time.Millisecond, second, "m-second")
+				b := w.Submit(time.Duration(n)*time.Second, second, "m-second")
 				sure(t, w)
 				ends := []string{w.outcome(a), w.outcome(b)}
 				if ends[0] != "succeeded" {
@@ -132,10 +131,11 @@ func TestOutageOfARM(t *testing.T) {
 	o := calm(1)
 	o.Faults.Outages = []Outage{{After: time.Minute, For: time.Hour}}
 	w := New(o)
-	w.loadPlain(300, 30*time.Minute)
+	const n = 60
+	w.loadPlain(n, 30*time.Minute)
 	r := sure(t, w)
-	if r.Stats.Succeeded != 300 {
-		t.Errorf("%d of 300 builds succeeded: %+v", r.Stats.Succeeded, r.Stats)
+	if r.Stats.Succeeded != n {
+		t.Errorf("%d of %d builds succeeded: %+v", r.Stats.Succeeded, n, r.Stats)
 	}
 	for _, rec := range w.order {
 		if rec.deliveries > 1 {
@@ -156,9 +156,9 @@ func (w *World) loadPlain(n int, over time.Duration) (keys []string) {
 // TestBadAmongGood sends ten thousand messages with a hundred bad ones among them: those end in the dead-letter queue,
 // each with a reason, and the good ones take no longer.
 func TestBadAmongGood(t *testing.T) {
-	n, bad := 9_900, 100
-	if testing.Short() {
-		n, bad = 990, 10
+	n, bad := 195, 5
+	if *full {
+		n, bad = 9_900, 100
 	}
 	over := time.Duration(n) * 100 * time.Millisecond
 	alone := New(calm(1))
@@ -195,14 +195,18 @@ func (w *World) meanTime() time.Duration {
 // TestKilledAtDecode sends a message that kills the process each time it is decoded, into a busy queue. It ends in the
 // dead-letter queue, and whoever was in the process with it loses nothing.
 func TestKilledAtDecode(t *testing.T) {
-	for seed := range uint64(20) {
+	seeds, n := uint64(4), 80
+	if *full {
+		seeds, n = 20, 400
+	}
+	for seed := range seeds {
 		o := calm(seed + 1)
 		w := New(o)
-		w.loadPlain(400, 20*time.Second)
+		w.loadPlain(n, 20*time.Second)
 		w.SubmitKiller(10 * time.Second)
 		r := sure(t, w)
-		if r.Stats.Succeeded != 400 {
-			t.Errorf("seed %d: %d of 400 neighbours succeeded, the others: %v", o.Seed, r.Stats.Succeeded, maps.Collect(maps.All(r.Stats.Failed)))
+		if r.Stats.Succeeded != n {
+			t.Errorf("seed %d: %d of %d neighbours succeeded, the others: %v", o.Seed, r.Stats.Succeeded, n, r.Stats.Failed)
 		}
 		if len(r.Dead) != 1 || r.Dead[0].Reason != "PoisonMessage" || r.Dead[0].Description == "" {
 			t.Errorf("seed %d: dead letters %+v, want the one that kills, as PoisonMessage", o.Seed, r.Dead)

@@ -10,8 +10,9 @@ import (
 
 var (
 	seed   = flag.Uint64("seed", 0, "play this seed alone")
-	seeds  = flag.Int("seeds", 30, "how many seeds to play")
-	builds = flag.Int("builds", 100, "builds of a seed")
+	seeds  = flag.Int("seeds", 24, "how many seeds to play")
+	builds = flag.Int("builds", 25, "builds of a seed")
+	full   = flag.Bool("full", false, "play the scenarios at full size")
 	trace  = flag.Bool("trace", false, "print everything that happens")
 )
 
@@ -23,6 +24,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for s := first; s < first+uint64(n); s++ {
 		t.Run(fmt.Sprint("seed=", s), func(t *testing.T) {
+			t.Parallel()
 			o := Default(s)
 			if s%2 == 0 {
 				o.Faults = Terrible()

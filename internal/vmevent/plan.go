@@ -55,7 +55,7 @@ func (p Policy) plan(w Work) plan {
 		made.code, made.problem = "InvalidImageName", err.Error()
 		return made
 	}
-	if !validGroup(r.ResourceGroup) {
+	if !ValidGroup(r.ResourceGroup) {
 		r.ResourceGroup = v.ID.ResourceGroup
 		made.code, made.problem = "InvalidResourceGroup", TagGroup+" is not a name that Azure allows for a resource group"
 		return made

@@ -68,7 +68,7 @@ func ParseID(s string) (ID, error) {
 	switch {
 	case !guid.MatchString(id.SubscriptionID):
 		return ID{}, fmt.Errorf("its subscription is no GUID")
-	case !validGroup(id.ResourceGroup):
+	case !ValidGroup(id.ResourceGroup):
 		return ID{}, fmt.Errorf("its resource group has a name that Azure does not allow")
 	case !strings.EqualFold(segments[5], "Microsoft.Compute") || !strings.EqualFold(segments[6], "virtualMachines") || len(segments) > 8:
 		return ID{}, &errOtherType{"resource of another type"}
@@ -78,7 +78,9 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-func validGroup(name string) bool {
+// ValidGroup says whether Azure allows a resource group of that name. Two dots in a row are refused too: no honest name
+// needs them.
+func ValidGroup(name string) bool {
 	return groupName.MatchString(name) && !strings.Contains(name, "..")
 }
 

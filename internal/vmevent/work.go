@@ -56,6 +56,8 @@ func (w Work) Check(now time.Time) error {
 		return fmt.Errorf("seq is %d, not between 1 and %d", w.Seq, maxSeq)
 	case w.Looks < 0 || w.Doubts < 0 || w.Trouble < 0:
 		return fmt.Errorf("a count is below zero")
+	case max(w.Looks, w.Doubts, w.Trouble) > maxSeq:
+		return fmt.Errorf("a count is above %d", maxSeq)
 	case w.EnqueuedAt.IsZero() || w.EnqueuedAt.After(now.Add(skew)):
 		return fmt.Errorf("enqueuedAt is not a time before now")
 	}

@@ -260,6 +260,41 @@ func TestMessageIDGivesNoPower(t *testing.T) {
 	}
 }
 
+// TestForgedEnd shows what a sender can do who knows another's whole request, id included: a crafted continuation ends the
+// build as failed before its time. A value of chance in the request's metadata prevents it: the forger then knows neither
+// the digest nor any id of the build.
+func TestForgedEnd(t *testing.T) {
+	forge := func(body string) event.Event {
+		r, err := request.Decode([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := build.New(r, ours, noon)
+		forged.Seq, forged.Failure = 1, &build.Failure{Error: event.Error{Code: "Forged", Message: "see https://x/?sig=c2VjcmV0"}, Final: true}
+		out, err := continuation(forged, message(""), "/goldmint", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBench(Rules{})
+		b.handle(t, message(string(out.Body)))
+		if len(b.bus.events) != 1 || b.bus.events[0].Type != event.Failed || b.bus.events[0].Data.Error.Code != "Forged" {
+			t.Fatalf("events %+v: the threat model is out of date", b.bus.events)
+		}
+		return b.bus.events[0]
+	}
+	known := ask("b", "img")
+	unknown := strings.Replace(known, `{`, `{"metadata":{"nonce":"8f14e45fceea167a"},`, 1)
+	victim := newBench(Rules{})
+	victim.handle(t, message(known))
+	victim.handle(t, message(unknown))
+	if got, want := forge(known).ID, strings.Replace(victim.bus.events[0].ID, "/started", "/ended", 1); got != want {
+		t.Errorf("the forged end is %s, the victim's is %s: the threat model is out of date", got, want)
+	}
+	if got, want := forge(known).ID, strings.Replace(victim.bus.events[1].ID, "/started", "/ended", 1); got == want {
+		t.Errorf("the forged end %s is that of a build whose metadata the forger did not know", got)
+	}
+}
+
 // TestLogLinesAreWhole: a sender's text stays inside one JSON string of one line, without its secrets.
 func TestLogLinesAreWhole(t *testing.T) {
 	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -320,8 +355,7 @@ func FuzzDecode(f *testing.F) {
 		m.ID = id
 		b, err := w.decode(m)
 		if err != nil {
-			var text = err.Error()
-			if text == "" {
+			if err.Error() == "" {
 				t.Error("a refusal without a reason")
 			}
 			return

@@ -39,7 +39,7 @@ func LogEvents() []LogEvent {
 		{logThrottled, "ARM refused work for now", []string{"buildId", "digest", "retryAfterSeconds", "subscriptionId", "location"}},
 		{logRejected, "the message can never succeed; its " + event.Rejected + " event is out", []string{"buildId", "reason", "problems"}},
 		{logDeadLettered, "the message is in the dead-letter queue", []string{"reason"}},
-		{logPoison, "the message came back too often and was ended", []string{"outcome", "step"}},
+		{logPoison, "the message came back too often: its build is tried once more (spared), then ended (failed, told)", []string{"outcome", "step"}},
 		{logVMEventRequested, "a VM's build request is in the queue", []string{"vm", "operation", "buildId", "name"}},
 		{logVMEventContinued, "the VM will be looked at again", []string{"vm", "operation", "at", "reason", "seq"}},
 		{logVMEventIgnored, "the event asks for no image", []string{"reason"}},

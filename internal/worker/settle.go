@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -38,8 +37,11 @@ func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Log
 // poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever.
 func (w *Worker) poison(ctx context.Context, m Message, b build.Build, log *zap.Logger) error {
 	text := fmt.Sprintf("delivered %d times without being dealt with; last step: %s", m.DeliveryCount, stepName(b))
-	log.Error(logPoison, zap.String("step", stepName(b)), zap.Bool("spared", !b.Spared))
+	poison := func(outcome string) {
+		log.Error(logPoison, zap.String("outcome", outcome), zap.String("step", stepName(b)))
+	}
 	if b.Decided() { // telling the verdict is what fails
+		poison("told")
 		if err := w.tellEnd(ctx, b, text, log); err != nil {
 			return err
 		}
@@ -50,15 +52,17 @@ func (w *Worker) poison(ctx context.Context, m Message, b build.Build, log *zap.
 		return err
 	}
 	if !next.Decided() {
+		poison("spared")
 		return nil
 	}
+	poison("failed")
 	return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
 }
 
 func (w *Worker) tellEnd(ctx context.Context, b build.Build, text string, log *zap.Logger) error {
 	image, err := w.lookForPoison(ctx, b)
 	if err != nil {
-		log.Warn("trouble", zap.String("step", string(build.Look)), zap.Error(err))
+		log.Warn("trouble", zap.String("step", string(build.Look)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	}
 	e := b.Poisoned(image, text, w.Now())
 	e.Source = w.Rules.EventSource
@@ -77,13 +81,11 @@ func (w *Worker) lookForPoison(ctx context.Context, b build.Build) (build.Image,
 	return w.ARM.Image(ctx, b.ImageID())
 }
 
-// discard rejects a message that is not even decoded any more. Whose it was its MessageId tells: a sender's own, or a
-// continuation's, which starts with the build's id.
+// discard rejects a message that is not even decoded any more.
 func (w *Worker) discard(ctx context.Context, m Message, log *zap.Logger) error {
-	id, _, _ := strings.Cut(m.ID, "/")
 	return w.reject(ctx, m, &refusal{
 		reason: "PoisonMessage", text: fmt.Sprintf("delivered %d times, and the handler never lived to read it. %s", m.DeliveryCount, remedy),
-		buildID: request.Identity("", id, m.SequenceNumber), digest: digestOf(m.Body),
+		buildID: request.Identity("", m.ID, m.SequenceNumber), digest: digestOf(m.Body),
 	}, log)
 }
 

@@ -110,7 +110,7 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 	if do.Verb != vmevent.Publish && !errors.As(err, &arm) {
 		arm = build.Unreachable(err)
 	}
-	log.Warn("trouble", zap.String("step", string(do.Verb)), zap.Error(err))
+	log.Warn("trouble", zap.String("step", string(do.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	return vmevent.Trouble{Verb: do.Verb, Err: arm}
 }
 

@@ -92,6 +92,9 @@ func TestPoisonousVMEvent(t *testing.T) {
 	}
 	compare(t, "dead letters", []string{"PoisonMessage"}, r.deadLetters())
 	compare(t, "events", nil, r.events)
+	if poison := r.logs.FilterMessage("poison").All(); len(poison) != 1 || poison[0].ContextMap()["vm"] != vmID {
+		t.Errorf("the log tells of %v", poison)
+	}
 }
 
 type dyingVMs struct{ worker.VMs }

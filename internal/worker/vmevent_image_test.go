@@ -123,7 +123,7 @@ func TestVMFailureIsTold(t *testing.T) {
 		s(r)
 	}
 	handleOne(r)
-	entries, err := r.history.Read(t.Context())
+	entries, err := r.history.ReadAll(t.Context())
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%d events, %v", len(entries), err)
 	}

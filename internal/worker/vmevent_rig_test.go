@@ -191,17 +191,12 @@ func (r *rig) invoke(ctx context.Context, m worker.Message) (err error) {
 // collect reads the events that were published since, in short.
 func (r *rig) collect() {
 	r.Helper()
-	for {
-		entries, err := r.history.Read(r.Context())
-		if err != nil {
-			r.Fatal(err)
-		}
-		if len(entries) == 0 {
-			return
-		}
-		for _, e := range entries {
-			r.events = append(r.events, short(e.Event))
-		}
+	entries, err := r.history.ReadAll(r.Context())
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, e := range entries {
+		r.events = append(r.events, short(e.Event))
 	}
 }
 

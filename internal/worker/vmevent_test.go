@@ -113,8 +113,11 @@ func TestVMEvents(t *testing.T) {
 		{name: "tag names have no case", steps: []step{vm("web", 1, tagged("goldmint", "", "GoldMint", "Capture")), do("deallocate", "web"), do("generalize", "web"), events, drain}, images: image, events: built},
 		{name: "VM_EVENTS=all", policy: all, steps: []step{vm("web", 1, tagged("goldmint", "")), do("deallocate", "web"), do("generalize", "web"), events, drain}, images: image, events: built},
 		{name: "VM_EVENTS=off", policy: func(p *vmevent.Policy) { p.Mode = vmevent.ModeOff }, steps: with(byHand, events, drain), ignored: []string{"VM_EVENTS is off"}},
-		{name: "a subscription that is not allowed", policy: func(p *vmevent.Policy) { p.AllowedSubscriptions = []string{"22222222-2222-4222-8222-222222222222"} },
-			steps: with(byHand, events, drain), ignored: []string{"subscription not allowed"}},
+		{
+			name:   "a subscription that is not allowed",
+			policy: func(p *vmevent.Policy) { p.AllowedSubscriptions = []string{"22222222-2222-4222-8222-222222222222"} },
+			steps:  with(byHand, events, drain), ignored: []string{"subscription not allowed"},
+		},
 
 		// Where the image goes, and how it is called.
 		{name: "goldmint-resource-group", steps: []step{
@@ -182,8 +185,11 @@ func TestVMEvents(t *testing.T) {
 		{name: "a crafted host", steps: []step{message(strings.Replace(asGeneralize, `"/subscriptions/`, `"https://evil.example/subscriptions/`, 1)), drain}, events: []string{"rejected InvalidEvent"}, dead: []string{"InvalidEvent"}},
 		{name: "two events in a message", steps: []step{message("[" + asGeneralize + "," + asGeneralize + "]"), drain}, events: []string{"rejected InvalidEvent"}, dead: []string{"InvalidEvent"}},
 		{name: "a list that is no event", steps: []step{message(`[1,2]`), drain}, events: []string{"rejected InvalidJSON"}, dead: []string{"InvalidJSON"}},
-		{name: "a crafted continuation", steps: []step{message(`{"specversion":"1.0","type":"goldmint.vm.continuation","id":"1","source":"s","data":{"event":{"id":"1","operation":"start","vm":"` + group + `virtualMachines/web"},"seq":1}}`), drain},
-			events: []string{"rejected InvalidContinuation"}, dead: []string{"InvalidContinuation"}},
+		{
+			name:   "a crafted continuation",
+			steps:  []step{message(`{"specversion":"1.0","type":"goldmint.vm.continuation","id":"1","source":"s","data":{"event":{"id":"1","operation":"start","vm":"` + group + `virtualMachines/web"},"seq":1}}`), drain},
+			events: []string{"rejected InvalidContinuation"}, dead: []string{"InvalidContinuation"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
