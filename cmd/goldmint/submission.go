@@ -10,6 +10,7 @@ import (
 
 	"goldmint/emulator/local"
 	"goldmint/internal/request"
+	"goldmint/internal/requestfile"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -53,8 +54,8 @@ func readSubmission(file string) (*submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := strings.TrimSuffix(filepath.Base(file), ".json")
-	r, err := request.Decode(body)
+	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	r, err := requestfile.Read(file, body, nil)
 	if err != nil {
 		id := request.Identity("", name, 0)
 		return &submission{id: id, messageID: id, body: body}, nil //nolint:nilerr // sent as it is: what is wrong with it is the handler's to say

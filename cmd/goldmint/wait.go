@@ -163,7 +163,7 @@ func follow(ctx context.Context, b *bus, patience time.Duration, t target, p *pr
 		return history.Entry{}, err
 	}
 	hint := "the build goes on: `goldmint wait " + t.id + "` waits for it again"
-	if story.Latest() == nil {
+	if story.Latest() == nil && t.submitted.IsZero() {
 		hint = "nothing was heard of " + t.id + ": is the id right, and does the handler run? `goldmint dead-letters list` shows what it refused"
 	}
 	return history.Entry{}, &exitError{error: err, status: exitTimeout, hint: hint}

@@ -92,7 +92,7 @@ func (e *ARMError) failure() *Failure {
 		Error: event.Error{
 			Code: code, Message: e.Message, Target: e.Target, Details: e.Details,
 			Retryable: m == Retry || m == Throttled,
-		},
+		}.Bounded(), // it travels in continuations
 		Final: m == Final,
 	}
 }

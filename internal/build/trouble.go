@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/internal/event"
 	"goldmint/internal/iso8601"
 )
 
@@ -57,7 +58,7 @@ func (e *ARMError) reason() string {
 
 func failure(code, message string, retryable bool) Failure {
 	f := Failure{Final: true}
-	f.Code, f.Message, f.Retryable = code, message, retryable
+	f.Error = event.Error{Code: code, Message: message, Retryable: retryable}.Bounded()
 	return f
 }
 

@@ -54,27 +54,40 @@ type Entry struct {
 	Body  []byte
 }
 
-// Read gives the events that came since the last call. current is true when there were no more: a batch may be without
-// events that are asked for and yet not be the last. Messages that are no events of Goldmint's are passed over.
-func (r *Reader) Read(ctx context.Context) (entries []Entry, current bool, err error) {
+// Read gives the events that came since the last call, at most a few hundred; none means that there is nothing new.
+// Messages that are no events of Goldmint's are passed over.
+func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
+	for {
+		messages, err := r.peek(ctx)
+		if err != nil || len(messages) == 0 {
+			return nil, err
+		}
+		var entries []Entry
+		for _, m := range messages {
+			if m.SequenceNumber != nil && *m.SequenceNumber >= r.next {
+				r.next = *m.SequenceNumber + 1
+			}
+			if !r.wants(m) {
+				continue
+			}
+			if e, err := event.Parse(m.Body); err == nil && (r.BuildID == "" || e.Data.BuildID == r.BuildID) {
+				entries = append(entries, Entry{Event: e, Body: m.Body})
+			}
+		}
+		if len(entries) > 0 {
+			return entries, nil
+		}
+	}
+}
+
+func (r *Reader) peek(ctx context.Context) ([]*azservicebus.ReceivedMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	messages, err := r.receiver.PeekMessages(ctx, batch, &azservicebus.PeekMessagesOptions{FromSequenceNumber: &r.next})
 	if err != nil {
-		return nil, false, fmt.Errorf("peek the events: %w", err)
+		return nil, fmt.Errorf("peek the events: %w", err)
 	}
-	for _, m := range messages {
-		if m.SequenceNumber != nil && *m.SequenceNumber >= r.next {
-			r.next = *m.SequenceNumber + 1
-		}
-		if !r.wants(m) {
-			continue
-		}
-		if e, err := event.Parse(m.Body); err == nil && (r.BuildID == "" || e.Data.BuildID == r.BuildID) {
-			entries = append(entries, Entry{Event: e, Body: m.Body})
-		}
-	}
-	return entries, len(messages) == 0, nil
+	return messages, nil
 }
 
 // wants goes by the message's property, where it has one.
@@ -87,8 +100,8 @@ func (r *Reader) wants(m *azservicebus.ReceivedMessage) bool {
 func (r *Reader) ReadAll(ctx context.Context) ([]Entry, error) {
 	var all []Entry
 	for {
-		entries, current, err := r.Read(ctx)
-		if err != nil || current {
+		entries, err := r.Read(ctx)
+		if err != nil || len(entries) == 0 {
 			return all, err
 		}
 		all = append(all, entries...)
@@ -103,8 +116,8 @@ type Following struct {
 	// goes on, with a link of its own. Without it the first error ends the following.
 	Trouble func(err error, since time.Duration) error
 
-	// Each is given the events, old and then new, in order. It is called without events too, when there are no more for
-	// now (current). It says when to stop.
+	// Each is given the events, old and then new, in order; and nothing, but current, whenever there are no more for now.
+	// It says when to stop.
 	Each func(entries []Entry, current bool) (stop bool)
 }
 
@@ -116,7 +129,8 @@ var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time
 func (r *Reader) Follow(ctx context.Context, f Following) error {
 	var troubled time.Time
 	for failures := 0; ; {
-		entries, current, err := r.Read(ctx)
+		entries, err := r.Read(ctx)
+		current := len(entries) == 0
 		pause := f.Interval
 		switch {
 		case ctx.Err() != nil:

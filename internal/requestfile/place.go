@@ -3,7 +3,9 @@ package requestfile
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"goldmint/internal/request"
 )
@@ -46,6 +48,16 @@ func (p place) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.source.name, p.line, p.column)
 }
 
+var query = regexp.MustCompile(`(://[^\s"'?]*\?)([^\s"']+)`)
+
+// hide puts stars in place of a URL's query, as many as it has characters: it may be a SAS token, and this goes to logs.
+func hide(line string) string {
+	return query.ReplaceAllStringFunc(line, func(url string) string {
+		at := strings.IndexByte(url, '?') + 1
+		return url[:at] + strings.Repeat("*", utf8.RuneCountInString(url[at:]))
+	})
+}
+
 // widest is how much of a line is shown around a place.
 const widest = 110
 
@@ -55,7 +67,7 @@ func (p place) excerpt() string {
 	if p.line > len(lines) {
 		return ""
 	}
-	line := []rune(strings.TrimRight(lines[p.line-1], "\r"))
+	line := []rune(hide(strings.TrimRight(lines[p.line-1], "\r")))
 	column := min(max(p.column-1, 0), len(line))
 	number := fmt.Sprintf("%5d", p.line)
 	if p.source.setting {

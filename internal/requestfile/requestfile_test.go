@@ -221,6 +221,24 @@ func TestShowLongLine(t *testing.T) {
 	}
 }
 
+// What is shown goes to logs: a SAS token in it must not.
+func TestShowHidesTokens(t *testing.T) {
+	text := strings.Replace(good, "sourceVirtualMachine:", "storageProfile: {osDisk: {blobUri: \"https://acct.blob.core.windows.net/c/b.vhd?sig=s3cret\"}}", 1)
+	setting := "image.properties.storageProfile.osDisk.blobUri=https://acct.blob.core.windows.net/c/b.vhd?sig=s3cret"
+	for _, settings := range [][]string{nil, {setting}} {
+		_, err := requestfile.Read("web.yaml", []byte(text), parse(t, settings))
+		var invalid *requestfile.Invalid
+		if !errors.As(err, &invalid) {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		invalid.Show(&got)
+		if strings.Contains(got.String(), "s3cret") {
+			t.Errorf("the token is shown:\n%s", got.String())
+		}
+	}
+}
+
 func TestParseSettingRefuses(t *testing.T) {
 	for _, text := range []string{"", "name", "=x", ".name=x", "name.=x", "a..b=x", "[0]=x", "a[x]=x", "a[-1]=x", `a["b]=x`, `a["b"=x`, "a[0]b=x"} {
 		if _, err := requestfile.ParseSetting(text); err == nil || !strings.Contains(err.Error(), "--set "+text) {

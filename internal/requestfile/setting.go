@@ -10,7 +10,7 @@ import (
 
 // Setting sets one value of a request: what --set takes.
 type Setting struct {
-	text  string // as it was given
+	text  string // as it was given, but for what is hidden
 	steps []step
 	value string
 	from  *source
@@ -32,10 +32,10 @@ func ParseSetting(text string) (Setting, error) {
 	}
 	steps, err := parsePath(text[:end])
 	if err != nil {
-		return Setting{}, fmt.Errorf("--set %s: %w", text, err)
+		return Setting{}, fmt.Errorf("--set %s: %w", hide(text), err)
 	}
-	from := &source{name: "--set " + text, text: []byte(text), setting: true}
-	return Setting{text: text, steps: steps, value: text[end+1:], from: from, start: len([]rune(text[:end+1])) + 1}, nil
+	from := &source{name: "--set " + hide(text), text: []byte(text), setting: true}
+	return Setting{text: hide(text), steps: steps, value: text[end+1:], from: from, start: len([]rune(text[:end+1])) + 1}, nil
 }
 
 // endOfPath is the offset of the equals sign, not counting those in quotes; -1 where there is none.

@@ -129,11 +129,13 @@ func (e envelope[T]) outgoing(key string, seq int, handled Message) (Outgoing, e
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", handled.SequenceNumber, handled.EnqueuedAt.UnixNano()))
 	e.SpecVersion, e.DataContentType = "1.0", "application/json"
 	e.ID = fmt.Sprintf("%s/%d/%s", key, seq, hex.EncodeToString(sum[:8]))
-	body, err := json.Marshal(e)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a request full of < and & would become three times as large, and too large
+	if err := encoder.Encode(e); err != nil {
 		return Outgoing{}, fmt.Errorf("encode the continuation of %s: %w", key, err)
 	}
-	return Outgoing{ID: e.ID, ContentType: event.ContentType, Body: body, Subject: e.Type, CorrelationID: key}, nil
+	return Outgoing{ID: e.ID, ContentType: event.ContentType, Body: body.Bytes(), Subject: e.Type, CorrelationID: key}, nil
 }
 
 // unwrap reads a continuation strictly.
