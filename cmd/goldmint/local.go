@@ -206,7 +206,7 @@ func (w *waiting) verdict() error {
 	if w.failed == 0 && w.done() {
 		return nil
 	}
-	text := fmt.Sprintf("%d of %d builds did not give an image", w.failed, w.failed+w.succeeded+len(w.open))
+	text := fmt.Sprintf("%d of %s gave no image", w.failed, counted(w.failed+w.succeeded+len(w.open), "build"))
 	if n := len(w.open); n > 0 {
 		text += fmt.Sprintf(", %d had not ended", n)
 	}
