@@ -117,7 +117,7 @@ func law(all []level, others float64, now time.Time) float64 {
 func (l level) rate(others float64, now time.Time) float64 {
 	over := (quick + time.Duration(others*float64(settle-quick))).Seconds()
 	back := l.returns(now, now.Add(soon)) / soon.Seconds()
-	rate := max(0, (l.left-reserve*others)/over+feed*back)
+	rate := max(0, (l.left-reserve*max(0.25, others))/over+feed*back)
 	if l.left >= enough {
 		rate = max(rate, 1/over)
 	}
@@ -132,7 +132,7 @@ func (o outlook) wait(key string, n Note, before float64, now time.Time) time.Du
 
 // forecast is when the law will have given so many creations.
 func (o outlook) forecast(want float64, now time.Time) time.Duration {
-	const step = 5 * time.Second
+	const step = 10 * time.Second
 	all := append([]level(nil), o.levels...)
 	for t := time.Duration(0); t < longest; t += step {
 		used := law(all, o.others, now.Add(t)) * step.Seconds()

@@ -85,8 +85,11 @@ func (r *region) start(now time.Time) {
 // own is how many creations this instance itself has let start between the two times.
 func (r *region) own(from, to time.Time) float64 {
 	n := 0.0
-	for _, t := range r.starts {
-		if t.After(from) && !t.After(to) {
+	for _, t := range slices.Backward(r.starts) {
+		if !t.After(from) {
+			break
+		}
+		if !t.After(to) {
 			n++
 		}
 	}

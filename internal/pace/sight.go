@@ -2,6 +2,7 @@ package pace
 
 import (
 	"math"
+	"sort"
 	"time"
 )
 
@@ -92,20 +93,15 @@ func bend(past []Use, i int) float64 {
 // total is the curve at t, straight between its points.
 func (s Sight) total(t time.Time) float64 {
 	at := t.UnixMilli()
-	for i, p := range s.Past {
-		if p.At < at {
-			continue
-		}
-		if i == 0 {
-			return 0
-		}
-		q := s.Past[i-1]
-		return q.Total + (p.Total-q.Total)*float64(at-q.At)/float64(max(1, p.At-q.At))
+	i := sort.Search(len(s.Past), func(i int) bool { return s.Past[i].At >= at })
+	switch {
+	case i == 0:
+		return 0
+	case i == len(s.Past):
+		return s.Past[i-1].Total
 	}
-	if n := len(s.Past); n > 0 {
-		return s.Past[n-1].Total
-	}
-	return 0
+	p, q := s.Past[i-1], s.Past[i]
+	return p.Total + (q.Total-p.Total)*float64(at-p.At)/float64(max(1, q.At-p.At))
 }
 
 // returns is how much of a window's allowance comes back between the two times.
