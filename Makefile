@@ -1,10 +1,11 @@
 # Every target with a ## comment is listed by `make`. CI calls nothing but targets.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fuzz package infra-test deploy destroy vulncheck clean
+.PHONY: help build run demo-vm test lint fuzz package infra-test deploy destroy bench-memory vulncheck clean
 
 GO       ?= go
 FUZZTIME ?= 30s
 TEST     ?= ./...
+MESSAGES ?= 10000
 export CGO_ENABLED := 0
 
 help: ## list the targets
@@ -16,6 +17,9 @@ build: ## build bin/handler and bin/goldmint
 
 run: build ## ten requests, ten images, ten events, on an Azure of its own
 	bin/goldmint local --submit examples/requests --until-done
+
+demo-vm: build ## a VM is deallocated and generalized with curl, an image appears
+	examples/demo-vm.sh
 
 test: ## run the tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race $(TEST)
@@ -41,6 +45,9 @@ deploy: package ## create or update ENV in Azure and deploy dist.zip
 
 destroy: ## remove ENV from Azure
 	infra/deploy.sh destroy $(ENV)
+
+bench-memory: ## the handler's memory over MESSAGES (10000) messages: prints the curve, fails when it grows without bound
+	$(GO) test ./emulator/local -run '^TestMemory$$' -messages $(MESSAGES) -v -timeout 30m
 
 vulncheck: ## look for known vulnerabilities in what is used
 	$(GO) tool -modfile=tools.mod govulncheck ./...

@@ -106,7 +106,7 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, *azure.Bus, er
 		return nil, nil, err
 	}
 	return &worker.Worker{
-		Bus: bus, ARM: arm, Policy: c.Policy(), Now: time.Now, Log: log,
+		Bus: bus, ARM: arm, Policy: c.Policy(), VMs: arm, VMPolicy: c.VMPolicy(), Now: time.Now, Log: log,
 		Rules: worker.Rules{
 			DefaultSubscription: c.SubscriptionID, AllowedSubscriptions: c.AllowedSubscriptions,
 			AllowedResourceGroups: c.AllowedResourceGroups, EventSource: c.EventSource, PoisonDelivery: c.PoisonDelivery,

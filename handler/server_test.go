@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,12 +72,18 @@ func TestAnswers(t *testing.T) {
 // TestBoundsInvocations: an invocation ends at its timeout, and no more than the given number work at once.
 func TestBoundsInvocations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		working, most := 0, 0
-		s := newServer(func(ctx context.Context, _ worker.Message) error {
-			working++
+		count := func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			working += n
 			most = max(most, working)
+		}
+		s := newServer(func(ctx context.Context, _ worker.Message) error {
+			count(1)
 			<-ctx.Done()
-			working--
+			count(-1)
 			return ctx.Err()
 		}, time.Minute, 2, zap.NewNop())
 		begun := time.Now()

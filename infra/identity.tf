@@ -33,7 +33,7 @@ locals {
     "Microsoft.Compute/images/write"                      = "create the image"
     "Microsoft.Compute/images/delete"                     = "clear a failed image of its own; ifExists = replace"
     "Microsoft.Compute/virtualMachines/read"              = "a VM's tags, region, disks and vmId; the source of an image"
-    "Microsoft.Compute/virtualMachines/instanceView/read" = "is the VM deallocated and generalized"
+    "Microsoft.Compute/virtualMachines/instanceView/read" = "a VM is read with its instance view: is it deallocated and generalized"
     "Microsoft.Compute/virtualMachines/generalize/action" = "VMs tagged goldmint-generalize"
     "Microsoft.Compute/disks/read"                        = "ARM asks for it where an image is made from a disk"
     "Microsoft.Compute/snapshots/read"                    = "ARM asks for it where an image is made from a snapshot"

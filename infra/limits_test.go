@@ -8,22 +8,23 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"goldmint/internal/config"
+	"goldmint/internal/request"
+	"goldmint/internal/worker"
 )
 
+// Limits of Service Bus; the handler's own are read from its code.
 const (
-	longestTimeout    = 24 * time.Hour     // a request's `timeout` is PT24H at most
-	longestWindow     = 7 * 24 * time.Hour // Service Bus detects duplicates for P7D at most
-	longestLock       = 5 * time.Minute    // Service Bus locks a message for PT5M at most
-	longestHistory    = 7 * 24 * time.Hour // history_ttl is P7D at most
-	deliveryCount     = "10"
-	poisonDelivery    = 5               // the delivery from which the handler ends a build itself
-	longestInvocation = 4 * time.Minute // INVOCATION_TIMEOUT's upper bound
+	longestWindow  = 7 * 24 * time.Hour // it detects duplicates for P7D at most
+	longestLock    = 5 * time.Minute    // it locks a message for PT5M at most
+	longestHistory = 7 * 24 * time.Hour // history_ttl is P7D at most
 )
 
 // A build's messages, waiting and working together, must live and be told apart for longer than the build.
 func TestMessagesOutliveTheLongestBuild(t *testing.T) {
 	m := readModule(t)
-	longestBuild := duration(t, azureSettings(t)["MAX_WAIT"]) + longestTimeout
+	longestBuild := duration(t, azureSettings(t)["MAX_WAIT"]) + request.MaxTimeout
 	for _, limit := range []struct{ address, attribute string }{
 		{"azurerm_servicebus_queue.builds", "default_message_ttl"},
 		{"azurerm_servicebus_queue.builds", "duplicate_detection_history_time_window"},
@@ -53,11 +54,12 @@ func TestServiceBusLimits(t *testing.T) {
 	if got := duration(t, m.text(t, "azurerm_servicebus_topic.events", "default_message_ttl")); got < longestHistory {
 		t.Errorf("the topic drops events after %s, history may keep them for %s", got, longestHistory)
 	}
-	if got := m.text(t, "azurerm_servicebus_queue.builds", "max_delivery_count"); got != deliveryCount {
-		t.Errorf("the queue gives up after %s deliveries, the handler counts on %s", got, deliveryCount)
+	most, err := strconv.Atoi(m.text(t, "azurerm_servicebus_queue.builds", "max_delivery_count"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if most, _ := strconv.Atoi(deliveryCount); most <= poisonDelivery {
-		t.Errorf("the handler steps in at delivery %d, but the queue gives up at %d", poisonDelivery, most)
+	if poison := defaults(t).PoisonDelivery; most <= poison+worker.Undecoded {
+		t.Errorf("the handler steps in at delivery %d, with its last resort at %d, but the queue gives up at %d", poison, poison+worker.Undecoded, most)
 	}
 }
 
@@ -91,8 +93,8 @@ func TestHostLimits(t *testing.T) {
 	readJSON(t, "../host.json", &host)
 	timeout, renewal := clock(t, host.FunctionTimeout), clock(t, host.Extensions.ServiceBus.MaxAutoLockRenewalDuration)
 	lock := duration(t, readModule(t).text(t, "azurerm_servicebus_queue.builds", "lock_duration"))
-	if timeout <= longestInvocation {
-		t.Errorf("functionTimeout is %s: the host would kill the handler before an invocation of %s ends", timeout, longestInvocation)
+	if timeout <= config.LongestInvocation {
+		t.Errorf("functionTimeout is %s: the host would kill the handler before an invocation of %s ends", timeout, config.LongestInvocation)
 	}
 	if timeout > lock && timeout > renewal {
 		t.Errorf("functionTimeout is %s, but a message stays locked for %s, renewed for %s", timeout, lock, renewal)

@@ -87,7 +87,7 @@ func (m *module) readFile(t *testing.T, name string) {
 func (m *module) evaluate(t *testing.T) {
 	t.Helper()
 	m.scope = &hcl.EvalContext{
-		Functions: functions(),
+		Functions: terraformFunctions(),
 		Variables: map[string]cty.Value{
 			"var":  m.variableValues(t),
 			"data": object("azurerm_client_config", object("current", object("subscription_id", cty.StringVal(thisSubscription)))),
@@ -232,8 +232,8 @@ func object(name string, value cty.Value) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{name: value})
 }
 
-// functions are those of Terraform's that infra/ uses and that need no file or secret.
-func functions() map[string]function.Function {
+// terraformFunctions are those of Terraform's that infra/ uses and that need no file or secret.
+func terraformFunctions() map[string]function.Function {
 	return map[string]function.Function{
 		"concat":   stdlib.ConcatFunc,
 		"contains": stdlib.ContainsFunc,

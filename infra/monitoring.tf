@@ -185,6 +185,7 @@ locals {
     { title = "Open builds", query = "open-builds", chart = "table" },
     { title = "Failed builds", query = "failed-builds", chart = "table" },
     { title = "Refused and ignored messages", query = "refused-messages", chart = "table" },
+    { title = "VM events", query = "vm-events", chart = "table" },
     { title = "ARM's refusals", query = "throttled", chart = "table" },
     { title = "Poisoned messages", query = "poison", chart = "table" },
   ]

@@ -1,13 +1,18 @@
 package infra_test
 
 import (
+	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"goldmint/emulator/arm"
+	"goldmint/internal/doctor"
 )
 
 // Azure's built-in roles, as its documentation lists them.
@@ -20,13 +25,13 @@ var builtInRoles = map[string]string{
 }
 
 // The actions of the custom role. A called one stands for requests that the handler itself sends to Resource Manager;
-// the others are asked for by Resource Manager where an image refers to such a resource.
+// the others are asked for by Resource Manager where a request refers to such a resource.
 var imageActions = map[string]struct{ called bool }{
 	"Microsoft.Compute/images/read":                       {called: true},
 	"Microsoft.Compute/images/write":                      {called: true},
 	"Microsoft.Compute/images/delete":                     {called: true},
 	"Microsoft.Compute/virtualMachines/read":              {called: true},
-	"Microsoft.Compute/virtualMachines/instanceView/read": {called: true},
+	"Microsoft.Compute/virtualMachines/instanceView/read": {called: false},
 	"Microsoft.Compute/virtualMachines/generalize/action": {called: true},
 	"Microsoft.Compute/locations/operations/read":         {called: true},
 	"Microsoft.Compute/disks/read":                        {called: false},
@@ -41,6 +46,18 @@ func TestBuiltInRoles(t *testing.T) {
 	}
 	if diff := cmp.Diff(builtInRoles, got); diff != "" {
 		t.Errorf("local.role_ids (-want +got):\n%s", diff)
+	}
+}
+
+// The doctor looks for the actions of the role, for each of them and no others.
+func TestDoctorKnowsTheRole(t *testing.T) {
+	var names []string
+	for _, a := range doctor.Actions() {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(imageActions)), names); diff != "" {
+		t.Errorf("doctor.Actions (-role +doctor):\n%s", diff)
 	}
 }
 
@@ -92,91 +109,45 @@ func TestRoleAssignments(t *testing.T) {
 	}
 }
 
-// actionOf is the role action that Resource Manager asks for on a request, "" for one it does not know.
-func actionOf(method, path string) string {
-	segments := strings.Split(strings.Trim(strings.ToLower(path), "/"), "/")
-	at := slices.Index(segments, "microsoft.compute")
-	if at < 1 || segments[at-1] != "providers" || len(segments) < at+2 {
-		return ""
-	}
-	rest := segments[at+1:] // images NAME, virtualMachines NAME generalize, locations REGION operations ID
-	kind := map[string]string{
-		"images": "images", "virtualmachines": "virtualMachines", "disks": "disks", "snapshots": "snapshots",
-		"diskencryptionsets": "diskEncryptionSets", "locations": "locations",
-	}[rest[0]]
-	if kind == "" {
-		return ""
-	}
-	below := map[string]string{"instanceview": "/instanceView", "operations": "/operations"}
-	sub := ""
-	if len(rest) > 2 {
-		sub = below[rest[2]]
-	}
-	if method == "POST" && len(rest) == 3 {
-		return "Microsoft.Compute/" + kind + "/" + rest[2] + "/action"
-	}
-	verb := map[string]string{"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}[method]
-	if verb == "" || len(rest) > 2 && sub == "" {
-		return ""
-	}
-	return "Microsoft.Compute/" + kind + sub + "/" + verb
-}
-
-// armCall is one request to Resource Manager.
-type armCall struct{ method, path string }
-
-const group = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.Compute"
-
-// knownCalls are the requests that a build and a VM event need, and the actions they ask for.
-var knownCalls = map[armCall]string{
-	{"GET", group + "/images/i"}:                        "Microsoft.Compute/images/read",
-	{"GET", group + "/images"}:                          "Microsoft.Compute/images/read",
-	{"PUT", group + "/images/i"}:                        "Microsoft.Compute/images/write",
-	{"PATCH", group + "/Images/i"}:                      "Microsoft.Compute/images/write",
-	{"DELETE", group + "/images/i"}:                     "Microsoft.Compute/images/delete",
-	{"GET", group + "/virtualMachines/vm"}:              "Microsoft.Compute/virtualMachines/read",
-	{"GET", group + "/virtualmachines/vm/instanceView"}: "Microsoft.Compute/virtualMachines/instanceView/read",
-	{"POST", group + "/virtualMachines/vm/generalize"}:  "Microsoft.Compute/virtualMachines/generalize/action",
-	{"GET", "/subscriptions/S/providers/Microsoft.Compute/locations/westeurope/operations/o"}: "Microsoft.Compute/locations/operations/read",
-}
-
-func TestActionOf(t *testing.T) {
-	for call, want := range knownCalls {
-		if got := actionOf(call.method, call.path); got != want {
-			t.Errorf("%s %s asks for %q, want %q", call.method, call.path, got, want)
-		}
-	}
-	for _, call := range []armCall{
-		{"GET", group + "/galleries/g"},
-		{"GET", group + "/virtualMachines/vm/extensions/e"},
-		{"HEAD", group + "/images/i"},
-		{"GET", "/subscriptions/S"},
-	} {
-		if got := actionOf(call.method, call.path); got != "" {
-			t.Errorf("%s %s asks for %q, but the role has nothing for it", call.method, call.path, got)
-		}
-	}
-}
-
-func TestRoleFitsTheCalls(t *testing.T) {
-	roleFits(t, slices.Collect(maps.Keys(knownCalls)))
-}
-
-// roleFits fails where a call has no action in the role, and where the role has an action that no call asked for.
-func roleFits(t *testing.T, calls []armCall) {
+// roleFits fails where a call asked for an action that the role lacks, and where the role has an action that no call
+// asked for.
+func roleFits(t *testing.T, calls []arm.Call) {
 	t.Helper()
 	asked := map[string]bool{}
 	for _, call := range calls {
-		action := actionOf(call.method, call.path)
-		if !imageActions[action].called {
-			t.Errorf("%s %s asks for %q, which the role does not grant", call.method, call.path, action)
+		if !imageActions[call.Action].called {
+			t.Errorf("%s %s asks for %q, which the role does not grant", call.Method, call.Path, call.Action)
 		}
-		asked[action] = true
+		if call.Status == http.StatusForbidden || call.Status == http.StatusUnauthorized {
+			t.Errorf("%s %s was answered %d", call.Method, call.Path, call.Status)
+		}
+		asked[call.Action] = true
 	}
 	for action, use := range imageActions {
 		if use.called && !asked[action] {
 			t.Errorf("the role grants %s, which no call asks for", action)
 		}
+	}
+}
+
+// printCalls is the table of calls made against role actions, for `go test -v`.
+func printCalls(t *testing.T, calls []arm.Call) {
+	t.Helper()
+	made := map[string]int{}
+	for _, call := range calls {
+		made[call.Action+" "+call.Method]++
+	}
+	for _, action := range slices.Sorted(maps.Keys(imageActions)) {
+		var methods []string
+		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
+			if n := made[action+" "+method]; n > 0 {
+				methods = append(methods, fmt.Sprintf("%s × %d", method, n))
+			}
+		}
+		if len(methods) == 0 {
+			methods = []string{"asked for by ARM itself: " + readModule(t).local(t, "image_actions").AsValueMap()[action].AsString()}
+		}
+		t.Logf("%-52s %s", action, strings.Join(methods, ", "))
 	}
 }
 

@@ -2,15 +2,21 @@ package infra_test
 
 import (
 	"maps"
+	"os"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
+
+	"goldmint/internal/config"
 )
 
-// The handler's settings, each in every place that must know it. `azure` is the function app, `local` local.settings.json.
+// Where the handler's settings are set: `azure` is the function app, `local` local.settings.json. Settings that are not
+// here keep their defaults in both.
 var settings = []struct {
 	name         string
 	azure, local bool
@@ -23,6 +29,7 @@ var settings = []struct {
 	{"EVENT_TOPIC", true, true},
 	{"AZURE_CLIENT_ID", true, false},
 	{"AZURE_SUBSCRIPTION_ID", true, true},
+	{"ARM_ENDPOINT", false, true}, // of an emulator
 	{"ALLOWED_SUBSCRIPTIONS", true, true},
 	{"ALLOWED_RESOURCE_GROUPS", true, true},
 	{"MAX_WAIT", true, true},
@@ -30,6 +37,98 @@ var settings = []struct {
 	{"VM_ZONE_RESILIENT", true, true},
 	{"VM_COPY_TAGS", true, true},
 	{"LOG_LEVEL", true, true},
+}
+
+// platformSettings are set by App Service or Core Tools, or read by the host: the handler's code knows them through the
+// SDK or not at all.
+var platformSettings = []string{"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"}
+
+// What is set somewhere is a setting that the handler reads.
+func TestSettingsAreTheHandlers(t *testing.T) {
+	known := handlerSettings()
+	for _, s := range settings {
+		if _, reads := known[s.name]; !reads {
+			t.Errorf("%s is set, but the handler's config does not know it", s.name)
+		}
+	}
+}
+
+var settingRow = regexp.MustCompile("(?m)^\\| `([A-Za-z_]+)` \\| (.*?) \\| (.*?) \\| (.*?) \\| (.+?) \\|$")
+
+// The README lists every setting of the handler, with its default and where a deployment sets it, and no other.
+func TestSettingsOfTheDocs(t *testing.T) {
+	type row struct{ Default, Azure, Local string }
+	want := map[string]row{}
+	mark := map[bool]string{true: "yes", false: ""}
+	for name, preset := range handlerSettings() {
+		r := row{Default: preset}
+		for _, s := range settings {
+			if s.name == name {
+				r.Azure, r.Local = mark[s.azure], mark[s.local]
+			}
+		}
+		want[name] = r
+	}
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]row{}
+	for _, found := range settingRow.FindAllStringSubmatch(string(text), -1) {
+		if _, twice := got[found[1]]; twice {
+			t.Errorf("the README lists %s twice", found[1])
+		}
+		got[found[1]] = row{strings.Trim(strings.TrimSpace(found[2]), "`"), strings.TrimSpace(found[3]), strings.TrimSpace(found[4])}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the README (-config, function.tf and local.settings.example.json +the table):\n%s", diff)
+	}
+}
+
+// handlerSettings are the names and defaults of the settings struct.
+func handlerSettings() map[string]string {
+	all := map[string]string{}
+	var collect func(reflect.Type)
+	collect = func(of reflect.Type) {
+		for field := range of.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("env"), ",")
+			if name == "" && field.Type.Kind() == reflect.Struct {
+				collect(field.Type)
+				continue
+			}
+			all[name] = field.Tag.Get("envDefault")
+		}
+	}
+	collect(reflect.TypeFor[config.Config]())
+	return all
+}
+
+// defaults are the handler's settings where nothing is set that need not be.
+func defaults(t *testing.T) config.Config {
+	t.Helper()
+	c, err := config.Load([]string{"FUNCTIONS_CUSTOMHANDLER_PORT=1", "ServiceBusConnection=Endpoint=sb://localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// What function.tf sets, the handler takes.
+func TestHandlerTakesTheSettings(t *testing.T) {
+	var environ []string
+	for name, value := range azureSettings(t) {
+		environ = append(environ, name+"="+value)
+	}
+	if _, err := config.Load(append(environ, "FUNCTIONS_CUSTOMHANDLER_PORT=1")); err != nil {
+		t.Errorf("function.tf: %v", err)
+	}
+	environ = nil
+	for name, value := range localSettings(t) {
+		environ = append(environ, name+"="+value)
+	}
+	if _, err := config.Load(append(environ, "FUNCTIONS_CUSTOMHANDLER_PORT=1")); err != nil {
+		t.Errorf("local.settings.example.json: %v", err)
+	}
 }
 
 func TestSettingsOfTheFunctionApp(t *testing.T) {
@@ -46,7 +145,7 @@ func TestSettingsOfTheFunctionApp(t *testing.T) {
 }
 
 func TestSettingsOfCoreTools(t *testing.T) {
-	want := []string{"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"} // the host's own
+	want := slices.Clone(platformSettings)
 	for _, s := range settings {
 		if s.local {
 			want = append(want, s.name)

@@ -7,10 +7,10 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/term"
-
 	"goldmint/emulator/local"
 	"goldmint/internal/history"
+
+	"golang.org/x/term"
 )
 
 // display is what `goldmint local` shows: a screen, plain lines, or JSON.
@@ -75,7 +75,7 @@ func (d *linesDisplay) ready(azure *local.Azure) {
 
 `, azure.ServiceBus.ConnectionString(), local.Queue, local.Topic, local.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
 	if n := len(d.board.rows); n > 0 {
-		fmt.Fprintf(d.out, "Submitted %d requests.\n", n)
+		fmt.Fprintf(d.out, "Submitted %s.\n", counted(n, "request"))
 	}
 }
 

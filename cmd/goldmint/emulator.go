@@ -8,11 +8,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"goldmint/emulator/arm"
 	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
+
+	"github.com/spf13/cobra"
 )
 
 func newEmulator() *cobra.Command {
@@ -20,7 +20,7 @@ func newEmulator() *cobra.Command {
 		Use:   "emulator",
 		Short: "Run one part of the local Azure alone, for other clients",
 	}
-	c.AddCommand(newEmulatorServiceBus(), newEmulatorARM())
+	c.AddCommand(newEmulatorServiceBus(), newEmulatorARM(), newEmulatorIdentity())
 	return c
 }
 

@@ -6,27 +6,31 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
-	"github.com/spf13/cobra"
 
 	"goldmint"
 	"goldmint/emulator/arm"
 	"goldmint/emulator/local"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/spf13/cobra"
 )
 
 // localOptions are the flags of `goldmint local`.
 type localOptions struct {
 	submit    []string
 	prepare   []string
+	vms       []string
 	untilDone bool
 	output    string
 	handler   string
 	logs      string
 	limits    string
+	faults    string
+	seed      uint64
 	arm       arm.Options
 }
 
@@ -39,20 +43,31 @@ func newLocal() *cobra.Command {
 that is deployed, and prints how to connect to each. It runs until Ctrl-C, or with --until-done until what it submitted
 is done. The sources that submitted requests name (VMs, disks, snapshots, blobs) are made beforehand.
 
+With --faults this Azure misbehaves, the same way for the same --seed as far as timing allows. SPEC is NAME=VALUE, comma
+separated, where VALUE is a chance between 0 and 1 or, for kill, restart and cut, a mean time between two:
+` + faultHelp() + `
+Where faults can leave a message locked for a receiver that is gone, the queue's lock lasts 5 s instead of 5 minutes.
+
 The exit status is 0 when every submitted build succeeded, else 1.`,
 		Example: `  goldmint local
   goldmint local --submit examples/requests --until-done
-  goldmint local --submit my-request.json --output json | jq .`,
+  goldmint local --submit my-request.json --output json | jq .
+  goldmint local --vm web-01,goldmint=capture
+  goldmint local --submit examples/requests --until-done --faults throttle=0.05,lost-reply=0.02,kill=10s --seed 7
+  goldmint local --faults throttle=0.05,error=0.02,reset=0.02,lost-reply=0.02,fail=0.02,slow=0.05,vanish=0.02,drop=0.001,duplicate=0.01,kill=10s`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runLocal(c, o) },
 	}
 	f := c.Flags()
 	f.StringArrayVar(&o.submit, "submit", nil, "request to submit: a file, or a folder of *.json (may be given more than once)")
 	f.StringArrayVar(&o.prepare, "prepare", nil, "make the sources of these requests without submitting them")
-	f.BoolVar(&o.untilDone, "until-done", false, "stop when all that was submitted is done")
+	f.StringArrayVar(&o.vms, "vm", nil, "make a running VM: NAME[,tag=value…] (may be given more than once)")
+	f.BoolVar(&o.untilDone, "until-done", false, "stop when all that was submitted, and the image of each --vm, is done")
 	f.StringVarP(&o.output, "output", "o", "text", "text, or json: one object a line")
 	f.StringVar(&o.handler, "handler", besideMe("handler"), "the handler binary")
 	f.StringVar(&o.logs, "logs", "", "file for the handler's and the host's log lines (default: none are kept)")
+	f.StringVar(&o.faults, "faults", "", "how this Azure misbehaves, such as throttle=0.05,kill=10s (see above)")
+	f.Uint64Var(&o.seed, "seed", 1, "decides which requests and which moments the faults hit")
 	armFlags(c, &o.arm, &o.limits)
 	return c
 }
@@ -69,11 +84,19 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.untilDone && len(submissions) == 0 {
-		return errors.New("--until-done waits for what --submit names: give it at least one request")
+	vms, err := parseVMs(o.vms)
+	if err != nil {
+		return err
+	}
+	if o.untilDone && len(submissions)+len(vms) == 0 {
+		return errors.New("--until-done waits for what --submit and --vm name: give it at least one request or VM")
 	}
 	if o.arm.Limits, err = parseLimits(o.limits); err != nil {
 		return err
+	}
+	faults, err := local.ParseFaults(o.faults, o.seed)
+	if err != nil {
+		return fmt.Errorf("--faults: %w", err)
 	}
 	logs, err := openLogs(o.logs)
 	if err != nil {
@@ -82,7 +105,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	defer logs.close()
 	show := newDisplay(c.OutOrStdout(), o.output, submissions)
 	azure, err := local.Start(c.Context(), local.Options{
-		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm,
+		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm, Faults: faults,
 		Console: func(line string, _ bool) { logs.write(line); show.console(line) },
 		Log:     logs.write,
 	})
@@ -93,8 +116,23 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	for _, s := range append(submissions, prepared...) {
 		azure.MakeSources(s.request.Image)
 	}
+	for _, vm := range vms {
+		azure.ARM.PutVM(vm)
+		if o.output == "text" {
+			fmt.Fprintf(c.OutOrStdout(), "Made a running VM: %s\n", vm.ID)
+		}
+	}
 	show.ready(azure)
-	return play(c.Context(), azure, submissions, show, o.untilDone)
+	return play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
+}
+
+// faultHelp lists the faults by name, one a line.
+func faultHelp() string {
+	var b strings.Builder
+	for _, f := range local.FaultNames() {
+		fmt.Fprintf(&b, "  %-11s %s\n", f[0], f[1])
+	}
+	return strings.TrimRight(b.String(), "\n")
 }
 
 // play submits and shows the events until all is done, the context ends, or the host gives up.
@@ -112,20 +150,22 @@ func play(ctx context.Context, azure *local.Azure, submissions []*submission, sh
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	misbehaved := make(chan struct{})
+	defer func() { stop(nil); <-misbehaved }()
 	go func() {
-		select {
-		case <-azure.Host.Done():
-			stop(fmt.Errorf("the Functions host gave up: %w", azure.Host.Err()))
-		case <-ctx.Done():
+		defer close(misbehaved)
+		if err := azure.Misbehave(ctx); err != nil {
+			stop(err)
 		}
 	}()
 	waiting := newWaiting(submissions)
-	err = reader.Follow(ctx, 200*time.Millisecond, func(e history.Entry) bool {
-		show.event(e)
-		waiting.saw(e.Event)
+	err = reader.Follow(ctx, history.Following{Interval: 200 * time.Millisecond, Each: func(entries []history.Entry, _ bool) bool {
+		for _, e := range entries {
+			show.event(e)
+			waiting.saw(e.Event)
+		}
 		return untilDone && waiting.done()
-	})
+	}})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -166,7 +206,7 @@ func (w *waiting) verdict() error {
 	if w.failed == 0 && w.done() {
 		return nil
 	}
-	text := fmt.Sprintf("%d of %d builds did not give an image", w.failed, w.failed+w.succeeded+len(w.open))
+	text := fmt.Sprintf("%d of %s gave no image", w.failed, counted(w.failed+w.succeeded+len(w.open), "build"))
 	if n := len(w.open); n > 0 {
 		text += fmt.Sprintf(", %d had not ended", n)
 	}

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"goldmint/internal/pipeline"
 
 	"github.com/spf13/cobra"
 )
@@ -26,22 +29,33 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
+// run is the command with its signals: the first one asks it to stop, a second one kills it.
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := newRoot()
+	context.AfterFunc(ctx, stop)
+	return execute(ctx, args, os.Stdin, os.Stdout, os.Stderr)
+}
+
+// execute runs the command and gives its exit status.
+func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := newRoot() //nolint:contextcheck // the commands get it by ExecuteContext
 	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(os.Stderr, "error:", err)
+	log := pipeline.Detect(os.Getenv, errOut).Plain(errOut)
+	_, _ = fmt.Fprintln(log, "error:", err)
 	var e *exitError
 	if !errors.As(err, &e) {
 		return exitUsage
 	}
 	if e.hint != "" {
-		fmt.Fprintln(os.Stderr, "hint:", e.hint)
+		_, _ = fmt.Fprintln(log, "hint:", e.hint)
 	}
 	return e.status
 }
@@ -57,11 +71,32 @@ func (e *exitError) Unwrap() error { return e.error }
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "goldmint",
-		Short:         "Build Azure managed images by message",
+		Use:   "goldmint",
+		Short: "Build Azure managed images by message",
+		Long: `Goldmint builds Azure managed images by message: a request goes to a Service Bus queue, and an event with the image's
+resource ID comes out of a topic. This command submits requests, waits for their end, and runs the whole on this machine.`,
+		Example: `  goldmint new vm > web.yaml
+  goldmint validate web.yaml
+  goldmint submit web.yaml --set name=web-$(date +%Y%m%d) --wait
+  goldmint local --submit web.yaml --until-done`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newLocal(), newEmulator())
+	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
+	for _, c := range []*cobra.Command{newNew(), newValidate(), newSubmit(), newWait(), newStatus(), newEvents(), newDeadLetters()} {
+		c.GroupID = groupBuilds
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newLocal(), newEmulator()} {
+		c.GroupID = groupLocal
+		root.AddCommand(c)
+	}
+	root.AddCommand(newDoctor(), newVersion(), helpEnvironment(), helpExitStatus())
 	return root
 }
+
+// The groups of commands in the help.
+const (
+	groupBuilds = "builds"
+	groupLocal  = "local"
+)

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"goldmint/emulator/local"
 	"goldmint/internal/history"
+
+	"golang.org/x/term"
 )
 
 // screenDisplay draws the board anew several times a second, for a person at a terminal.
@@ -31,7 +31,7 @@ func (d *screenDisplay) ready(azure *local.Azure) {
 			case <-d.stop:
 				return
 			case <-tick.C:
-				d.draw()
+				d.draw(clip)
 			}
 		}
 	})
@@ -46,12 +46,12 @@ func (d *screenDisplay) event(e history.Entry) {
 func (d *screenDisplay) end(w *waiting) error {
 	close(d.stop)
 	d.drawing.Wait()
-	d.draw()
+	d.draw(func(s string, _ int) string { return s }) // the last time in full: the image ids are to be copied
 	return d.linesDisplay.end(w)
 }
 
 // draw writes the rows over those of the last time. Only what fits the screen is drawn: rows that have ended give way.
-func (d *screenDisplay) draw() {
+func (d *screenDisplay) draw(fit func(line string, columns int) string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	columns, lines, err := term.GetSize(int(os.Stdout.Fd()))
@@ -64,7 +64,7 @@ func (d *screenDisplay) draw() {
 	}
 	rows := d.board.visible(lines - 2)
 	for _, r := range rows {
-		fmt.Fprintf(&out, "\x1b[2K%s\n", clip(r.line(d.board.width), columns))
+		fmt.Fprintf(&out, "\x1b[2K%s\n", fit(r.line(d.board.width), columns))
 	}
 	for range d.drawn - len(rows) {
 		out.WriteString("\x1b[2K\n")

@@ -8,17 +8,18 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
-
 	"goldmint/emulator/local"
 	"goldmint/internal/request"
+	"goldmint/internal/requestfile"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
 // submission is one request to send, valid or not: what is wrong with it is the handler's to say.
 type submission struct {
 	id        string
 	messageID string
-	body      []byte
+	body      []byte          // nil: somebody else submits it
 	request   request.Request // zero when the body is no valid request
 }
 
@@ -53,8 +54,8 @@ func readSubmission(file string) (*submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := strings.TrimSuffix(filepath.Base(file), ".json")
-	r, err := request.Decode(body)
+	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	r, err := requestfile.Read(file, body, nil)
 	if err != nil {
 		id := request.Identity("", name, 0)
 		return &submission{id: id, messageID: id, body: body}, nil //nolint:nilerr // sent as it is: what is wrong with it is the handler's to say
@@ -73,6 +74,9 @@ func sendAll(ctx context.Context, client *azservicebus.Client, submissions []*su
 		return err
 	}
 	for _, s := range submissions {
+		if s.body == nil {
+			continue
+		}
 		contentType := "application/json"
 		if err := sender.SendMessage(ctx, &azservicebus.Message{
 			Body: s.body, MessageID: &s.messageID, ContentType: &contentType, CorrelationID: &s.id,

@@ -1,9 +1,10 @@
 package arm_test
 
 import (
-	"goldmint/emulator/arm"
 	"net/http"
 	"testing"
+
+	"goldmint/emulator/arm"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )

@@ -2,13 +2,14 @@ package arm_test
 
 import (
 	"encoding/json"
-	"goldmint/emulator/arm"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/emulator/arm"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -2,10 +2,11 @@ package arm_test
 
 import (
 	"fmt"
-	"goldmint/emulator/arm"
 	"net/http"
 	"strings"
 	"time"
+
+	"goldmint/emulator/arm"
 )
 
 // A server with one VM that is ready, and an image captured from it without waiting.

@@ -3,11 +3,12 @@ package arm_test
 import (
 	"errors"
 	"fmt"
-	"goldmint/emulator/arm"
 	"net/http"
 	"slices"
 	"syscall"
 	"testing"
+
+	"goldmint/emulator/arm"
 )
 
 // outcomes is what happens to forty PUTs of forty images, in a word each.

@@ -2,12 +2,13 @@ package arm_test
 
 import (
 	"encoding/json"
-	"goldmint/emulator/arm"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+
+	"goldmint/emulator/arm"
 )
 
 // FuzzRequest sends any method, path, query and body: the server never panics, and what it says is JSON or nothing.

@@ -141,6 +141,9 @@ func (s *Server) admit(rq *request) (route, *armError) {
 	if bad != nil {
 		return rt, bad
 	}
+	if !s.options.permits(rt.action) {
+		return rt, forbiddenAction(rt.action, rq)
+	}
 	if bad := rq.checkVersion(); bad != nil {
 		return rt, bad
 	}

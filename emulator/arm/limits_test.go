@@ -3,12 +3,13 @@ package arm_test
 import (
 	"encoding/json"
 	"fmt"
-	"goldmint/emulator/arm"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/emulator/arm"
 )
 
 func putNumbered(t *testing.T, s *arm.Server, n int, location string) reply {

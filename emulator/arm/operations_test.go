@@ -1,13 +1,14 @@
 package arm_test
 
 import (
-	"goldmint/emulator/arm"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/emulator/arm"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )

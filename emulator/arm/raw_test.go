@@ -2,11 +2,12 @@ package arm_test
 
 import (
 	"encoding/json"
-	"goldmint/emulator/arm"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+
+	"goldmint/emulator/arm"
 )
 
 const version = "?api-version=2026-04-01"

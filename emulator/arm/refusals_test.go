@@ -2,10 +2,11 @@ package arm_test
 
 import (
 	"fmt"
-	"goldmint/emulator/arm"
 	"net/http"
 	"strings"
 	"testing"
+
+	"goldmint/emulator/arm"
 )
 
 const (

@@ -2,13 +2,14 @@ package arm_test
 
 import (
 	"encoding/json"
-	"goldmint/emulator/arm"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"goldmint/emulator/arm"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -29,6 +29,9 @@ func routes() map[string]route {
 type adder = func(method, key, action string, handle func(*Server, *request) answer)
 
 func (s *Server) route(method string, t target) (route, *armError) {
+	if isPermissions(method, t) {
+		return route{action: permissionsAction, handle: (*Server).getPermissions}, nil
+	}
 	key := t.key()
 	if rt, ok := s.routes[method+" "+key]; ok && s.serves(t) {
 		return rt, nil

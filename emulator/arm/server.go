@@ -49,6 +49,9 @@ type Options struct {
 	// Authorize says whether a bearer token is good; nil takes any that is not empty.
 	Authorize func(token string) bool
 
+	// Role is the actions that the caller may perform, where a star stands for anything; nil: all. Others are answered 403.
+	Role []string
+
 	// OnAction is told of every action on a VM that has ended, in order and one at a time: what Event Grid would report.
 	// FastForward, and the answer to generalize, wait until it has been; so it may read from the server, but neither turn
 	// its clock nor act on a VM and wait for the answer.

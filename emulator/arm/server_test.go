@@ -1,7 +1,6 @@
 package arm_test
 
 import (
-	"goldmint/emulator/arm"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/emulator/arm"
 )
 
 func TestTLS(t *testing.T) {

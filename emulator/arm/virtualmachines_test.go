@@ -1,12 +1,13 @@
 package arm_test
 
 import (
-	"goldmint/emulator/arm"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/emulator/arm"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )

@@ -63,7 +63,7 @@ func (b binding) metadata(msg *azservicebus.ReceivedMessage, s stamp) object {
 		{"TransportType", "0"},
 		{"Identifier", quote(b.identifier)},
 	}.json())
-	m.set("DeliveryCount", quote(strconv.FormatUint(uint64(msg.DeliveryCount), 10)))
+	m.set("DeliveryCount", quote(strconv.FormatUint(uint64(deliveries(msg)), 10)))
 	m.setText("DeadLetterSource", msg.DeadLetterSource)
 	m.setText("LockToken", ptr(uuid.UUID(msg.LockToken).String()))
 	m.setTime("ExpiresAt", expiresAt(msg))
@@ -196,4 +196,13 @@ func value[T any](p *T) T {
 		return zero
 	}
 	return *p
+}
+
+// deliveries is the delivery count of a message, 1 at the first. The Go client reads it only together with the message's
+// properties, which a sender may leave out.
+func deliveries(msg *azservicebus.ReceivedMessage) uint32 {
+	if raw := msg.RawAMQPMessage; msg.DeliveryCount == 0 && raw != nil && raw.Header != nil {
+		return raw.Header.DeliveryCount + 1
+	}
+	return msg.DeliveryCount
 }

@@ -83,7 +83,7 @@ func (h *Host) handle(life context.Context, fn function, q queue, msg *azservice
 		h.renew(renewing, q, msg)
 	}()
 	id, began := uuid.NewString(), time.Now()
-	h.log(fmt.Sprintf("executing 'Functions.%s' (message %s, delivery %d, id %s)", fn.function, msg.MessageID, msg.DeliveryCount, id))
+	h.log(fmt.Sprintf("executing 'Functions.%s' (message %s, delivery %d, id %s)", fn.function, msg.MessageID, deliveries(msg), id))
 	err := h.call(life, fn, id, msg)
 	stopRenewing()
 	<-renewed

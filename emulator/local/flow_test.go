@@ -29,7 +29,9 @@ var handlerBinary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "handler")
-	out, err := exec.Command("go", "build", "-o", path, "goldmint/handler").CombinedOutput()
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "goldmint/handler")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
@@ -49,8 +51,9 @@ type azure struct {
 	sender  *azservicebus.Sender
 	history *history.Reader
 
-	mu   sync.Mutex
-	logs []string
+	mu      sync.Mutex
+	logs    []string // of the host and the handler
+	console []string // of the handler alone
 }
 
 func start(t *testing.T, o local.Options) *azure {
@@ -67,7 +70,12 @@ func start(t *testing.T, o local.Options) *azure {
 	if o.ARM.ImageDuration == 0 {
 		o.ARM.ImageDuration = 200 * time.Millisecond
 	}
-	o.Console = func(line string, _ bool) { a.log(line) }
+	o.Console = func(line string, _ bool) {
+		a.log(line)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.console = append(a.console, line)
+	}
 	o.Log = a.log
 	if a.Azure, err = local.Start(t.Context(), o); err != nil {
 		t.Fatal(err)
@@ -82,7 +90,9 @@ func start(t *testing.T, o local.Options) *azure {
 			t.Log(strings.Join(a.logs, "\n"))
 		}
 	})
-	if a.client, err = azservicebus.NewClientFromConnectionString(a.ServiceBus.ConnectionString(), nil); err != nil {
+	if a.client, err = azservicebus.NewClientFromConnectionString(a.ServiceBus.ConnectionString(), &azservicebus.ClientOptions{
+		RetryOptions: azservicebus.RetryOptions{MaxRetries: 5, RetryDelay: 20 * time.Millisecond, MaxRetryDelay: 500 * time.Millisecond},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.client.Close(context.Background()) })
@@ -115,9 +125,15 @@ func (a *azure) events(enough func([]event.Event) bool) []event.Event {
 	ctx, cancel := context.WithTimeout(a.t.Context(), 90*time.Second)
 	defer cancel()
 	var all []event.Event
-	err := a.history.Follow(ctx, 20*time.Millisecond, func(e history.Entry) bool {
-		all = append(all, e.Event)
-		return enough(all)
+	err := a.history.Follow(ctx, history.Following{
+		Interval: 20 * time.Millisecond,
+		Trouble:  func(error, time.Duration) error { return nil }, // until the context ends
+		Each: func(entries []history.Entry, _ bool) bool {
+			for _, e := range entries {
+				all = append(all, e.Event)
+			}
+			return len(entries) > 0 && enough(all)
+		},
 	})
 	if err != nil {
 		a.t.Fatalf("after %d events: %v", len(all), err)
@@ -241,7 +257,7 @@ func TestBadInput(t *testing.T) {
 		want string // of reason or description
 	}{
 		"not-json":      {[]byte("please build web"), "JSON"},
-		"unknown-field": {with(`"name"`, `"nmae":"x","name"`), "nmae"},
+		"unknown-field": {with(`"name"`, `"colour":"x","name"`), "colour"},
 		"two-sources":   {with(`"sourceVirtualMachine"`, `"storageProfile":{"osDisk":{"osType":"Linux","osState":"Generalized","blobUri":"https://a.blob.core.windows.net/c/b.vhd"}},"sourceVirtualMachine"`), "sourceVirtualMachine"},
 		"path-in-name":  {with(`"name":"image-from-vm"`, `"name":"../../x"`), "name"},
 		"200-kb":        {with(`"name"`, `"metadata":{"x":"`+strings.Repeat("y", 200_000)+`"},"name"`), "65536"},

@@ -1,5 +1,5 @@
-// Package local is a whole Azure for Goldmint on loopback: Service Bus, Resource Manager, a managed identity and the
-// Functions host, wired together around the handler binary that is deployed.
+// Package local is a whole Azure for Goldmint on loopback: Service Bus, Resource Manager, Event Grid's messages about VMs,
+// a managed identity and the Functions host, wired together around the handler binary that is deployed.
 package local
 
 import (
@@ -28,12 +28,12 @@ const (
 
 // Options say how the local Azure behaves.
 type Options struct {
-	Handler      string            // path of the handler binary
-	HostJSON     []byte            // host.json
-	FunctionJSON []byte            // function.json of build-image
-	Settings     map[string]string // more app settings for the handler
-	ARM          arm.Options       // durations, limits, faults
-	ServiceBus   servicebus.Faults
+	Handler      string                         // path of the handler binary
+	HostJSON     []byte                         // host.json
+	FunctionJSON []byte                         // function.json of build-image
+	Settings     map[string]string              // more app settings for the handler
+	ARM          arm.Options                    // durations, limits, faults
+	Faults       Faults                         // chances of misbehaviour; Azure.Misbehave does those to processes and connections
 	Console      func(line string, stderr bool) // the handler's console
 	Log          func(line string)              // the Functions host's own lines
 }
@@ -45,13 +45,20 @@ type Azure struct {
 	Identity   *identity.Server
 	Host       *functions.Host
 
+	events  *eventGrid
 	app     functions.Options
 	appRoot string
+	faults  Faults
+	log     func(string)
+	starts  int // of the handler, by hosts that have ended
 }
 
 // Start starts everything and returns when the handler is ready. On an error nothing is left running.
 func Start(ctx context.Context, o Options) (*Azure, error) {
-	a := &Azure{}
+	a := &Azure{faults: o.Faults, log: o.Log}
+	if a.log == nil {
+		a.log = func(string) {}
+	}
 	if err := a.start(ctx, o); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -59,12 +66,18 @@ func Start(ctx context.Context, o Options) (*Azure, error) {
 }
 
 func (a *Azure) start(ctx context.Context, o Options) (err error) {
-	if a.ServiceBus, err = servicebus.Listen(servicebus.Options{Config: Entities(), Faults: o.ServiceBus}); err != nil {
+	if a.ServiceBus, err = servicebus.Listen(servicebus.Options{Config: entitiesFor(o.Faults), Faults: o.Faults.ServiceBus}); err != nil {
 		return fmt.Errorf("local Service Bus: %w", err)
 	}
 	if a.Identity, err = identity.Listen(identity.Options{ClientIDs: []string{ClientID}}); err != nil {
 		return fmt.Errorf("local managed identity: %w", err)
 	}
+	a.events = &eventGrid{log: o.Log}
+	if err = a.events.subscribe(a.ServiceBus.ConnectionString()); err != nil {
+		return fmt.Errorf("local Event Grid: %w", err)
+	}
+	o.ARM.OnAction = a.events.deliver
+	o.ARM.Faults = o.Faults.ARM
 	o.ARM.Authorize = func(token string) bool { return a.Identity.Valid(token, audience) }
 	if a.ARM, err = arm.Listen(o.ARM); err != nil {
 		return fmt.Errorf("local Resource Manager: %w", err)
@@ -73,6 +86,9 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("local Functions app: %w", err)
 	}
 	a.app = functions.Options{AppRoot: a.appRoot, Settings: a.settings(o.Settings), Output: o.Console, Log: o.Log}
+	if o.Faults.Kill > 0 { // the host would end at the third
+		a.app.Timing.RestartWindow = time.Nanosecond
+	}
 	return a.StartHost(ctx)
 }
 
@@ -83,6 +99,9 @@ func (a *Azure) StartHost(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// Starts counts how often the handler was started, by this host and those before it.
+func (a *Azure) Starts() int { return a.starts + a.Host.Starts() }
 
 // settings are the app settings that infra/ would give the function app, but for the connection string: the Service Bus
 // client cannot use a token without TLS.
@@ -113,6 +132,9 @@ func (a *Azure) Close() error {
 	}
 	if a.ARM != nil {
 		errs = append(errs, a.ARM.Close())
+	}
+	if a.events != nil {
+		errs = append(errs, a.events.close())
 	}
 	if a.Identity != nil {
 		errs = append(errs, a.Identity.Close())

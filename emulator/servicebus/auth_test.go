@@ -82,7 +82,7 @@ func TestNoClaimNoLink(t *testing.T) {
 	b := start(t, servicebus.Options{})
 	conn, err := amqp.Dial(b.ctx, "amqp://"+b.bus.Addr(), &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
 	b.must(err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	session, err := conn.NewSession(b.ctx, nil)
 	b.must(err)
 	_, err = session.NewSender(b.ctx, "queue", nil)
@@ -101,7 +101,7 @@ func (b *bench) putToken(kind, token, name string) int32 {
 	b.Helper()
 	conn, err := amqp.Dial(b.ctx, "amqp://"+b.bus.Addr(), &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
 	b.must(err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	session, err := conn.NewSession(b.ctx, nil)
 	b.must(err)
 	return b.request(session, "$cbs", &amqp.Message{

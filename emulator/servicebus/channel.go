@@ -201,8 +201,17 @@ func (ch *channel) disposition(p *amqp.Disposition) {
 			}
 		}
 		if !p.Settled {
-			ch.send(&amqp.Disposition{Role: amqp.RoleSender, First: id, Last: &id, Settled: true, State: state})
+			ch.confirm(u.link, id, state)
 		}
+	}
+}
+
+// confirm answers a disposition, unless the link is over: then nobody listens.
+func (ch *channel) confirm(l *receiveLink, id uint32, state any) {
+	ch.c.mu.Lock()
+	defer ch.c.mu.Unlock()
+	if ch.links[l.handle] == link(l) {
+		ch.put(&amqp.Disposition{Role: amqp.RoleSender, First: id, Last: &id, Settled: true, State: state})
 	}
 }
 

@@ -54,7 +54,7 @@ func start(t *testing.T, opts servicebus.Options) *bench {
 	if len(opts.Config.UserConfig.Namespaces) == 0 {
 		opts.Config = config()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	b := &bench{T: t, bus: servicebus.Start(t, opts), ctx: ctx}
 	b.client = b.connect(b.bus.ConnectionString())

@@ -25,6 +25,7 @@ const (
 	writeTimeout     = 30 * time.Second
 	maxBacklog       = 64 << 20 // bytes that a peer may leave unread
 	pumpBacklog      = 1 << 20  // bytes above which no more messages are added
+	keptBuffer       = 64 << 10 // bytes that an idle connection keeps for writing
 )
 
 // conn is one TCP connection. One goroutine reads and handles frames, one
@@ -213,7 +214,7 @@ func (c *conn) write() {
 			if _, err := c.nc.Write(buf); err != nil {
 				return
 			}
-			if cap(buf) > 4*pumpBacklog {
+			if cap(buf) > keptBuffer {
 				buf = nil
 			}
 			c.kickAll()

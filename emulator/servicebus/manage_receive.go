@@ -52,16 +52,23 @@ func (n management) receiveDeferred(body amqp.Map) (amqp.Map, error) {
 	return messageList(deliveries, mode != 0)
 }
 
+// What an answer needs besides the messages: a client drops the link over one
+// that exceeds the size of the largest message.
+const (
+	answerRoom = 4 << 10
+	itemRoom   = 32 // a message's place in the list
+)
+
 // messageList is the body that peeked and deferred messages come in. The first
 // is in it however large it is.
 func messageList(deliveries []broker.Delivery, locked bool) (amqp.Map, error) {
 	if len(deliveries) == 0 {
 		return nil, errNothing
 	}
-	list, size := amqp.List{}, 0
+	list, size := amqp.List{}, answerRoom
 	for _, d := range deliveries {
 		encoded := encode(d)
-		if size += len(encoded); !locked && len(list) > 0 && size > broker.MaxMessageSize {
+		if size += len(encoded) + itemRoom; !locked && len(list) > 0 && size > broker.MaxMessageSize {
 			break
 		}
 		item := amqp.Map{{Key: "message", Value: encoded}}

@@ -95,3 +95,23 @@ func TestPeekLargeMessages(t *testing.T) {
 		t.Errorf("peeked %v, want each message once", ids)
 	}
 }
+
+// TestPeekMany: an answer full of small messages stays within what the client takes, their places in it included.
+func TestPeekMany(t *testing.T) {
+	b := start(t, servicebus.Options{})
+	s := b.sender("queue")
+	const sent = 400
+	for i := range sent {
+		b.must(s.SendMessage(b.ctx, &azservicebus.Message{Body: make([]byte, 1000), MessageID: new(fmt.Sprint(i))}, nil))
+	}
+	r := b.receiver("queue", nil)
+	peeked := 0
+	for peeked < sent {
+		messages, err := r.PeekMessages(b.ctx, sent, nil)
+		b.must(err)
+		peeked += len(messages)
+	}
+	if peeked != sent {
+		t.Errorf("peeked %d messages, want %d", peeked, sent)
+	}
+}

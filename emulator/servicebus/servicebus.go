@@ -28,7 +28,7 @@ type Options struct {
 	Addr                string                   // host:port; default 127.0.0.1:0, a free port
 	Config              Config                   // the entities
 	Faults              Faults                   // none by default
-	Log                 func(string)             // one line an event; may be nil
+	Log                 func(string)             // one line an event, from many goroutines; may be nil
 	SharedAccessKeyName string                   // default RootManageSharedAccessKey
 	SharedAccessKey     string                   // default: random
 	VerifyToken         func(token string) error // checks JSON Web Tokens; nil refuses them all

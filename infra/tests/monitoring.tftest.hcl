@@ -50,8 +50,8 @@ run "as_deployed" {
 
   # workbook
   assert {
-    condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 7
-    error_message = "seven tables"
+    condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 8
+    error_message = "eight tables"
   }
 
   # diagnostics

@@ -117,7 +117,7 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 	if err != nil {
 		return build.Operation{}, nil
 	}
-	answer, err := poller.Poll(ctx)
+	answer, err := poller.Poll(ctx) //nolint:bodyclose // azcore has read it to its end
 	if e := armError(err); e != nil {
 		return build.Operation{}, fmt.Errorf("look at the operation of image %q: %w", b.Request.Name, e)
 	}

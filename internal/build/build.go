@@ -6,6 +6,7 @@ package build
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"goldmint/internal/event"
@@ -30,10 +31,13 @@ type Build struct {
 	Trouble     int       `json:"trouble,omitempty"`    // temporary failures of ARM or the bus in a row
 	Doubts      int       `json:"doubts,omitempty"`     // refusals that may heal (role assignment, replication) in a row
 	Failure     *Failure  `json:"failure,omitempty"`    // why the last attempt failed
+	Found       bool      `json:"found,omitempty"`      // the image was there: that is to be told, and nothing made any more
+	Spared      bool      `json:"spared,omitempty"`     // a message of it was poison once
 	Step        Verb      `json:"step,omitempty"`       // the last thing done: told when the build ends as poison
 
 	// Of this message alone, not carried on.
 	redelivered bool          // see Woken
+	decided     bool          // the message brought the verdict: it is only to be told
 	succeeded   bool          // the operation said so
 	ended       bool          // the last command publishes the end
 	date        time.Time     // ARM's clock at the last look at the operation
@@ -107,6 +111,8 @@ func (b Build) Check(p Policy, now time.Time) error {
 		return fmt.Errorf("digest is not that of the request")
 	case b.Request.SubscriptionID != "" && b.Request.SubscriptionID != b.SubscriptionID:
 		return fmt.Errorf("subscriptionId is not that of the request")
+	case !guid.MatchString(b.SubscriptionID): // it becomes part of a path
+		return fmt.Errorf("subscriptionId is not a GUID")
 	case b.Request.ID == "":
 		return fmt.Errorf("request.id is missing")
 	case b.Seq < 1 || b.Seq > maxSeq:
@@ -117,11 +123,15 @@ func (b Build) Check(p Policy, now time.Time) error {
 		return fmt.Errorf("acceptedAt is %s, not between the request and now", b.AcceptedAt.Format(time.RFC3339))
 	case b.Attempts < 0 || b.Attempts > p.Attempts || (b.Attempts == 0) != b.AcceptedAt.IsZero():
 		return fmt.Errorf("attempts is %d, which does not fit", b.Attempts)
-	case b.Looks < 0 || b.Trouble < 0 || b.Doubts < 0:
-		return fmt.Errorf("a count is below zero")
+	case min(b.Looks, b.Trouble, b.Doubts) < 0 || max(b.Looks, b.Trouble, b.Doubts) > maxSeq:
+		return fmt.Errorf("a count is not between 0 and %d", maxSeq)
+	case b.Failure != nil && b.Failure.Code == "":
+		return fmt.Errorf("failure has no code")
 	}
 	return nil
 }
+
+var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // maxSeq is far above what a build of two days can use with looks 5 s apart.
 const maxSeq = 100_000

@@ -4,33 +4,82 @@ import (
 	"time"
 
 	"goldmint/internal/event"
+	"goldmint/internal/request"
 )
 
-// succeed ends the build with the image.
+// succeed ends the build with the image. That another's image is reused is written down first, as a failure is: it may be
+// gone when the message is delivered again.
 func (p Policy) succeed(b Build, i Image, reused bool, now time.Time) (Build, Command) {
+	if reused && !b.decided {
+		b.Found = true
+		return p.aside(b, now, now, "the image is reused, told next")
+	}
 	return b.end(b.succeededEvent(i, reused, now))
 }
 
-// fail ends the build without one. The failure stays in the build, so that a build whose event could not be published
-// comes to the same end again.
+// fail ends the build without one. A failure is written down before it is told: it goes through the queue, where the
+// first verdict on a message wins, because a message that is delivered again could come to another one. Whoever finds it
+// written down tells it, as often as need be.
 func (p Policy) fail(b Build, f Failure, now time.Time) (Build, Command) {
 	f.Final = true
 	b.Failure = &f
+	if !b.decided {
+		return p.aside(b, now, now, "failed with "+f.Code+", told next")
+	}
 	return b.end(b.failedEvent(f, now))
 }
+
+// decided: the build has its verdict, and the image is looked at for the last time.
+func (p Policy) decided(b Build, i Image, now time.Time) (Build, Command) {
+	own := i.Exists && i.BuildTag == b.Tag()
+	switch {
+	case own && i.is("Succeeded"): // better late than never
+		return p.succeed(b, i, false, now)
+	case own && i.is("Failed"):
+		return p.clear(b, now)
+	case b.Failure != nil && b.Failure.Final:
+		return p.fail(b, *b.Failure, now)
+	case i.Exists && i.is("Succeeded") && b.Attempts == 0 && b.Request.IfExists == request.Reuse:
+		return p.succeed(b, i, true, now)
+	}
+	return p.fail(b, vanished("the image was there and is gone: somebody else deleted it or took its name"), now)
+}
+
+func vanished(text string) Failure { return failure("ImageVanished", text, false) }
 
 func (b Build) end(e event.Event) (Build, Command) {
 	b.ended, b.Step = true, Publish
 	return b, Command{Verb: Publish, Event: e}
 }
 
-// Poisoned is the end of a build whose message was delivered too often to be tried again: with the image if it is there,
-// else failed. seen is the zero Image when ARM could not be asked.
+// Poison is what to do about a build whose message was delivered too often to be tried again. The first time it is spared
+// and continues apart from the others, for it may only have been in one process with a message that kills. The second time
+// it has failed, unless its image is there. Either goes through the queue: a build that an earlier delivery has sent on
+// goes on, for its continuation has the same MessageId and came first.
+func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
+	b.redelivered, b.decided = true, false
+	if b.Spared {
+		return p.fail(b, failure("PoisonMessage", text, true), now)
+	}
+	b.Spared = true
+	apart := p.HandOver + time.Duration(float64(p.HandOver)*b.spread())
+	return p.aside(b, now, now.Add(apart), "delivered too often: tried once more, apart from the others")
+}
+
+// Decided says that the build has its verdict and nothing but that is left to be told.
+func (b Build) Decided() bool { return b.Found || b.Failure != nil && b.Failure.Final }
+
+// Poisoned is the end of a decided build that could not be told within the allowed deliveries. seen is the zero Image when
+// ARM could not be asked.
 func (b Build) Poisoned(seen Image, text string, now time.Time) event.Event {
 	if seen.Exists && seen.BuildTag == b.Tag() && seen.is("Succeeded") {
 		return b.succeededEvent(seen, false, now)
 	}
-	return b.failedEvent(failure("PoisonMessage", text, true), now)
+	f := failure("PoisonMessage", text, true)
+	if b.Failure != nil {
+		f = *b.Failure
+	}
+	return b.failedEvent(f, now)
 }
 
 func (b Build) succeededEvent(i Image, reused bool, now time.Time) event.Event {

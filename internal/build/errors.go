@@ -39,7 +39,7 @@ const (
 	Final     Meaning = "fail"        // asking again changes nothing
 )
 
-// Meaning is the one place that decides what an ARM error means. Its test is the table of docs/arm-errors.md.
+// Meaning is the one place that decides what an ARM error means. Its test is a table of Azure's codes, recorded or reported.
 func (e *ARMError) Meaning() Meaning {
 	code := strings.ToLower(e.Code)
 	switch {
@@ -92,7 +92,7 @@ func (e *ARMError) failure() *Failure {
 		Error: event.Error{
 			Code: code, Message: e.Message, Target: e.Target, Details: e.Details,
 			Retryable: m == Retry || m == Throttled,
-		},
+		}.Bounded(), // it travels in continuations
 		Final: m == Final,
 	}
 }

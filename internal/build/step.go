@@ -11,17 +11,19 @@ import (
 //
 // Its rules: look before every PUT; every verdict comes from the image, and only with the build's own tag; on waking ask
 // ARM first, and give up at a deadline only instead of waiting again; a message that was delivered before creates and
-// deletes nothing.
+// deletes nothing; a failure is written down before it is told.
 func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) {
 	switch o := seen.(type) {
 	case Woken:
-		b.redelivered = o.Redelivered
-		if b.Token != "" {
+		b.redelivered, b.decided = o.Redelivered, b.Decided()
+		if b.Token != "" && !b.decided {
 			return p.do(b, Watch)
 		}
 		return p.do(b, Look)
 	case Image:
 		switch {
+		case b.decided:
+			return p.decided(b, o, now)
 		case !o.Exists:
 			return p.absent(b, now)
 		case o.BuildTag == b.Tag():
@@ -59,8 +61,10 @@ func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	switch {
 	case b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts):
 		return p.fail(b, *b.Failure, now)
-	case b.succeeded || b.Attempts >= p.Attempts:
-		return p.fail(b, failure("ImageVanished", "the image was created and is gone: somebody else deleted it", false), now)
+	case b.succeeded:
+		return p.fail(b, vanished("the image was created and is gone: somebody else deleted it"), now)
+	case b.Attempts >= p.Attempts:
+		return p.fail(b, vanished("the image is gone: it failed, or somebody else deleted it"), now)
 	case b.Attempts > 0 && !now.Before(working):
 		return p.fail(b, timedOut(b), now)
 	case b.redelivered:
@@ -204,13 +208,22 @@ func (p Policy) pause(b Build, now time.Time, wait time.Duration, reason string)
 		}
 		return p.fail(b, failure("WaitedTooLong", "the build could not go on within "+isoDuration(p.MaxWait)+" (MAX_WAIT): "+reason, true), now)
 	}
-	return p.later(b, earlier(now.Add(wait), waiting), reason)
+	return p.aside(b, now, earlier(now.Add(wait), waiting), reason)
 }
 
 // handOver leaves what a redelivered message must not do to a continuation. Its MessageId is that of the continuation
-// which an earlier delivery may have sent, so at most one of them goes on; it waits until that delivery cannot be alive.
+// which an earlier delivery may have sent, so at most one of them goes on.
 func (p Policy) handOver(b Build, now time.Time) (Build, Command) {
-	return p.later(b, now.Add(p.HandOver), "delivered before: handed on")
+	return p.aside(b, now, now, "delivered before: handed on")
+}
+
+// aside continues where the image's state is not known. After a redelivery that waits until no earlier delivery can be
+// alive, for its PUT or DELETE may still be on the way.
+func (p Policy) aside(b Build, now, at time.Time, reason string) (Build, Command) {
+	if alive := now.Add(p.HandOver); b.redelivered && at.Before(alive) {
+		at = alive
+	}
+	return p.later(b, at, reason)
 }
 
 func (p Policy) later(b Build, at time.Time, reason string) (Build, Command) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/internal/event"
 	"goldmint/internal/iso8601"
 )
 
@@ -29,6 +30,9 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 		}
 	case Final:
 	}
+	if b.decided && b.Failure != nil {
+		return p.fail(b, *b.Failure, now)
+	}
 	f := *o.Err.failure()
 	f.Final = true
 	return p.fail(b, f, now)
@@ -39,7 +43,7 @@ func (p Policy) busTrouble(b Build, now time.Time) (Build, Command) {
 	if !b.ended {
 		return p.watchLater(b, now)
 	}
-	b.ended = false
+	b.ended, b.Found = false, b.Found || !b.Decided()
 	b.Trouble++
 	return p.later(b, now.Add(p.backoff(b, b.Trouble, 0)), "the event could not be published")
 }
@@ -54,7 +58,7 @@ func (e *ARMError) reason() string {
 
 func failure(code, message string, retryable bool) Failure {
 	f := Failure{Final: true}
-	f.Code, f.Message, f.Retryable = code, message, retryable
+	f.Error = event.Error{Code: code, Message: message, Retryable: retryable}.Bounded()
 	return f
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,14 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/iso8601"
+	"goldmint/internal/vmevent"
+)
+
+// The most that MAX_WAIT and INVOCATION_TIMEOUT may be: messages, their duplicates' windows and the host's functionTimeout
+// are made for these.
+const (
+	LongestWait       = 6 * 24 * time.Hour
+	LongestInvocation = 4 * time.Minute
 )
 
 // Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
@@ -34,6 +43,11 @@ type Config struct {
 
 	AllowedSubscriptions  []string `env:"ALLOWED_SUBSCRIPTIONS"`   // that may be written, comma separated; all where empty
 	AllowedResourceGroups []string `env:"ALLOWED_RESOURCE_GROUPS"` // that may be written, comma separated; all where empty
+
+	VMEvents        string   `env:"VM_EVENTS" envDefault:"tagged"` // tagged (VMs tagged goldmint=capture), all or off
+	VMResourceGroup string   `env:"VM_RESOURCE_GROUP"`             // of images of VMs without goldmint-resource-group; empty: the VM's own
+	VMZoneResilient bool     `env:"VM_ZONE_RESILIENT"`             // images of VMs without goldmint-zone-resilient
+	VMCopyTags      []string `env:"VM_COPY_TAGS"`                  // tags of the VM that its image gets too, comma separated
 
 	MaxWait           time.Duration `env:"MAX_WAIT" envDefault:"PT24H"`          // longest wait for ARM's allowance or for ARM to come back
 	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest life of one invocation, well inside functionTimeout
@@ -62,12 +76,18 @@ func Load(environ []string) (Config, error) {
 		Environment: env.ToMap(environ),
 		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
 	})
-	problems := spell(err)
-	problems = append(problems, c.check()...)
+	unread := spell(err)
+	problems := slices.Clone(unread)
+	for _, p := range c.check() {
+		name, _, _ := strings.Cut(p, " ")
+		if !slices.ContainsFunc(unread, func(q string) bool { return strings.HasPrefix(q, name+" ") }) {
+			problems = append(problems, p)
+		}
+	}
 	if len(problems) == 0 {
 		return c, nil
 	}
-	return Config{}, fmt.Errorf("settings are not usable:\n  - %s\nhint: docs/settings.md lists every setting; in Azure they are the function app's app settings, locally local.settings.json",
+	return Config{}, fmt.Errorf("settings are not usable:\n  - %s\nhint: the README lists every setting; in Azure they are the function app's app settings, locally local.settings.json",
 		strings.Join(problems, "\n  - "))
 }
 
@@ -78,6 +98,14 @@ func (c Config) Policy() build.Policy {
 	p.FirstLook, p.Tick, p.LookShare, p.LookMin, p.LookMax = c.FirstLook, c.LookTick, c.LookShare, c.LookMin, c.LookMax
 	p.HandOver = c.InvocationTimeout
 	return p
+}
+
+// VMPolicy is the settings as the work on VM events knows them.
+func (c Config) VMPolicy() vmevent.Policy {
+	return vmevent.Policy{
+		Mode: vmevent.Mode(c.VMEvents), ResourceGroup: c.VMResourceGroup, ZoneResilient: c.VMZoneResilient, CopyTags: c.VMCopyTags,
+		AllowedSubscriptions: c.AllowedSubscriptions, AllowedGroups: c.AllowedResourceGroups, MaxWait: c.MaxWait,
+	}
 }
 
 // spell puts the library's errors into one line each.
@@ -94,6 +122,12 @@ func spell(err error) []string {
 		var missing env.VarIsNotSetError
 		if errors.As(e, &missing) {
 			problems = append(problems, missing.Key+" is missing")
+			continue
+		}
+		var unreadable env.ParseError
+		if errors.As(e, &unreadable) {
+			field, _ := reflect.TypeFor[Config]().FieldByName(unreadable.Name)
+			problems = append(problems, fmt.Sprintf("%s cannot be read: %v", field.Tag.Get("env"), unreadable.Err))
 			continue
 		}
 		problems = append(problems, e.Error())
@@ -133,11 +167,13 @@ func (c Config) check() []string {
 		add(true, "ARM_ENDPOINT: %v", err)
 	}
 	add(!oneOf(c.LogLevel, "debug", "info", "warn", "error"), "LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
+	add(!oneOf(c.VMEvents, "tagged", "all", "off"), "VM_EVENTS is %q: use tagged, all or off", c.VMEvents)
+	add(c.VMResourceGroup != "" && !vmevent.ValidGroup(c.VMResourceGroup), "VM_RESOURCE_GROUP is %q, not the name of a resource group", c.VMResourceGroup)
 	within := func(name string, d, low, high time.Duration) {
 		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 	}
-	within("MAX_WAIT", c.MaxWait, time.Minute, 6*24*time.Hour)
-	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, 4*time.Minute)
+	within("MAX_WAIT", c.MaxWait, time.Minute, LongestWait)
+	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, LongestInvocation)
 	within("FIRST_LOOK", c.FirstLook, 0, time.Minute)
 	within("LOOK_TICK", c.LookTick, 10*time.Millisecond, time.Minute)
 	within("LOOK_MIN", c.LookMin, 0, c.LookMax)

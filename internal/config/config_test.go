@@ -10,7 +10,7 @@ func TestLoad(t *testing.T) {
 	good := []string{
 		"FUNCTIONS_CUSTOMHANDLER_PORT=4321", "ServiceBusConnection__fullyQualifiedNamespace=x.servicebus.windows.net",
 		"ServiceBusConnection__credential=managedidentity", "ServiceBusConnection__clientId=c", "MAX_WAIT=PT36H",
-		"ALLOWED_RESOURCE_GROUPS=a,b",
+		"ALLOWED_RESOURCE_GROUPS=a,b", "VM_EVENTS=all", "VM_ZONE_RESILIENT=true", "VM_COPY_TAGS=team,cost-center", "VM_RESOURCE_GROUP=images",
 	}
 	c, err := Load(good)
 	if err != nil {
@@ -24,6 +24,9 @@ func TestLoad(t *testing.T) {
 	if p := c.Policy(); p.MaxWait != 36*time.Hour || p.HandOver != time.Minute {
 		t.Errorf("policy %+v", p)
 	}
+	if p := c.VMPolicy(); p.Mode != "all" || !p.ZoneResilient || len(p.CopyTags) != 2 || p.ResourceGroup != "images" || len(p.AllowedGroups) != 2 || p.MaxWait != 36*time.Hour {
+		t.Errorf("policy of VM events %+v", p)
+	}
 }
 
 // TestLoadTellsAllProblemsAtOnce: one start, one error, every problem in it, and no secret.
@@ -31,18 +34,21 @@ func TestLoadTellsAllProblemsAtOnce(t *testing.T) {
 	_, err := Load([]string{
 		"ServiceBusConnection=SharedAccessKey=c2VjcmV0", "ServiceBusConnection__fullyQualifiedNamespace=sb://x",
 		"MAX_WAIT=24h", "INVOCATION_TIMEOUT=PT10M", "AZURE_SUBSCRIPTION_ID=mine", "ARM_ENDPOINT=http://10.0.0.1", "LOG_LEVEL=loud",
-		"MAX_CONCURRENT=0", "ServiceBusConnection__credential=sas",
+		"MAX_CONCURRENT=0", "ServiceBusConnection__credential=sas", "VM_EVENTS=some", "VM_RESOURCE_GROUP=../x",
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"FUNCTIONS_CUSTOMHANDLER_PORT is missing", "both set", "not a connection string", "without sb://", "MaxWait",
-		"INVOCATION_TIMEOUT is PT10M", "AZURE_SUBSCRIPTION_ID", "must be https", "LOG_LEVEL", "MAX_CONCURRENT", "only managedidentity",
+		"FUNCTIONS_CUSTOMHANDLER_PORT is missing", "both set", "not a connection string", "without sb://", `MAX_WAIT cannot be read: "24h"`,
+		"INVOCATION_TIMEOUT is PT10M", "AZURE_SUBSCRIPTION_ID", "must be https", "LOG_LEVEL", "MAX_CONCURRENT", "only managedidentity", "VM_EVENTS is", "VM_RESOURCE_GROUP",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
 		}
+	}
+	if n := strings.Count(err.Error(), "MAX_WAIT"); n != 1 {
+		t.Errorf("the error names MAX_WAIT %d times, want once:\n%v", n, err)
 	}
 	if strings.Contains(err.Error(), "c2VjcmV0") {
 		t.Errorf("the error tells the secret:\n%v", err)

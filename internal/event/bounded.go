@@ -18,15 +18,25 @@ func (e Event) bounded() Event {
 	d.Source.ID = Clean(d.Source.ID, maxPlace)
 	rest := budget{left: maxRest}
 	if d.Error != nil {
-		bounded := *d.Error
-		bounded.Code = Clean(bounded.Code, maxWord)
-		bounded.Message = Clean(bounded.Message, maxMessage)
-		bounded.Target = Clean(bounded.Target, maxPlace)
-		bounded.Details = rest.details(bounded.Details, maxLevels)
+		bounded := rest.error(*d.Error)
 		d.Error = &bounded
 	}
 	d.Problems = rest.problems(d.Problems)
 	e.Data = d
+	return e
+}
+
+// Bounded is e as an event tells it: whoever keeps it has less than 50 KB of JSON to keep.
+func (e Error) Bounded() Error {
+	rest := budget{left: maxRest}
+	return rest.error(e)
+}
+
+func (b *budget) error(e Error) Error {
+	e.Code = Clean(e.Code, maxWord)
+	e.Message = Clean(e.Message, maxMessage)
+	e.Target = Clean(e.Target, maxPlace)
+	e.Details = b.details(e.Details, maxLevels)
 	return e
 }
 

@@ -1,5 +1,8 @@
 // Package history reads the published events from the history subscription by peeking: it needs Listen alone, takes no
 // lock, changes nothing, and so gives any number of readers the same answer before, during and after a build.
+//
+// A [Reader] goes through all events that are kept, once, in large batches and in the order of their publication, and then
+// asks for newer ones. A [Story] is what the events say of one build id.
 package history
 
 import (
@@ -8,31 +11,42 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
-
 	"goldmint/internal/event"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
 // Subscription is the name of the topic's subscription that keeps the events.
 const Subscription = "history"
 
-// Reader reads the events of one topic in the order of their publication.
+const (
+	batch    = 250              // events that one call peeks at the most; the service may give fewer
+	patience = 15 * time.Second // for one call: after a cut connection the client can hang for longer
+)
+
+// Reader reads the events of one topic in the order of their publication. It is for one goroutine.
 type Reader struct {
-	receiver *azservicebus.Receiver
-	next     int64 // sequence number to peek from
+	// BuildID, where it is set, passes over the events of other builds before they are parsed.
+	BuildID string
+
+	client              *azservicebus.Client
+	topic, subscription string
+	receiver            *azservicebus.Receiver
+	next                int64 // sequence number to peek from
 }
 
 // Open makes a reader that starts at the oldest event that is kept.
 func Open(client *azservicebus.Client, topic, subscription string) (*Reader, error) {
-	r, err := client.NewReceiverForSubscription(topic, subscription, nil)
-	if err != nil {
-		return nil, fmt.Errorf("subscription %q of topic %q: %w", subscription, topic, err)
-	}
-	return &Reader{receiver: r}, nil
+	r := &Reader{client: client, topic: topic, subscription: subscription}
+	return r, r.open()
 }
 
-// batch is how many events one call peeks at the most.
-const batch = 250
+func (r *Reader) open() (err error) {
+	if r.receiver, err = r.client.NewReceiverForSubscription(r.topic, r.subscription, nil); err != nil {
+		return fmt.Errorf("subscription %q of topic %q: %w", r.subscription, r.topic, err)
+	}
+	return nil
+}
 
 // Entry is one event as it was published.
 type Entry struct {
@@ -43,44 +57,133 @@ type Entry struct {
 // Read gives the events that came since the last call, at most a few hundred; none means that there is nothing new.
 // Messages that are no events of Goldmint's are passed over.
 func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
+	for {
+		messages, err := r.peek(ctx)
+		if err != nil || len(messages) == 0 {
+			return nil, err
+		}
+		var entries []Entry
+		for _, m := range messages {
+			if m.SequenceNumber != nil && *m.SequenceNumber >= r.next {
+				r.next = *m.SequenceNumber + 1
+			}
+			if !r.wants(m) {
+				continue
+			}
+			if e, err := event.Parse(m.Body); err == nil && (r.BuildID == "" || e.Data.BuildID == r.BuildID) {
+				entries = append(entries, Entry{Event: e, Body: m.Body})
+			}
+		}
+		if len(entries) > 0 {
+			return entries, nil
+		}
+	}
+}
+
+func (r *Reader) peek(ctx context.Context) ([]*azservicebus.ReceivedMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	messages, err := r.receiver.PeekMessages(ctx, batch, &azservicebus.PeekMessagesOptions{FromSequenceNumber: &r.next})
 	if err != nil {
 		return nil, fmt.Errorf("peek the events: %w", err)
 	}
-	var entries []Entry
-	for _, m := range messages {
-		if m.SequenceNumber != nil && *m.SequenceNumber >= r.next {
-			r.next = *m.SequenceNumber + 1
-		}
-		if e, err := event.Parse(m.Body); err == nil {
-			entries = append(entries, Entry{Event: e, Body: m.Body})
-		}
-	}
-	return entries, nil
+	return messages, nil
 }
 
-// Follow calls each for every event, old and new, until it says stop or the context ends. It looks every interval.
-func (r *Reader) Follow(ctx context.Context, interval time.Duration, each func(Entry) (stop bool)) error {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
+// wants goes by the message's property, where it has one.
+func (r *Reader) wants(m *azservicebus.ReceivedMessage) bool {
+	id, ok := m.ApplicationProperties["buildId"].(string)
+	return r.BuildID == "" || !ok || id == r.BuildID
+}
+
+// ReadAll gives every event that is kept.
+func (r *Reader) ReadAll(ctx context.Context) ([]Entry, error) {
+	var all []Entry
 	for {
 		entries, err := r.Read(ctx)
-		if err != nil {
+		if err != nil || len(entries) == 0 {
+			return all, err
+		}
+		all = append(all, entries...)
+	}
+}
+
+// Following says how a reader follows the events.
+type Following struct {
+	Interval time.Duration // between two looks for new events
+
+	// Trouble is told of an error and for how long there has been nothing else. What it returns ends the following; nil
+	// goes on, with a link of its own. Without it the first error ends the following.
+	Trouble func(err error, since time.Duration) error
+
+	// Each is given the events, old and then new, in order; and nothing, but current, whenever there are no more for now.
+	// It says when to stop.
+	Each func(entries []Entry, current bool) (stop bool)
+}
+
+// pauses between attempts after an error: short at first, as most are a connection that was cut.
+var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
+
+// Follow reads until Each says stop, Trouble gives up or the context ends, whose cause it returns. After an error it goes
+// on where it was: no event is lost, none comes twice.
+func (r *Reader) Follow(ctx context.Context, f Following) error {
+	var troubled time.Time
+	for failures := 0; ; {
+		entries, err := r.Read(ctx)
+		current := len(entries) == 0
+		pause := f.Interval
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			if failures == 0 {
+				troubled = time.Now()
+			}
+			if err := f.give(err, time.Since(troubled)); err != nil {
+				return err
+			}
+			pause = pauses[min(failures, len(pauses)-1)]
+			failures++
+			if err := r.reopen(ctx); err != nil {
+				return err
+			}
+		case f.Each(entries, current):
+			return nil
+		case !current:
+			failures = 0
+			continue
+		default:
+			failures = 0
+		}
+		if err := wait(ctx, pause); err != nil {
 			return err
 		}
-		for _, e := range entries {
-			if each(e) {
-				return nil
-			}
-		}
-		if len(entries) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
+	}
+}
+
+func (f Following) give(err error, since time.Duration) error {
+	if f.Trouble == nil {
+		return err
+	}
+	return f.Trouble(err, since)
+}
+
+// reopen replaces a link that may be broken for good. The client finds a connection by itself.
+func (r *Reader) reopen(ctx context.Context) error {
+	closing, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_ = r.receiver.Close(closing) // it is broken
+	return r.open()
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
 	}
 }
 

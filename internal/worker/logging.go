@@ -9,30 +9,24 @@ import (
 	"goldmint/internal/event"
 )
 
-// The log events that alerts and the workbook query. infra/queries names them and their fields.
-const (
-	logStarted      = "build_started"
-	logEnded        = "build_ended"
-	logContinued    = "continued"
-	logThrottled    = "throttled"
-	logRejected     = "rejected"
-	logDeadLettered = "dead_lettered"
-	logPoison       = "poison"
-)
-
 // logDone tells what came of a command.
 func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen build.Observation) {
 	if do.Verb != build.Publish {
 		log.Debug("step", zap.String("step", string(do.Verb)), zap.Any("seen", redacted(seen)))
 		return
 	}
-	d := do.Event.Data
+	logPublished(log, b, do.Event)
+}
+
+// logPublished tells of a build what its event tells the world.
+func logPublished(log *zap.Logger, b build.Build, e event.Event) {
+	d := e.Data
 	fields := []zap.Field{
-		zap.String("step", string(do.Verb)),
+		zap.String("step", string(build.Publish)),
 		zap.String("imageId", b.ImageID()), zap.String("location", d.Location), zap.String("subscriptionId", b.SubscriptionID),
 		zap.Int("attempts", b.Attempts),
 	}
-	switch do.Event.Type {
+	switch e.Type {
 	case event.Started:
 		log.Info(logStarted, fields...)
 	case event.Succeeded, event.Failed:
@@ -54,7 +48,7 @@ func sinceStart(d event.Data) float64 {
 
 // logTrouble tells that a command did not go through.
 func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err error) {
-	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.Error(err))
+	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	if t.Err != nil && t.Err.Meaning() == build.Throttled {
 		location := ""
 		if b.Request.Image.Location != nil {

@@ -59,7 +59,7 @@ const (
 func kindOf(body []byte) kind {
 	trimmed := bytes.TrimSpace(body)
 	if bytes.HasPrefix(trimmed, []byte("[")) {
-		return kindVMEvent
+		return kindOfList(trimmed)
 	}
 	var envelope struct {
 		SpecVersion *json.RawMessage `json:"specversion"`
@@ -73,6 +73,15 @@ func kindOf(body []byte) kind {
 	case string(envelope.Type) == `"`+continuationType+`"`:
 		return kindContinuation
 	case envelope.SpecVersion != nil, envelope.EventType != nil:
+		return kindVMEvent
+	}
+	return kindRequest
+}
+
+// kindOfList: an older form of Event Grid's has its one event in a list.
+func kindOfList(body []byte) kind {
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) == nil && len(list) > 0 && bytes.HasPrefix(list[0], []byte("{")) && kindOf(list[0]) == kindVMEvent {
 		return kindVMEvent
 	}
 	return kindRequest
@@ -95,30 +104,48 @@ func (w *Worker) decodeRequest(m Message) (build.Build, error) {
 const continuationType = "goldmint.build.continuation"
 
 // envelope is a continuation as it travels: a CloudEvent in structured JSON.
-type envelope struct {
-	SpecVersion     string      `json:"specversion"`
-	ID              string      `json:"id"`
-	Source          string      `json:"source"`
-	Type            string      `json:"type"`
-	Subject         string      `json:"subject"`
-	Time            time.Time   `json:"time"`
-	DataContentType string      `json:"datacontenttype"`
-	Data            build.Build `json:"data"`
+type envelope[T any] struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Data            T         `json:"data"`
 }
 
-// continuation is the message that brings the build back. Its MessageId names the build, the link of the chain and the
-// message that was handled: stable when that message is delivered again, new after a resubmit, not to be guessed.
+// continuation is the message that brings the build back.
 func continuation(b build.Build, handled Message, source string, now time.Time) (Outgoing, error) {
+	e := envelope[build.Build]{Source: source, Type: continuationType, Subject: b.ImageID(), Time: now.UTC(), Data: b}
+	out, err := e.outgoing(b.Key(), b.Seq, handled)
+	out.CorrelationID = b.Request.ID
+	return out, err
+}
+
+// outgoing is the message for the queue. Its MessageId names what is continued, the link of the chain and the message that
+// was handled: stable when that message is delivered again, new after a resubmit, not to be guessed.
+func (e envelope[T]) outgoing(key string, seq int, handled Message) (Outgoing, error) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", handled.SequenceNumber, handled.EnqueuedAt.UnixNano()))
-	id := fmt.Sprintf("%s/%d/%s", b.Key(), b.Seq, hex.EncodeToString(sum[:8]))
-	body, err := json.Marshal(envelope{
-		SpecVersion: "1.0", ID: id, Source: source, Type: continuationType, Subject: b.ImageID(), Time: now.UTC(),
-		DataContentType: "application/json", Data: b,
-	})
-	if err != nil {
-		return Outgoing{}, fmt.Errorf("encode the continuation of %s: %w", b.Key(), err)
+	e.SpecVersion, e.DataContentType = "1.0", "application/json"
+	e.ID = fmt.Sprintf("%s/%d/%s", key, seq, hex.EncodeToString(sum[:8]))
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // a request full of < and & would become three times as large, and too large
+	if err := encoder.Encode(e); err != nil {
+		return Outgoing{}, fmt.Errorf("encode the continuation of %s: %w", key, err)
 	}
-	return Outgoing{ID: id, ContentType: event.ContentType, Body: body, Subject: continuationType, CorrelationID: b.Request.ID}, nil
+	return Outgoing{ID: e.ID, ContentType: event.ContentType, Body: body.Bytes(), Subject: e.Type, CorrelationID: key}, nil
+}
+
+// unwrap reads a continuation strictly.
+func unwrap[T any](body []byte, e *envelope[T]) error {
+	if len(body) > maxContinuation {
+		return fmt.Errorf("it has %d bytes, more than %d", len(body), maxContinuation)
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	return d.Decode(e)
 }
 
 // maxContinuation is what the largest request, its build and a resume token need, and some.
@@ -128,13 +155,8 @@ func (w *Worker) decodeContinuation(body []byte) (build.Build, error) {
 	refuse := func(format string, args ...any) (build.Build, error) {
 		return build.Build{}, &refusal{reason: "InvalidContinuation", text: fmt.Sprintf(format, args...)}
 	}
-	if len(body) > maxContinuation {
-		return refuse("the continuation has %d bytes, more than %d", len(body), maxContinuation)
-	}
-	var e envelope
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil {
+	var e envelope[build.Build]
+	if err := unwrap(body, &e); err != nil {
 		return refuse("the continuation cannot be read: %v", err)
 	}
 	if err := e.Data.Check(w.Policy, w.Now()); err != nil {

@@ -11,9 +11,9 @@ import (
 	"goldmint/internal/request"
 )
 
-// undecoded is how many deliveries beyond PoisonDelivery a message is still decoded: one that kills the process while it
+// Undecoded is how many deliveries beyond PoisonDelivery a message is still decoded: one that kills the process while it
 // is decoded has to end too.
-const undecoded = 3
+const Undecoded = 3
 
 // reject publishes that the message can never succeed, then dead-letters it.
 func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Logger) error {
@@ -36,18 +36,41 @@ func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Log
 
 // poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever.
 func (w *Worker) poison(ctx context.Context, m Message, b build.Build, log *zap.Logger) error {
-	image, err := w.lookForPoison(ctx, b)
 	text := fmt.Sprintf("delivered %d times without being dealt with; last step: %s", m.DeliveryCount, stepName(b))
-	e := b.Poisoned(image, text, w.Now())
-	if err != nil {
-		log.Warn("trouble", zap.String("step", string(build.Look)), zap.Error(err))
+	poison := func(outcome string) {
+		log.Error(logPoison, zap.String("outcome", outcome), zap.String("step", stepName(b)))
 	}
+	if b.Decided() { // telling the verdict is what fails
+		poison("told")
+		if err := w.tellEnd(ctx, b, text, log); err != nil {
+			return err
+		}
+		return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
+	}
+	next, do := w.Policy.Poison(b, text, w.Now())
+	if err := w.resume(ctx, m, next, do, log); err != nil {
+		return err
+	}
+	if !next.Decided() {
+		poison("spared")
+		return nil
+	}
+	poison("failed")
+	return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
+}
+
+func (w *Worker) tellEnd(ctx context.Context, b build.Build, text string, log *zap.Logger) error {
+	image, err := w.lookForPoison(ctx, b)
+	if err != nil {
+		log.Warn("trouble", zap.String("step", string(build.Look)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+	}
+	e := b.Poisoned(image, text, w.Now())
 	e.Source = w.Rules.EventSource
 	if err := w.Bus.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of a poison message: %w", err)
 	}
-	log.Error(logPoison, zap.String("outcome", e.Type), zap.String("step", stepName(b)))
-	return w.deadLetter(ctx, m, "PoisonMessage", text+". "+remedy, log)
+	logPublished(log, b, e)
+	return nil
 }
 
 const remedy = "Look at the handler's log for this build id; once the cause is gone, `goldmint dead-letters resubmit` sends it again."
@@ -58,9 +81,12 @@ func (w *Worker) lookForPoison(ctx context.Context, b build.Build) (build.Image,
 	return w.ARM.Image(ctx, b.ImageID())
 }
 
-// discard dead-letters a message that is not even decoded any more.
+// discard rejects a message that is not even decoded any more.
 func (w *Worker) discard(ctx context.Context, m Message, log *zap.Logger) error {
-	return w.deadLetter(ctx, m, "PoisonMessage", fmt.Sprintf("delivered %d times, and the handler never lived to read it. %s", m.DeliveryCount, remedy), log)
+	return w.reject(ctx, m, &refusal{
+		reason: "PoisonMessage", text: fmt.Sprintf("delivered %d times, and the handler never lived to read it. %s", m.DeliveryCount, remedy),
+		buildID: request.Identity("", m.ID, m.SequenceNumber), digest: digestOf(m.Body),
+	}, log)
 }
 
 func (w *Worker) deadLetter(ctx context.Context, m Message, reason, text string, log *zap.Logger) error {

@@ -11,6 +11,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/vmevent"
 )
 
 // Message is what Service Bus delivered.
@@ -52,12 +53,14 @@ type ARM interface {
 
 // Worker handles messages. It holds no state between them; all fields are set once.
 type Worker struct {
-	Bus    Bus
-	ARM    ARM
-	Policy build.Policy
-	Rules  Rules
-	Now    func() time.Time
-	Log    *zap.Logger
+	Bus      Bus
+	ARM      ARM
+	Policy   build.Policy
+	Rules    Rules
+	VMs      VMs            // for VM events
+	VMPolicy vmevent.Policy // for VM events
+	Now      func() time.Time
+	Log      *zap.Logger
 }
 
 // Rules are the handler's own, beyond the schema's.
@@ -72,9 +75,13 @@ type Rules struct {
 // Handle deals with one message. Nil means that the message is dealt with and may be completed; an error that the bus is
 // in trouble, or that nobody foresaw this, and the message has to come again.
 func (w *Worker) Handle(ctx context.Context, m Message) error {
-	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", m.ID), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
-	if m.DeliveryCount >= w.Rules.PoisonDelivery+undecoded {
+	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", event.Clean(m.ID, maxMessageID)), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
+	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
 		return w.discard(ctx, m, log)
+	}
+	w = w.inTime(m)
+	if kindOf(m.Body) == kindVMEvent {
+		return w.handleVMEvent(ctx, m, log)
 	}
 	b, err := w.decode(m)
 	var refused *refusal
@@ -89,6 +96,19 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 		return w.poison(ctx, m, b, log)
 	}
 	return w.run(ctx, m, b, log)
+}
+
+// inTime is w with a clock that is not behind the message: Service Bus had it before. A continuation timed by a clock that
+// is behind comes back at once, again and again.
+func (w *Worker) inTime(m Message) *Worker {
+	const believable = 10 * time.Minute
+	behind := m.EnqueuedAt.Sub(w.Now())
+	if behind <= 0 || behind > believable {
+		return w
+	}
+	ahead := *w
+	ahead.Now = func() time.Time { return w.Now().Add(behind) }
+	return &ahead
 }
 
 // run steps the build until it has nothing more to do on this message.
@@ -111,6 +131,9 @@ func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Log
 	}
 	return fmt.Errorf("build %s did not settle within %d steps", b.Key(), maxSteps)
 }
+
+// maxMessageID is what Service Bus allows.
+const maxMessageID = 128
 
 // maxSteps is far above the longest way through one message: watch, look, delete, publish.
 const maxSteps = 16

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"goldmint"
+	"goldmint/emulator/arm"
+	"goldmint/emulator/local"
+	"goldmint/internal/event"
+	"goldmint/internal/requestfile"
+)
+
+// quick is a local Azure whose images take a moment, with the real handler in it.
+func quick() local.Options {
+	return local.Options{
+		Handler: os.Getenv(handlerVariable), HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON,
+		ARM: arm.Options{ImageDuration: 100 * time.Millisecond, Limits: arm.Off()},
+		Settings: map[string]string{
+			"FIRST_LOOK": "PT0.1S", "LOOK_TICK": "PT0.1S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT0.5S",
+		},
+	}
+}
+
+// startAzure starts it until cleanup.
+func startAzure(ctx context.Context, o local.Options, cleanup func(func())) (*local.Azure, error) {
+	azure, err := local.Start(ctx, o)
+	if err == nil {
+		cleanup(func() { _ = azure.Close() })
+	}
+	return azure, err
+}
+
+// makeSources makes what the request in a file is to be made from.
+func makeSources(azure *local.Azure, name string, text []byte, settings ...string) error {
+	var parsed []requestfile.Setting
+	for _, text := range settings {
+		s, err := requestfile.ParseSetting(text)
+		if err != nil {
+			return err
+		}
+		parsed = append(parsed, s)
+	}
+	r, err := requestfile.Read(name, text, parsed)
+	if err != nil {
+		return err
+	}
+	azure.MakeSources(r.Image)
+	return nil
+}
+
+// publish sends events to the topic as the handler does.
+func publish(ctx context.Context, connectionString string, events ...event.Event) error {
+	client, err := azservicebus.NewClientFromConnectionString(connectionString, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close(context.WithoutCancel(ctx)) }()
+	sender, err := client.NewSender(local.Topic, nil)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		body, err := e.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		if err := sender.SendMessage(ctx, &azservicebus.Message{Body: body, MessageID: &e.ID, ApplicationProperties: e.Properties()}, nil); err != nil {
+			return fmt.Errorf("publish %s: %w", e.ID, err)
+		}
+	}
+	return nil
+}
+
+// vmRequest is a request in YAML for an image of a virtual machine of its own.
+func vmRequest(name string) []byte {
+	return fmt.Appendf(nil, `resourceGroup: golden
+name: %[1]s
+image:
+  location: westeurope
+  properties:
+    sourceVirtualMachine:
+      id: /subscriptions/%[2]s/resourceGroups/golden/providers/Microsoft.Compute/virtualMachines/%[1]s
+`, name, local.SubscriptionID)
+}

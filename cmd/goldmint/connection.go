@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"goldmint/internal/history"
+	"goldmint/internal/namespace"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/spf13/pflag"
+)
+
+// connection is the flags that say which Service Bus namespace, and which entities of it.
+type connection struct {
+	connectionString, namespace string
+	queue, topic, subscription  string
+}
+
+func (c *connection) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.connectionString, "connection-string", "", "Service Bus connection string (better given as "+namespace.EnvConnectionString+": others can see a command line)")
+	f.StringVarP(&c.namespace, "namespace", "n", "", "Service Bus namespace, to sign in to Azure instead; see \"goldmint help environment\"")
+}
+
+func (c *connection) addQueueFlag(f *pflag.FlagSet) {
+	f.StringVar(&c.queue, "queue", environment("BUILD_QUEUE", "image-builds"), "queue of build requests")
+}
+
+func (c *connection) addTopicFlags(f *pflag.FlagSet) {
+	f.StringVar(&c.topic, "topic", environment("EVENT_TOPIC", "image-events"), "topic of events")
+	f.StringVar(&c.subscription, "subscription", history.Subscription, "subscription that keeps the events")
+}
+
+func environment(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
+
+// bus is a namespace that is dialled.
+type bus struct {
+	connection
+	address namespace.Address
+	client  *azservicebus.Client
+}
+
+func (c connection) dial() (*bus, error) {
+	address, err := namespace.Find(c.connectionString, c.namespace, os.Getenv)
+	if errors.Is(err, namespace.ErrNoAddress) {
+		return nil, &exitError{error: err, status: exitUsage, hint: "`goldmint help environment` tells all ways; `goldmint local` runs a Service Bus on this machine"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	client, err := address.Dial()
+	if err != nil {
+		return nil, &exitError{error: err, status: exitUnreachable}
+	}
+	return &bus{connection: c, address: address, client: client}, nil
+}
+
+// close is quick: there is nothing to save.
+func (b *bus) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = b.client.Close(ctx)
+}
+
+func (b *bus) queueEntity() namespace.Entity { return namespace.Entity{Queue: b.queue} }
+
+func (b *bus) historyEntity() namespace.Entity {
+	return namespace.Entity{Topic: b.topic, Subscription: b.subscription}
+}
+
+// trouble is an error of the namespace's with its exit status and hint.
+func (b *bus) trouble(err error, entity namespace.Entity, right namespace.Right) error {
+	err = b.address.Explain(err, entity, right)
+	var refusal *namespace.Refusal
+	if errors.As(err, &refusal) {
+		return &exitError{error: err, status: exitUnreachable, hint: refusal.Hint}
+	}
+	return &exitError{
+		error: fmt.Errorf("cannot reach %s: %w", b.address.Host, err), status: exitUnreachable,
+		hint: "is the name right, and may this machine open TLS connections to it on port 5671 (for a local Azure: is it running)?",
+	}
+}
+
+// firstContact is how long a namespace that was never reached is tried.
+const firstContact = 10 * time.Second
+
+// reach tries until it is done, is refused, or firstContact is over.
+func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespace.Right, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, firstContact)
+	defer cancel()
+	var last error
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		var refusal *namespace.Refusal
+		if last == nil || ctx.Err() == nil {
+			last = err // not that the time is over
+		}
+		if ctx.Err() != nil || errors.As(b.address.Explain(err, entity, right), &refusal) {
+			return b.trouble(last, entity, right)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/spf13/cobra"
+
+	"goldmint/internal/azure"
+	"goldmint/internal/config"
+	"goldmint/internal/doctor"
+	"goldmint/internal/history"
+)
+
+// doctorOptions are the flags of `goldmint doctor`.
+type doctorOptions struct {
+	settings string
+	override map[string]*string // settings by name
+	history  string
+	groups   []string
+	parts    []string
+	identity string
+	output   string
+}
+
+func newDoctor() *cobra.Command {
+	o := doctorOptions{override: map[string]*string{}}
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check a deployment: settings, Service Bus, Resource Manager, every right",
+		Long: `Asks for everything that Goldmint needs, with the rights of whoever runs it, and names each role that is missing. It
+changes nothing: no message is sent, received or locked, and Resource Manager is only read.
+
+The settings are the function app's, from a file or else from the environment. Without --identity it signs in as a managed
+identity where there is one (IDENTITY_ENDPOINT), else as you (az login, a workload identity, …).
+
+The exit status is 0 when nothing is missing, 1 when something is, 2 for wrong usage or settings, 4 when a service cannot be
+reached.`,
+		Example: `  az functionapp config appsettings list -g rg-goldmint-dev -n FUNCTION_APP -o json | goldmint doctor --settings -
+  goldmint doctor --namespace sb-goldmint-dev-abc123 --as submitter
+  goldmint doctor --settings dist/local.settings.json --resource-group /subscriptions/GUID/resourceGroups/rg-images`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runDoctor(c, o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.settings, "settings", "", "local.settings.json, or what `az functionapp config appsettings list` prints; - is stdin (default: the environment)")
+	for flag, s := range map[string]struct{ name, usage string }{
+		"connection-string": {"ServiceBusConnection", "connection string of the Service Bus"},
+		"namespace":         {"ServiceBusConnection__fullyQualifiedNamespace", "name or host of the Service Bus namespace"},
+		"queue":             {"BUILD_QUEUE", "the build queue"},
+		"topic":             {"EVENT_TOPIC", "the event topic"},
+		"arm-endpoint":      {"ARM_ENDPOINT", "Resource Manager"},
+	} {
+		o.override[s.name] = f.String(flag, "", s.usage+" (default: setting "+s.name+")")
+	}
+	f.StringVar(&o.history, "subscription", history.Subscription, "the topic's subscription that waiters peek")
+	f.StringArrayVar(&o.groups, "resource-group", nil, "id of a resource group that holds images (default: those that the settings allow)")
+	f.StringSliceVar(&o.parts, "as", []string{"function", "submitter", "waiter"}, "whose rights to look for")
+	f.StringVar(&o.identity, "identity", "", "caller or managed")
+	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	return c
+}
+
+var groupID = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}$`)
+
+func (o doctorOptions) check() error {
+	if o.output != "text" && o.output != "json" {
+		return fmt.Errorf("--output is %q: use text or json", o.output)
+	}
+	if o.identity != "" && o.identity != "caller" && o.identity != "managed" {
+		return fmt.Errorf("--identity is %q: use caller or managed", o.identity)
+	}
+	for _, p := range o.parts {
+		switch doctor.Part(p) {
+		case doctor.Function, doctor.Submitter, doctor.Waiter:
+		default:
+			return fmt.Errorf("--as is %q: use function, submitter or waiter", p)
+		}
+	}
+	for _, g := range o.groups {
+		if !groupID.MatchString(g) {
+			return fmt.Errorf("--resource-group is %q: give its id, /subscriptions/GUID/resourceGroups/NAME", g)
+		}
+	}
+	return nil
+}
+
+func runDoctor(c *cobra.Command, o doctorOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	values, err := o.values(c.InOrStdin())
+	if err != nil {
+		return err
+	}
+	sheet := &sheet{out: c.OutOrStdout(), json: o.output == "json"}
+	settings, finding := doctor.ReadSettings(values)
+	sheet.add(finding)
+	if finding.Result == doctor.OK {
+		d, err := o.deployment(settings)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = d.Bus.Close(context.WithoutCancel(c.Context())) }()
+		d.Examine(c.Context(), sheet.add)
+	}
+	return sheet.end(finding.Result == doctor.OK)
+}
+
+// values are the settings, those given as flags over the others.
+func (o doctorOptions) values(stdin io.Reader) (map[string]string, error) {
+	values := map[string]string{}
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
+	}
+	if o.settings != "" {
+		text, err := readSettings(o.settings, stdin)
+		if err != nil {
+			return nil, err
+		}
+		if values, err = doctor.ParseSettings(text); err != nil {
+			return nil, fmt.Errorf("--settings %s: %w", o.settings, err)
+		}
+	}
+	const connection, namespace = "ServiceBusConnection", "ServiceBusConnection__fullyQualifiedNamespace"
+	for name, value := range o.override {
+		if *value != "" {
+			values[name] = *value
+		}
+	}
+	switch { // a flag for the one leaves no room for a setting of the other
+	case *o.override[connection] != "" && *o.override[namespace] == "":
+		delete(values, namespace)
+	case *o.override[namespace] != "" && *o.override[connection] == "":
+		delete(values, connection)
+		if !strings.Contains(values[namespace], ".") {
+			values[namespace] += ".servicebus.windows.net"
+		}
+	}
+	for _, name := range []string{"IDENTITY_ENDPOINT", "IDENTITY_HEADER"} { // where the Azure SDK looks for them
+		if value := values[name]; value != "" {
+			if err := os.Setenv(name, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return values, nil
+}
+
+func readSettings(file string, stdin io.Reader) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(file)
+}
+
+func (o doctorOptions) deployment(c config.Config) (doctor.Deployment, error) {
+	d := doctor.Deployment{
+		Queue: c.Queue, Topic: c.Topic, History: o.history, Namespace: c.ServiceBus.Namespace,
+		ARMEndpoint: c.ARMEndpoint, ARMAudience: c.ARMAudience, ResourceGroups: o.groups,
+	}
+	for _, p := range o.parts {
+		d.Parts = append(d.Parts, doctor.Part(p))
+	}
+	if len(d.ResourceGroups) == 0 {
+		d.ResourceGroups = doctor.Groups(c)
+	}
+	var err error
+	if d.ARMCredential, err = o.credential(c.ClientID); err != nil {
+		return d, err
+	}
+	options := &azservicebus.ClientOptions{ApplicationID: "goldmint-doctor", RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}}
+	if text := c.ServiceBus.ConnectionString; text != "" {
+		_, rest, _ := strings.Cut(text, "Endpoint=sb://")
+		d.Namespace = strings.TrimRight(rest[:strings.IndexByte(rest+";", ';')], "/")
+		d.Bus, err = azservicebus.NewClientFromConnectionString(text, options)
+		return d, err
+	}
+	if d.BusCredential, err = o.credential(c.ServiceBus.ClientID); err != nil {
+		return d, err
+	}
+	d.Bus, err = azservicebus.NewClient(d.Namespace, d.BusCredential, options)
+	return d, err
+}
+
+// credential is a managed identity's, or the caller's own.
+func (o doctorOptions) credential(clientID string) (azcore.TokenCredential, error) {
+	if o.identity == "managed" || o.identity == "" && os.Getenv("IDENTITY_ENDPOINT") != "" {
+		return azure.Identity(clientID)
+	}
+	return azidentity.NewDefaultAzureCredential(nil)
+}

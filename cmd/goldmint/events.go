@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+	"goldmint/internal/namespace"
+
+	"github.com/spf13/cobra"
+)
+
+type eventsOptions struct {
+	connection
+	follow  bool
+	filters []string
+	output  string
+}
+
+func newEvents() *cobra.Command {
+	var o eventsOptions
+	c := &cobra.Command{
+		Use:   "events",
+		Short: "Print the published events",
+		Long: `Prints the events that the subscription history keeps, oldest first, without taking them. A filter is NAME=PATTERN, where
+the name is that of an application property: type, buildId, digest, name, imageId, resourceGroup, subscriptionId, location,
+sourceType, hyperVGeneration, errorCode. A pattern may have * and ?, several are separated by commas, and a type may be
+written short. Of several filters all must fit.`,
+		Example: `  goldmint events
+  goldmint events --follow --filter type=failed,rejected
+  goldmint events --filter buildId=web-* --output json | jq -r .data.imageId`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return events(c, &o) },
+	}
+	f := c.Flags()
+	f.BoolVarP(&o.follow, "follow", "f", false, "go on with events as they are published, until Ctrl-C")
+	f.StringArrayVar(&o.filters, "filter", nil, "print only events with this NAME=PATTERN (may be given more than once)")
+	f.StringVarP(&o.output, "output", "o", "text", "text, or json: one event a line, as it was published")
+	o.addFlags(f)
+	o.addTopicFlags(f)
+	return c
+}
+
+func events(c *cobra.Command, o *eventsOptions) error {
+	if o.output != "text" && o.output != "json" {
+		return fmt.Errorf("--output is %q: use text or json", o.output)
+	}
+	wanted, err := parseFilters(o.filters)
+	if err != nil {
+		return err
+	}
+	b, err := o.dial()
+	if err != nil {
+		return err
+	}
+	defer b.close(c.Context())
+	reader, err := history.Open(b.client, b.topic, b.subscription)
+	if err != nil {
+		return b.trouble(err, b.historyEntity(), namespace.Listen)
+	}
+	printer := eventPrinter{out: c.OutOrStdout(), json: o.output == "json"}
+	reached := false
+	err = reader.Follow(c.Context(), history.Following{
+		Interval: lookEvery,
+		Each: func(entries []history.Entry, current bool) bool {
+			reached = true
+			for _, e := range entries {
+				if wanted.fit(e.Event) {
+					printer.print(e)
+				}
+			}
+			return current && !o.follow || printer.err != nil
+		},
+		Trouble: func(err error, since time.Duration) error {
+			if o.follow && reached && since < lostContact {
+				return nil
+			}
+			return b.trouble(err, b.historyEntity(), namespace.Listen)
+		},
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil // Ctrl-C is how a follower ends
+	}
+	return errors.Join(err, printer.err)
+}
+
+// filters are the patterns of each property. An event fits when each of them is met by one of its patterns.
+type filters map[string][]string
+
+var filterNames = []string{
+	"type", "buildId", "digest", "name", "imageId", "resourceGroup", "subscriptionId", "location", "sourceType", "hyperVGeneration", "errorCode",
+}
+
+func parseFilters(texts []string) (filters, error) {
+	all := filters{}
+	for _, text := range texts {
+		name, patterns, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, fmt.Errorf("--filter %s: write NAME=PATTERN, such as type=failed", text)
+		}
+		if !slices.Contains(filterNames, name) {
+			return nil, fmt.Errorf("--filter %s: %q is none of %s", text, name, strings.Join(filterNames, ", "))
+		}
+		for pattern := range strings.SplitSeq(patterns, ",") {
+			if _, err := path.Match(pattern, ""); err != nil {
+				return nil, fmt.Errorf("--filter %s: %w", text, err)
+			}
+			if name == "type" && !strings.Contains(pattern, ".") {
+				pattern = "goldmint.build." + pattern
+			}
+			all[name] = append(all[name], strings.ToLower(pattern))
+		}
+	}
+	return all, nil
+}
+
+func (f filters) fit(e event.Event) bool {
+	properties := e.Properties()
+	for name, patterns := range f {
+		value, _ := properties[name].(string)
+		if !slices.ContainsFunc(patterns, func(p string) bool { return matches(p, strings.ToLower(value)) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// matches lets * stand for slashes too: resource IDs are full of them.
+func matches(pattern, value string) bool {
+	flat := strings.NewReplacer("/", "\x00")
+	ok, err := path.Match(flat.Replace(pattern), flat.Replace(value))
+	return ok && err == nil
+}
+
+// eventPrinter prints an event a line. Its error is the first of its writer's: a closed pipe ends the command.
+type eventPrinter struct {
+	out  io.Writer
+	json bool
+	err  error
+}
+
+func (p *eventPrinter) print(e history.Entry) {
+	if p.err != nil {
+		return
+	}
+	if p.json {
+		_, p.err = fmt.Fprintf(p.out, "%s\n", e.Body)
+		return
+	}
+	d := e.Event.Data
+	text := d.ImageID
+	if d.Error != nil {
+		text = strings.ReplaceAll(d.Error.Code+": "+d.Error.Message, "\n", " ")
+	}
+	_, p.err = fmt.Fprintf(p.out, "%s  %-9s  %s  %s\n", clock(e.Event.Time), strings.TrimPrefix(e.Event.Type, "goldmint.build."), d.BuildID, text)
+}

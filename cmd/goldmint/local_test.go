@@ -1,0 +1,27 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"goldmint/emulator/local"
+)
+
+// TestLocalFaults: an unknown fault is wrong usage before anything is started, and the help names every known one.
+func TestLocalFaults(t *testing.T) {
+	for _, spec := range []string{"throtle=0.1", "kill=often", "throttle=7"} {
+		c := newLocal()
+		c.SetArgs([]string{"--faults", spec})
+		c.SilenceErrors, c.SilenceUsage = true, true
+		name, _, _ := strings.Cut(spec, "=")
+		if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "--faults") || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
+	help := newLocal().Long
+	for _, f := range local.FaultNames() {
+		if !strings.Contains(help, "\n  "+f[0]+" ") {
+			t.Errorf("the help does not name %s", f[0])
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"embed"
+
+	"github.com/spf13/cobra"
+)
+
+//go:embed templates/*.yaml
+var templates embed.FS
+
+func newNew() *cobra.Command {
+	return &cobra.Command{
+		Use:   "new vm|disk|snapshot|blob",
+		Short: "Print a request to start from",
+		Long: `Prints a commented request for an image of a virtual machine, a managed disk, a snapshot or a blob. What stands in braces
+is to be filled in, in the file or with --set; "goldmint validate" names what was forgotten.`,
+		Example: `  goldmint new vm > web.yaml
+  goldmint new blob | goldmint validate - --set resourceGroup=golden …`,
+		ValidArgs: []string{"vm", "disk", "snapshot", "blob"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			text, err := templates.ReadFile("templates/" + args[0] + ".yaml")
+			if err != nil {
+				return err
+			}
+			_, err = c.OutOrStdout().Write(text)
+			return err
+		},
+	}
+}

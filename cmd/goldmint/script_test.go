@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"goldmint/emulator/arm"
+	"goldmint/emulator/local"
+	"goldmint/emulator/servicebus"
+	"goldmint/internal/event"
+	"goldmint/internal/namespace"
+)
+
+// The scripts of testdata/script are the command's specification, to read and to run. Beside testscript's own commands:
+//
+//	azure                   start a local Azure, the connection string in the environment
+//	bus                     start a Service Bus alone
+//	sources FILE            make what the request in the file is to be made from
+//	running VM-ID           make a virtual machine that runs, and so cannot be captured
+//	send MESSAGE-ID FILE    send whatever is in the file to the queue
+//	publish ID DIGEST TYPE  publish an event; the digest is one letter
+//	cut                     cut every connection to the Service Bus
+//	exits STATUS COMMAND…   run a command that ends with this status
+//	until PATTERN COMMAND…  run a command again and again until its standard output has the pattern
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(2 * time.Minute),
+		Setup: func(e *testscript.Env) error {
+			e.Values[stageKey{}] = new(stage)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"azure":   cmdAzure,
+			"bus":     cmdBus,
+			"sources": cmdSources,
+			"running": cmdRunning,
+			"send":    cmdSend,
+			"publish": cmdPublish,
+			"cut":     cmdCut,
+			"exits":   cmdExits,
+			"until":   cmdUntil,
+		},
+	})
+}
+
+// stage is what a script has started.
+type stage struct {
+	azure *local.Azure
+	bus   *servicebus.Server
+}
+
+type stageKey struct{}
+
+func stageOf(ts *testscript.TestScript) *stage {
+	s, ok := ts.Value(stageKey{}).(*stage)
+	if !ok {
+		ts.Fatalf("the script has no stage")
+	}
+	return s
+}
+
+func cmdAzure(ts *testscript.TestScript, _ bool, _ []string) {
+	azure, err := startAzure(context.Background(), quick(), ts.Defer)
+	ts.Check(err)
+	*stageOf(ts) = stage{azure, azure.ServiceBus}
+	ts.Setenv(namespace.EnvConnectionString, azure.ServiceBus.ConnectionString())
+}
+
+func cmdBus(ts *testscript.TestScript, _ bool, _ []string) {
+	bus, err := servicebus.Listen(servicebus.Options{Config: local.Entities()})
+	ts.Check(err)
+	ts.Defer(func() { _ = bus.Close() })
+	stageOf(ts).bus = bus
+	ts.Setenv(namespace.EnvConnectionString, bus.ConnectionString())
+}
+
+func cmdSources(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(makeSources(stageOf(ts).azure, args[0], []byte(ts.ReadFile(args[0]))))
+}
+
+func cmdRunning(ts *testscript.TestScript, _ bool, args []string) {
+	stageOf(ts).azure.ARM.PutVM(arm.VM{ID: args[0], Location: "westeurope", Power: arm.Running})
+}
+
+func cmdSend(ts *testscript.TestScript, _ bool, args []string) {
+	client, err := azservicebus.NewClientFromConnectionString(stageOf(ts).bus.ConnectionString(), nil)
+	ts.Check(err)
+	ctx := context.Background()
+	defer func() { _ = client.Close(ctx) }()
+	sender, err := client.NewSender(local.Queue, nil)
+	ts.Check(err)
+	ts.Check(sender.SendMessage(ctx, &azservicebus.Message{MessageID: &args[0], Body: []byte(ts.ReadFile(args[1]))}, nil))
+}
+
+func cmdPublish(ts *testscript.TestScript, _ bool, args []string) {
+	id, digest, eventType := args[0], strings.Repeat(args[1], 64), "goldmint.build."+args[2]
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	e := event.Event{
+		ID: event.ID(id+"/"+digest[:12], eventType), Source: "/goldmint", Type: eventType, Subject: "/subscriptions/s/images/" + id, Time: at,
+		Data: event.Data{BuildID: id, Digest: digest, ImageID: "/subscriptions/s/images/" + id + "-" + args[1], Name: id, Location: "westeurope", RequestedAt: at, StartedAt: at},
+	}
+	switch eventType {
+	case event.Failed:
+		e.Data.Error = &event.Error{Code: "ImageBlobNotFound", Message: "Unable to find VHD blob."}
+	case event.Rejected:
+		e.Data.Error = &event.Error{Code: "InvalidRequest", Message: "InvalidRequest: name: is missing"}
+		e.Data.Problems = []event.Problem{{Pointer: "/name", Path: "name", Message: "is missing"}}
+	}
+	ts.Check(publish(context.Background(), stageOf(ts).bus.ConnectionString(), e))
+}
+
+func cmdCut(ts *testscript.TestScript, _ bool, _ []string) { stageOf(ts).bus.DropConnections() }
+
+func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	got := 0
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d\nstderr:\n%s", got, want, ts.ReadFile("stderr"))
+	}
+}
+
+func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
+	giveUp := time.After(time.Minute)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if ts.Exec(args[1], args[2:]...) == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-giveUp:
+			ts.Fatalf("%q did not come:\n%s%s", args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+	"goldmint/internal/namespace"
+
+	"github.com/spf13/cobra"
+)
+
+func newStatus() *cobra.Command {
+	var o struct {
+		connection
+		output string
+	}
+	c := &cobra.Command{
+		Use:   "status BUILD-ID",
+		Short: "Tell what is known of a build",
+		Long: `Tells what the events of the subscription history say of a build: that it was started, how it ended or why it was
+rejected. It waits for nothing. A build that is still in the queue is not known yet.
+
+The exit status is 0 when something is known, whatever it is, and 2 when nothing is.`,
+		Example: `  goldmint status web-1
+  goldmint status web-1 --output json | jq .data.error`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			t, err := parseTarget(args[0])
+			if err != nil {
+				return err
+			}
+			return status(c, o.connection, t, o.output)
+		},
+	}
+	c.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json (the last event)")
+	o.addFlags(c.Flags())
+	o.addTopicFlags(c.Flags())
+	return c
+}
+
+func status(c *cobra.Command, conn connection, t target, output string) error {
+	if output != "text" && output != "json" {
+		return fmt.Errorf("--output is %q: use text or json", output)
+	}
+	b, err := conn.dial()
+	if err != nil {
+		return err
+	}
+	defer b.close(c.Context())
+	entries, err := b.readHistory(c, t.id)
+	if err != nil {
+		return err
+	}
+	story := history.Story{Digest: t.digest}
+	for _, e := range entries {
+		story.Tell(e)
+	}
+	latest := story.Latest()
+	if latest == nil {
+		return &exitError{
+			error: fmt.Errorf("nothing is known of build %s", t.id), status: exitUsage,
+			hint: "is the id right? It may still be in the queue, or have ended longer ago than the subscription keeps events",
+		}
+	}
+	if output == "json" {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", latest.Body)
+		return err
+	}
+	return describe(c.OutOrStdout(), latest.Event)
+}
+
+// readHistory reads the events that are kept of one build, or of all.
+func (b *bus) readHistory(c *cobra.Command, buildID string) ([]history.Entry, error) {
+	reader, err := history.Open(b.client, b.topic, b.subscription)
+	if err != nil {
+		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+	}
+	reader.BuildID = buildID
+	all, err := reader.ReadAll(c.Context())
+	if err != nil {
+		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+	}
+	return all, nil
+}
+
+// describe writes an event as a list of names and values.
+func describe(out io.Writer, e event.Event) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, value string) {
+		if value != "" {
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", name, strings.ReplaceAll(value, "\n", "\n\t"))
+		}
+	}
+	d := e.Data
+	state := strings.TrimPrefix(e.Type, "goldmint.build.")
+	if e.Type == event.Started {
+		state = "creating, for " + time.Since(d.StartedAt).Round(time.Second).String()
+	}
+	row("build", d.BuildID)
+	row("state", state)
+	row("image", d.ImageID)
+	row("region", d.Location)
+	row("generation", d.HyperVGeneration)
+	row("source", strings.TrimSpace(d.Source.Type+" "+d.Source.ID))
+	row("requested", clock(d.RequestedAt))
+	row("started", clock(d.StartedAt))
+	row("ended", clock(d.EndedAt))
+	if d.DurationSeconds > 0 {
+		row("took", duration(d.DurationSeconds))
+	}
+	if d.Error != nil {
+		row("error", tell(d.Error))
+	}
+	for _, p := range d.Problems {
+		row("problem", strings.TrimPrefix(p.Path+": ", ": ")+p.Message)
+	}
+	row("digest", d.Digest)
+	return w.Flush()
+}
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

@@ -1,0 +1,45 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// helpEnvironment is `goldmint help environment`.
+func helpEnvironment() *cobra.Command {
+	return &cobra.Command{
+		Use:   "environment",
+		Short: "How the Service Bus namespace is found, and other variables",
+		Long: `The namespace is named by the first of these that is there:
+
+  --connection-string, --namespace
+  GOLDMINT_CONNECTION_STRING                      a shared access policy's connection string
+  GOLDMINT_NAMESPACE                              NAME, or NAME.servicebus.windows.net
+  ServiceBusConnection                            the function app's own settings
+  ServiceBusConnection__fullyQualifiedNamespace
+
+With a namespace the command signs in as Azure's DefaultAzureCredential does: the variables of a service principal or a
+workload identity, a managed identity, or whoever ran "az login". It needs these roles:
+
+  submit                          Azure Service Bus Data Sender    on the queue
+  wait, status, events            Azure Service Bus Data Receiver  on the subscription history
+  submit --wait                   both
+  dead-letters list, show         Azure Service Bus Data Receiver  on the queue
+  dead-letters resubmit, discard  Azure Service Bus Data Owner     on the queue
+
+  BUILD_QUEUE, EVENT_TOPIC        the queue and the topic, where they are not image-builds and image-events
+
+In GitHub Actions (GITHUB_ACTIONS) the commands submit and wait set the step's outputs image-id, build-id and outcome and
+write a summary; in Azure DevOps (TF_BUILD) they set the variables imageId, buildId and outcome.`,
+	}
+}
+
+// helpExitStatus is `goldmint help exit-status`.
+func helpExitStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-status",
+		Short: "What the exit status of each command means",
+		Long: `  0  done: the build succeeded, the request is valid, the answer is printed
+  1  the build failed (local: a submitted build did not give an image)
+  2  the request was rejected or is not valid, or the command was used wrongly
+  3  it did not end within --timeout, or the command was interrupted; the build goes on
+  4  Service Bus could not be reached, or did not let you in`,
+	}
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"goldmint/internal/event"
+)
+
+// verdict is nil for a success, else an error with the exit status of the outcome.
+func verdict(e event.Event) error {
+	d := e.Data
+	switch e.Type {
+	case event.Failed:
+		hint := "correct what Azure names and submit the request again under another id"
+		if d.Error.Retryable {
+			hint = "the same request may succeed later: submit it again under another id"
+		}
+		return &exitError{error: fmt.Errorf("build %s failed: %s", d.BuildID, tell(d.Error)), status: exitFailed, hint: hint}
+	case event.Rejected:
+		text := fmt.Sprintf("build %s was rejected: %s", d.BuildID, tell(d.Error))
+		if len(d.Problems) > 0 {
+			text = fmt.Sprintf("build %s was rejected: %s:", d.BuildID, d.Error.Code)
+			for _, p := range d.Problems {
+				text += "\n  - " + strings.TrimPrefix(p.Path+": ", ": ") + p.Message
+			}
+		}
+		return &exitError{error: fmt.Errorf("%s", text), status: exitUsage, hint: "correct the request and submit it again; it may keep its id"}
+	}
+	return nil
+}
+
+// tell is an error with all that it is made of, a line each.
+func tell(e *event.Error) string {
+	if e == nil {
+		return "no reason was given"
+	}
+	text := strings.TrimSuffix(e.Code+": "+e.Message, ": ")
+	if e.Target != "" {
+		text += " (" + e.Target + ")"
+	}
+	return text + details(e.Details, "\n  - ")
+}
+
+func details(list []event.Detail, bullet string) string {
+	var b strings.Builder
+	for _, d := range list {
+		b.WriteString(bullet + strings.Trim(d.Code+": "+d.Message, ": "))
+		if d.Target != "" {
+			b.WriteString(" (" + d.Target + ")")
+		}
+		b.WriteString(details(d.Details, "\n  "+strings.TrimPrefix(bullet, "\n")))
+	}
+	return b.String()
+}

@@ -1,0 +1,120 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
+	"goldmint/internal/build"
+	"goldmint/internal/vmevent"
+)
+
+// vms is a client for one subscription, not kept either.
+func (a *ARM) vms(subscription string) (*armcompute.VirtualMachinesClient, error) {
+	return armcompute.NewVirtualMachinesClient(subscription, a.credential, a.options)
+}
+
+// VM reads the VM with its instance view: without that, nothing tells that a VM is generalized. One that does not exist
+// is an error like another.
+func (a *ARM) VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error) {
+	client, err := a.vms(id.SubscriptionID)
+	if err != nil {
+		return vmevent.VM{}, err
+	}
+	got, err := client.Get(ctx, id.ResourceGroup, id.Name,
+		&armcompute.VirtualMachinesClientGetOptions{Expand: to.Ptr(armcompute.InstanceViewTypesInstanceView)})
+	if e := armError(err); e != nil {
+		return vmevent.VM{}, fmt.Errorf("read VM %q: %w", id.Name, e)
+	}
+	return observedVM(id, got.VirtualMachine), nil
+}
+
+// Generalize marks the VM as generalized: it can never be started again. ARM answers when it is done, and says the same
+// of a VM that is generalized already.
+func (a *ARM) Generalize(ctx context.Context, id vmevent.ID) error {
+	client, err := a.vms(id.SubscriptionID)
+	if err != nil {
+		return err
+	}
+	_, err = client.Generalize(ctx, id.ResourceGroup, id.Name, nil)
+	if e := armError(err); e != nil {
+		return fmt.Errorf("generalize VM %q: %w", id.Name, e)
+	}
+	return nil
+}
+
+// ImageOf looks in a resource group for an image that a build of that id has made or is making, and says its resource ID,
+// "" where there is none. One that failed or is being deleted does not count.
+func (a *ARM) ImageOf(ctx context.Context, subscription, group, buildID string) (string, error) {
+	client, err := a.images(subscription)
+	if err != nil {
+		return "", err
+	}
+	for pager := client.NewListByResourceGroupPager(group, nil); pager.More(); {
+		page, err := pager.NextPage(ctx)
+		if e := armError(err); e != nil && isAbsent(e) {
+			return "", nil
+		} else if e != nil {
+			return "", fmt.Errorf("list the images of resource group %q: %w", group, e)
+		}
+		for _, i := range page.Value {
+			if i == nil {
+				continue
+			}
+			if o := observed(*i); madeBy(o, buildID) && !strings.EqualFold(o.State, "Failed") && !strings.EqualFold(o.State, "Deleting") {
+				return o.ID, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+func madeBy(i build.Image, buildID string) bool {
+	id, _, _ := strings.Cut(i.BuildTag, "/")
+	return id == buildID
+}
+
+func observedVM(asked vmevent.ID, got armcompute.VirtualMachine) vmevent.VM {
+	v := vmevent.VM{ID: asked, Location: value(got.Location), Tags: map[string]string{}}
+	if id, err := vmevent.ParseID(value(got.ID)); err == nil {
+		v.ID = id // in ARM's own letter case, so that every event about the VM speaks alike
+	}
+	for name, tag := range got.Tags {
+		v.Tags[name] = value(tag)
+	}
+	p := got.Properties
+	if p == nil {
+		return v
+	}
+	v.VMID, v.State = value(p.VMID), value(p.ProvisioningState)
+	v.InScaleSet = p.VirtualMachineScaleSet != nil
+	if p.SecurityProfile != nil {
+		v.SecurityType = string(value(p.SecurityProfile.SecurityType))
+	}
+	if s := p.StorageProfile; s != nil && s.OSDisk != nil {
+		v.EphemeralOSDisk = s.OSDisk.DiffDiskSettings != nil
+	}
+	if p.InstanceView != nil {
+		readInstanceView(&v, p.InstanceView)
+	}
+	return v
+}
+
+// readInstanceView takes from codes such as OSState/generalized, whose letter case has varied.
+func readInstanceView(v *vmevent.VM, view *armcompute.VirtualMachineInstanceView) {
+	v.HyperVGeneration = string(value(view.HyperVGeneration))
+	for _, s := range view.Statuses {
+		if s == nil {
+			continue
+		}
+		switch kind, state, _ := strings.Cut(strings.ToLower(value(s.Code)), "/"); kind {
+		case "osstate":
+			v.Generalized = v.Generalized || state == "generalized"
+		case "powerstate":
+			v.Power = state
+		}
+	}
+}

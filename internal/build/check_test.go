@@ -1,0 +1,96 @@
+package build
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"goldmint/internal/request"
+)
+
+const checkedSubscription = "11111111-1111-1111-1111-111111111111"
+
+// travelling is a build as an honest continuation carries it.
+func travelling(t *testing.T) Build {
+	t.Helper()
+	r, err := request.Decode([]byte(`{"id":"b","resourceGroup":"rg","name":"img","image":{"location":"westeurope","properties":{"sourceVirtualMachine":
+		{"id":"/subscriptions/` + checkedSubscription + `/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := New(r, checkedSubscription, zero)
+	b.Seq, b.Attempts, b.AcceptedAt, b.Token, b.Announced = 1, 1, zero.Add(time.Second), "token", true
+	return b
+}
+
+// TestCheckRefusesCraftedBuilds: what a sender may write into a continuation and what may not pass.
+func TestCheckRefusesCraftedBuilds(t *testing.T) {
+	now := zero.Add(time.Minute)
+	for name, test := range map[string]struct {
+		craft func(*Build)
+		want  string
+	}{
+		"another request":              {func(b *Build) { b.Request.Name = "other" }, "digest"},
+		"another build's digest":       {func(b *Build) { b.Digest = strings.Repeat("0", 64) }, "digest"},
+		"no digest":                    {func(b *Build) { b.Digest = "" }, "digest"},
+		"no id":                        {func(b *Build) { b.Request.ID = "" }, "request.id"},
+		"subscription that climbs":     {func(b *Build) { b.SubscriptionID = "x/../../providers/evil" }, "subscriptionId"},
+		"subscription with a query":    {func(b *Build) { b.SubscriptionID = checkedSubscription + "?x=" }, "subscriptionId"},
+		"subscription with escapes":    {func(b *Build) { b.SubscriptionID = "%2e%2e" }, "subscriptionId"},
+		"subscription with a new line": {func(b *Build) { b.SubscriptionID = checkedSubscription + "\n" }, "subscriptionId"},
+		"subscription of another": {func(b *Build) {
+			b.Request.SubscriptionID = strings.ReplaceAll(checkedSubscription, "1", "2")
+			b.Digest = b.Request.Digest()
+		}, "subscriptionId"},
+		"before the first link":    {func(b *Build) { b.Seq = 0 }, "seq"},
+		"huge seq":                 {func(b *Build) { b.Seq = math.MaxInt }, "seq"},
+		"huge attempts":            {func(b *Build) { b.Attempts = math.MaxInt }, "attempts"},
+		"negative attempts":        {func(b *Build) { b.Attempts = -1 }, "attempts"},
+		"attempts never accepted":  {func(b *Build) { b.AcceptedAt = time.Time{} }, "attempts"},
+		"accepted without attempt": {func(b *Build) { b.Attempts = 0 }, "attempts"},
+		"requested in the year 1":  {func(b *Build) { b.RequestedAt = time.Time{} }, "requestedAt"},
+		"requested tomorrow":       {func(b *Build) { b.RequestedAt = now.Add(24 * time.Hour) }, "requestedAt"},
+		"requested a month ago":    {func(b *Build) { b.RequestedAt = now.AddDate(0, -1, 0) }, "requestedAt"},
+		"accepted tomorrow":        {func(b *Build) { b.AcceptedAt = now.Add(24 * time.Hour) }, "acceptedAt"},
+		"accepted before asked":    {func(b *Build) { b.AcceptedAt = b.RequestedAt.Add(-time.Hour) }, "acceptedAt"},
+		"huge looks":               {func(b *Build) { b.Looks = math.MaxInt }, "count"},
+		"huge trouble":             {func(b *Build) { b.Trouble = math.MaxInt }, "count"},
+		"negative trouble":         {func(b *Build) { b.Trouble = -1 }, "count"},
+		"huge doubts":              {func(b *Build) { b.Doubts = math.MaxInt }, "count"},
+		"failure without a reason": {func(b *Build) { b.Failure = &Failure{Final: true} }, "failure"},
+	} {
+		b := travelling(t)
+		test.craft(&b)
+		if err := b.Check(DefaultPolicy(), now); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want an error about %s", name, err, test.want)
+		}
+	}
+	if err := travelling(t).Check(DefaultPolicy(), now); err != nil {
+		t.Errorf("the honest one: %v", err)
+	}
+}
+
+// TestAbsurdTimesBoundTheWait: whatever times and counts pass the check, the next look comes within bounds.
+func TestAbsurdTimesBoundTheWait(t *testing.T) {
+	p, now := DefaultPolicy(), zero.Add(time.Minute)
+	for name, at := range map[string]time.Time{
+		"year 1": time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), "year 9999": time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+	} {
+		b := travelling(t)
+		b.OperationAt, b.PutAt, b.Looks, b.Trouble = at, at, 3, maxSeq
+		if err := b.Check(p, now); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, seen := range []Observation{
+			Operation{Status: "InProgress", StartedAt: at, Date: now},
+			Trouble{Verb: Watch, Err: &ARMError{Status: 503}},
+		} {
+			woken, _ := p.Step(b, Woken{}, now)
+			_, do := p.Step(woken, seen, now)
+			if wait := do.At.Sub(now); do.Verb != Continue || wait <= 0 || wait > 2*p.MaxDelay {
+				t.Errorf("%s: after %T: %v in %v", name, seen, do, wait)
+			}
+		}
+	}
+}

@@ -1,0 +1,180 @@
+// Package deadletter works on what ended in the dead-letter queue of the build queue: it lists what is there and why, sends
+// it again after a fix, or throws it away.
+package deadletter
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"goldmint/internal/request"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+)
+
+// Kind is what a message is.
+type Kind string
+
+// The kinds of messages that the build queue carries.
+const (
+	Request      Kind = "request"      // or what was meant to be one
+	Continuation Kind = "continuation" // Goldmint's own message about a build that goes on
+	Event        Kind = "event"        // of a virtual machine, from Event Grid
+)
+
+// Letter is one dead-lettered message.
+type Letter struct {
+	SequenceNumber int64     `json:"sequenceNumber"` // names it within the queue
+	MessageID      string    `json:"messageId,omitempty"`
+	BuildID        string    `json:"buildId,omitempty"` // empty for an event, which has none yet
+	Kind           Kind      `json:"kind"`
+	Reason         string    `json:"reason,omitempty"`
+	Description    string    `json:"description,omitempty"`
+	EnqueuedAt     time.Time `json:"enqueuedAt"`
+	DeliveryCount  int       `json:"deliveryCount"`
+
+	message *azservicebus.ReceivedMessage
+}
+
+// continuationType is the CloudEvents type of Goldmint's messages to itself.
+const continuationType = "goldmint.build.continuation"
+
+// envelope is as much of any kind of body as tells the kinds apart and the build.
+type envelope struct {
+	ID          any             `json:"id"`
+	SpecVersion json.RawMessage `json:"specversion"`
+	EventType   json.RawMessage `json:"eventType"`
+	Type        any             `json:"type"`
+	Data        struct {
+		Request json.RawMessage `json:"request"`
+	} `json:"data"`
+}
+
+func newLetter(m *azservicebus.ReceivedMessage) Letter {
+	l := Letter{
+		MessageID: m.MessageID, Reason: text(m.DeadLetterReason), Description: text(m.DeadLetterErrorDescription),
+		DeliveryCount: int(m.DeliveryCount), message: m,
+	}
+	if m.SequenceNumber != nil {
+		l.SequenceNumber = *m.SequenceNumber
+	}
+	if m.EnqueuedTime != nil {
+		l.EnqueuedAt = m.EnqueuedTime.UTC()
+	}
+	e := open(m.Body)
+	switch {
+	case e.Type == continuationType:
+		l.Kind, l.BuildID = Continuation, idOf(e.Data.Request)
+		if l.BuildID == "" {
+			l.BuildID = text(m.CorrelationID)
+		}
+	case e.SpecVersion != nil, e.EventType != nil:
+		l.Kind = Event
+	default:
+		l.Kind, l.BuildID = Request, request.Identity(idOf(m.Body), m.MessageID, l.SequenceNumber)
+	}
+	return l
+}
+
+// open reads a body as far as it goes. Event Grid's own schema may come as an array of one.
+func open(body []byte) envelope {
+	var list []envelope
+	if json.Unmarshal(body, &list) == nil && len(list) == 1 {
+		return list[0]
+	}
+	var e envelope
+	_ = json.Unmarshal(body, &e) // what is no JSON is a request that was not
+	return e
+}
+
+// idOf is the build id that a request gives itself, as the handler reads it: that of a request that is otherwise wrong
+// counts too.
+func idOf(body []byte) string {
+	r, err := request.Decode(body)
+	if err == nil {
+		return r.ID
+	}
+	if invalid, ok := err.(*request.Invalid); ok { //nolint:errorlint // Decode says that it always is one
+		return invalid.ID
+	}
+	return ""
+}
+
+// Body is the message's body for people to see: a continuation's without its token, which is a capability.
+func (l Letter) Body() []byte {
+	if l.Kind != Continuation {
+		return l.message.Body
+	}
+	var whole map[string]any
+	if json.Unmarshal(l.message.Body, &whole) != nil {
+		return []byte("(unreadable)")
+	}
+	if data, ok := whole["data"].(map[string]any); ok && data["token"] != nil {
+		data["token"] = "(hidden)"
+	}
+	body, err := json.Marshal(whole)
+	if err != nil {
+		return []byte("(unreadable)")
+	}
+	return body
+}
+
+// Request is the text of the request that the message carries: its body, or what a continuation holds of it.
+func (l Letter) Request() ([]byte, error) {
+	switch l.Kind {
+	case Request:
+		return l.message.Body, nil
+	case Continuation:
+		if r := open(l.message.Body).Data.Request; len(r) > 0 {
+			return r, nil
+		}
+	case Event:
+	}
+	return nil, fmt.Errorf("message %d is %s %s and holds no request", l.SequenceNumber, article(l.Kind), l.Kind)
+}
+
+func article(k Kind) string {
+	if k == Event {
+		return "an"
+	}
+	return "a"
+}
+
+// Again is the message as it is sent again: all its own, but for its MessageId. That is a new one, as duplicate detection
+// would drop the old one, and always the same for one dead letter, so that two hands do not send it twice.
+func (l Letter) Again() *azservicebus.Message {
+	m := l.message
+	id := l.again(m.MessageID)
+	properties := maps.Clone(m.ApplicationProperties)
+	delete(properties, "DeadLetterReason")
+	delete(properties, "DeadLetterErrorDescription")
+	return &azservicebus.Message{
+		Body: m.Body, MessageID: &id, ContentType: m.ContentType, Subject: m.Subject, CorrelationID: m.CorrelationID,
+		ApplicationProperties: properties,
+	}
+}
+
+// AgainAs is the message that sends the given request in the letter's place.
+func (l Letter) AgainAs(r request.Request) *azservicebus.Message {
+	id, contentType := l.again(request.Key(r.ID, r.Digest())), "application/json"
+	return &azservicebus.Message{Body: r.Canonical(), MessageID: &id, ContentType: &contentType, CorrelationID: &r.ID}
+}
+
+// maxMessageID is what Service Bus takes.
+const maxMessageID = 128
+
+func (l Letter) again(id string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", l.SequenceNumber, l.EnqueuedAt.UnixNano()))
+	suffix := "/again/" + hex.EncodeToString(sum[:8])
+	return id[:min(len(id), maxMessageID-len(suffix))] + suffix
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,77 @@
+package history_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+)
+
+var (
+	digestA = strings.Repeat("a", 64)
+	digestB = strings.Repeat("b", 64)
+)
+
+// published is an event as the worker publishes it.
+func published(id, digest, eventType string) event.Event {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	data := event.Data{BuildID: id, Digest: digest, ImageID: "/subscriptions/s/images/" + id, Name: id, RequestedAt: at, StartedAt: at}
+	if eventType == event.Failed || eventType == event.Rejected {
+		data.Error = &event.Error{Code: "Code", Message: "message"}
+	}
+	return event.Event{ID: event.ID(id+"/"+digest[:12], eventType), Source: "/goldmint", Type: eventType, Subject: data.ImageID, Time: at, Data: data}
+}
+
+// Each line is a history: what was published under one id, by the digests a and b; then what the story answers.
+func TestOutcome(t *testing.T) {
+	for _, test := range []struct{ told, digest, want, latest string }{
+		{"", "", "", ""},
+		{"a started", "", "", "a started"},
+		{"a started, a succeeded", "", "a succeeded", ""},
+		{"a started, a failed", "", "a failed", ""},
+		{"a succeeded, a started", "", "a succeeded", ""},                         // out of order
+		{"a succeeded, a failed", "", "a succeeded", ""},                          // a build ends once
+		{"a rejected", "", "a rejected", ""},                                      //
+		{"a rejected, b rejected", "", "b rejected", ""},                          //
+		{"a rejected, b started", "", "", "b started"},                            // a corrected request
+		{"a rejected, b started, b succeeded", "", "b succeeded", ""},             //
+		{"a started, b rejected", "", "", "a started"},                            // the end will come
+		{"a started, b rejected, a failed", "", "a failed", ""},                   //
+		{"a started, a succeeded, b rejected", "", "a succeeded", ""},             // an end is preferred to any rejection
+		{"a started, a failed, b started", "", "", "b started"},                   // the newest build
+		{"a started, a failed, b started, b succeeded", "", "b succeeded", ""},    //
+		{"a started, b started, b succeeded, a failed", "", "b succeeded", ""},    //
+		{"a started, a failed, b started, b succeeded", digestA, "a failed", ""},  // the only one that counts
+		{"a started, a failed, b rejected", digestB, "b rejected", ""},            //
+		{"a rejected, a started, a succeeded, a rejected", "", "a succeeded", ""}, // allowed later, sent again later
+		{"a rejected, b started, b succeeded", digestA[:12], "a rejected", ""},    //
+		{"a started, a failed", digestB, "", ""},                                  // a digest nobody heard of
+	} {
+		t.Run(test.told+" of "+test.digest, func(t *testing.T) {
+			story := history.Story{Digest: test.digest}
+			for _, told := range strings.Split(test.told, ", ") {
+				if letter, word, ok := strings.Cut(told, " "); ok {
+					story.Tell(history.Entry{Event: published("web", strings.Repeat(letter, 64), "goldmint.build."+word)})
+				}
+			}
+			if got := name(story.Outcome()); got != test.want {
+				t.Errorf("outcome %q, want %q", got, test.want)
+			}
+			if test.latest == "" {
+				test.latest = test.want
+			}
+			if got := name(story.Latest()); got != test.latest {
+				t.Errorf("latest %q, want %q", got, test.latest)
+			}
+		})
+	}
+}
+
+func name(e *history.Entry) string {
+	if e == nil {
+		return ""
+	}
+	return e.Event.Data.Digest[:1] + " " + strings.TrimPrefix(e.Event.Type, "goldmint.build.")
+}

@@ -1,0 +1,165 @@
+package vmevent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
+	"goldmint/internal/event"
+	"goldmint/internal/request"
+)
+
+// Tags of an image that say where it comes from.
+const (
+	TagSourceVM          = "source-vm-id"          // vmId
+	TagSourceResource    = "source-vm-resource-id" // the VM's resource ID
+	TagSourceTime        = "source-event-time"     // of the event that froze the request, RFC 3339
+	TagSourceCorrelation = "source-correlation-id" // of the operation on the VM
+)
+
+// plan is the request that the VM asks for, or why there cannot be one.
+type plan struct {
+	request request.Request
+	dropped []string // tags of the VM that could not be copied
+
+	code, problem string // why there is no request
+}
+
+// plan makes the request of the VM. It depends on the VM, the settings and the event alone.
+func (p Policy) plan(w Work) plan {
+	v, e := w.vm, w.Event
+	made := plan{request: request.Request{
+		ID: v.BuildID(), SubscriptionID: v.ID.SubscriptionID, ResourceGroup: p.group(v), IfExists: request.Fail, Timeout: request.DefaultTimeout,
+		Image: armcompute.Image{
+			Location:   &v.Location,
+			Properties: &armcompute.ImageProperties{SourceVirtualMachine: &armcompute.SubResource{ID: to.Ptr(v.ID.String())}},
+		},
+	}}
+	r := &made.request
+	if v.HyperVGeneration != "" {
+		r.Image.Properties.HyperVGeneration = to.Ptr(armcompute.HyperVGenerationTypes(v.HyperVGeneration))
+	}
+	if v.zoneResilient(p.ZoneResilient) {
+		r.Image.Properties.StorageProfile = &armcompute.ImageStorageProfile{ZoneResilient: to.Ptr(true)}
+	}
+	var err error
+	if r.Name, err = imageName(v.tag(TagName), v.ID.Name, v.VMID, e.Time); err != nil {
+		r.Name, _ = imageName("", v.ID.Name, v.VMID, e.Time)
+		made.code, made.problem = "InvalidImageName", err.Error()
+		return made
+	}
+	if !ValidGroup(r.ResourceGroup) {
+		r.ResourceGroup = v.ID.ResourceGroup
+		made.code, made.problem = "InvalidResourceGroup", TagGroup+" is not a name that Azure allows for a resource group"
+		return made
+	}
+	if !allowed(p.AllowedGroups, r.ResourceGroup) {
+		made.code, made.problem = "ResourceGroupNotAllowed", "resource group "+r.ResourceGroup+" is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS): tag the VM with another "+TagGroup
+		return made
+	}
+	provenance := sources(v, e)
+	r.Image.Tags, made.dropped = p.copied(v, provenance)
+	made.check(provenance)
+	return made
+}
+
+func (p Policy) group(v VM) string {
+	switch tag := v.tag(TagGroup); {
+	case tag != "":
+		return tag
+	case p.ResourceGroup != "":
+		return p.ResourceGroup
+	}
+	return v.ID.ResourceGroup
+}
+
+// sources are the provenance tags.
+func sources(v VM, e Event) map[string]*string {
+	const longest = 256 // that a tag's value may be
+	tags := map[string]*string{
+		TagSourceVM:   to.Ptr(strings.ToLower(v.VMID)),
+		TagSourceTime: to.Ptr(e.Time.UTC().Format(time.RFC3339)),
+	}
+	if id := v.ID.String(); len([]rune(id)) <= longest {
+		tags[TagSourceResource] = &id
+	}
+	if e.CorrelationID != "" {
+		tags[TagSourceCorrelation] = &e.CorrelationID
+	}
+	return tags
+}
+
+// copied are the provenance tags and, as far as there is room, the VM's tags of the allow-list.
+func (p Policy) copied(v VM, provenance map[string]*string) (tags map[string]*string, dropped []string) {
+	tags = maps.Clone(provenance)
+	for _, name := range slices.Sorted(maps.Keys(v.Tags)) {
+		if !slices.ContainsFunc(p.CopyTags, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), name) }) {
+			continue
+		}
+		if len(tags) >= request.MaxTags || hasTag(provenance, name) {
+			dropped = append(dropped, name)
+			continue
+		}
+		tags[name] = to.Ptr(v.Tags[name])
+	}
+	return tags, dropped
+}
+
+func hasTag(tags map[string]*string, name string) bool {
+	for k := range tags {
+		if strings.EqualFold(k, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// check holds the request against the contract, as the build will. A copied tag that breaks it is left out.
+func (m *plan) check(provenance map[string]*string) {
+	_, err := request.Decode(m.request.Canonical())
+	if err == nil {
+		return
+	}
+	var invalid *request.Invalid
+	if errors.As(err, &invalid) {
+		before := len(m.dropped)
+		for name := range m.request.Image.Tags {
+			if provenance[name] == nil && slices.ContainsFunc(invalid.Problems, func(p request.Problem) bool { return p.Pointer == tagPointer(name) }) {
+				delete(m.request.Image.Tags, name)
+				m.dropped = append(m.dropped, name)
+			}
+		}
+		slices.Sort(m.dropped)
+		if len(m.dropped) > before {
+			m.check(provenance)
+			return
+		}
+	}
+	m.code, m.problem = "InvalidRequest", "the VM gives no valid build request: "+err.Error()
+}
+
+func tagPointer(name string) string {
+	return "/image/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// failed is the event that no image comes of the VM. Its id is the same for every event about this VM and this code.
+func (w Work) failed(code, message string, retryable bool, now time.Time) event.Event {
+	r := w.plan.request
+	sum := sha256.Sum256([]byte(r.ID + "\n" + code))
+	digest := hex.EncodeToString(sum[:])
+	d := event.Data{
+		BuildID: r.ID, Digest: digest, ImageID: r.ImageID(""), Name: r.Name, ResourceGroup: r.ResourceGroup, SubscriptionID: r.SubscriptionID,
+		Location: w.vm.Location, HyperVGeneration: w.vm.HyperVGeneration, Source: event.Source(r.Source()),
+		RequestedAt: w.EnqueuedAt, EndedAt: now, Error: &event.Error{Code: code, Message: message, Retryable: retryable},
+	}
+	return event.Event{
+		ID: event.ID(request.Key(r.ID, digest), event.Failed), Type: event.Failed, Subject: d.ImageID, Time: now, Data: d,
+	}
+}

@@ -1,0 +1,187 @@
+package vmevent
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"goldmint/internal/build"
+	"goldmint/internal/event"
+	"goldmint/internal/request"
+)
+
+// Mode is which VMs take part.
+type Mode string
+
+// The modes.
+const (
+	ModeTagged Mode = "tagged" // those tagged goldmint=capture
+	ModeAll    Mode = "all"
+	ModeOff    Mode = "off"
+)
+
+// Policy is the settings and the patience with a VM that is not ready.
+type Policy struct {
+	Mode                 Mode
+	ResourceGroup        string   // where images go without a goldmint-resource-group; "" is the VM's own
+	ZoneResilient        bool     // without a goldmint-zone-resilient
+	CopyTags             []string // names of the VM's tags that the image gets too
+	AllowedSubscriptions []string // all where empty
+	AllowedGroups        []string // all where empty
+	MaxWait              time.Duration
+}
+
+// Verb is what a command does.
+type Verb string
+
+// The verbs. After each of the first five the work is told what came of it; the others end the work on a message.
+const (
+	Read      Verb = "read"       // GET the VM with its instance view
+	Prepare   Verb = "generalize" // POST generalize
+	Find      Verb = "find"       // look in Request.ResourceGroup for an image of the build Request.ID
+	Send      Verb = "send"       // send Request to the queue, its id being the MessageId
+	Publish   Verb = "publish"    // send Event to the topic
+	Continue  Verb = "continue"   // send the work to the queue, to be delivered at At
+	LeaveIt   Verb = "ignore"     // nothing is to be done, for Why
+	Completed Verb = "finish"
+)
+
+// Command is the one thing to do next.
+type Command struct {
+	Verb    Verb
+	At      time.Time       // of Continue
+	Reason  string          // of Continue: why, for the log
+	Why     Reason          // of LeaveIt
+	Warn    bool            // of LeaveIt: somebody may miss an image
+	Detail  string          // of LeaveIt, for the log
+	Request request.Request // of Find and Send
+	Dropped []string        // of Send: tags of the VM that were not copied
+	Event   event.Event     // of Publish
+}
+
+// Observation is what came of a command, or that a message woke the work.
+type Observation interface{ observed() }
+
+// Woken says that a message brought the work here.
+type Woken struct{}
+
+// Prepared says that ARM generalized the VM.
+type Prepared struct{}
+
+// Found is the image of the build that was looked for; "" where there is none.
+type Found struct{ ImageID string }
+
+// Sent says that the request is in the queue, or was dropped because it had been sent before.
+type Sent struct{}
+
+// Published says that the event is in the topic.
+type Published struct{}
+
+// Trouble says that a command did not go through.
+type Trouble struct {
+	Verb Verb
+	Err  *build.ARMError // nil when the trouble is with the bus
+}
+
+func (Woken) observed()     {}
+func (VM) observed()        {}
+func (Prepared) observed()  {}
+func (Found) observed()     {}
+func (Sent) observed()      {}
+func (Published) observed() {}
+func (Trouble) observed()   {}
+
+// Step is told what was observed and says what the work is now and the one thing to do next.
+//
+// Its rules: believe the VM, not the event; touch nothing of a VM whose tags were not read and do not ask for it; refuse
+// before generalizing what could not be captured afterwards; send nothing while an image of this VM is there.
+func (p Policy) Step(w Work, seen Observation, now time.Time) (Work, Command) {
+	switch o := seen.(type) {
+	case Woken:
+		return p.woken(w)
+	case VM:
+		w.vm = o
+		return p.judge(w, now)
+	case Prepared:
+		w.acted = true
+		return w, Command{Verb: Read}
+	case Found:
+		if o.ImageID != "" {
+			return leave(w, ImageExists, false, o.ImageID)
+		}
+		return w, Command{Verb: Send, Request: w.plan.request, Dropped: w.plan.dropped}
+	case Sent, Published:
+		return w, Command{Verb: Completed}
+	case Trouble:
+		return p.trouble(w, o, now)
+	}
+	panic("unknown observation")
+}
+
+func (p Policy) woken(w Work) (Work, Command) {
+	switch {
+	case p.Mode == ModeOff:
+		return leave(w, Off, false, "")
+	case !allowed(p.AllowedSubscriptions, w.Event.VM.SubscriptionID):
+		return leave(w, NotAllowed, true, "")
+	}
+	return w, Command{Verb: Read}
+}
+
+// judge decides on the VM as it was just read.
+func (p Policy) judge(w Work, now time.Time) (Work, Command) {
+	v, later := w.vm, w.Event.Operation == Deallocate && !w.vm.Generalized && !w.vm.wantsGeneralize()
+	if !v.ID.same(w.Event.VM) || !guid.MatchString(v.VMID) {
+		return leave(w, Unreadable, true, "the answer is not that of this VM, or has no vmId")
+	}
+	switch {
+	case p.Mode != ModeAll && !v.optedIn():
+		return leave(w, NotTagged, false, "")
+	case later && !v.optedIn(): // every VM that is only switched off for the night comes this way
+		return leave(w, NotGeneralized, false, "")
+	}
+	w.plan = p.plan(w)
+	if code, message, found := v.obstacle(); found {
+		return p.fail(w, code, message, false, now)
+	}
+	switch {
+	case later: // the generalize event does the work
+		return leave(w, NotGeneralized, false, "")
+	case w.plan.code != "":
+		return p.fail(w, w.plan.code, w.plan.problem, false, now)
+	case !v.Generalized:
+		return p.ungeneralized(w, now)
+	case !v.resting() && w.Looks < len(patience):
+		return p.lookAgain(w, "the VM is "+state(v), now)
+	}
+	return w, Command{Verb: Find, Request: w.plan.request} // past patience ARM says what it thinks of it
+}
+
+// ungeneralized: the VM is to be generalized, or ARM still shows the old state.
+func (p Policy) ungeneralized(w Work, now time.Time) (Work, Command) {
+	v := w.vm
+	switch {
+	case w.Event.Operation == Deallocate && v.resting() && !w.acted:
+		return w, Command{Verb: Prepare}
+	case w.Looks < len(patience):
+		return p.lookAgain(w, "the VM is "+state(v)+" and not generalized", now)
+	case w.Event.Operation == Deallocate && !v.resting():
+		return leave(w, NotDeallocated, true, "")
+	}
+	return leave(w, NotGeneralized, true, "")
+}
+
+// state is the VM's in a few words.
+func state(v VM) string { return strings.ToLower(strings.TrimSpace(v.Power + " (" + v.State + ")")) }
+
+func (p Policy) fail(w Work, code, message string, retryable bool, now time.Time) (Work, Command) {
+	return w, Command{Verb: Publish, Event: w.failed(code, message, retryable, now)}
+}
+
+func leave(w Work, why Reason, warn bool, detail string) (Work, Command) {
+	return w, Command{Verb: LeaveIt, Why: why, Warn: warn, Detail: detail}
+}
+
+func allowed(list []string, name string) bool {
+	return len(list) == 0 || slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
+}

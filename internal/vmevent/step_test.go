@@ -1,0 +1,125 @@
+package vmevent
+
+import (
+	"testing"
+	"time"
+
+	"goldmint/internal/build"
+)
+
+var policy = Policy{Mode: ModeTagged, MaxWait: 24 * time.Hour}
+
+// prepared is a VM that is ready to be captured, and the work on an event about it.
+func prepared(t *testing.T, operation Operation) (Work, VM) {
+	t.Helper()
+	e, err := Decode([]byte(plain), enqueued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Operation = operation
+	return New(e, enqueued), VM{
+		ID: e.VM, VMID: vmID, Location: "westeurope", Tags: map[string]string{TagCapture: "capture", TagGeneralize: "true"},
+		Generalized: true, Power: "deallocated", State: "Succeeded", HyperVGeneration: "V2",
+	}
+}
+
+func verbs(p Policy, w Work, seen ...Observation) (Work, []Verb) {
+	var all []Verb
+	for _, o := range seen {
+		var do Command
+		w, do = p.Step(w, o, enqueued)
+		all = append(all, do.Verb)
+	}
+	return w, all
+}
+
+// TestStep is the way through one message, command by command.
+func TestStep(t *testing.T) {
+	w, ready := prepared(t, Deallocate)
+	raw := ready
+	raw.Generalized = false
+	other, odd, busy := ready, ready, ready
+	other.ID.Name, odd.VMID, busy.State = "another", "", "Updating"
+	for _, test := range []struct {
+		name string
+		seen []Observation
+		want []Verb
+	}{
+		{"ready", []Observation{Woken{}, ready, Found{}, Sent{}}, []Verb{Read, Find, Send, Completed}},
+		{"captured already", []Observation{Woken{}, ready, Found{"i"}}, []Verb{Read, Find, LeaveIt}},
+		{"generalized here", []Observation{Woken{}, raw, Prepared{}, ready, Found{}}, []Verb{Read, Prepare, Read, Find, Send}},
+		{"generalized here once a message", []Observation{Woken{}, raw, Prepared{}, raw}, []Verb{Read, Prepare, Read, Continue}},
+		{"busy", []Observation{Woken{}, busy}, []Verb{Read, Continue}},
+		{"another VM than asked for", []Observation{Woken{}, other}, []Verb{Read, LeaveIt}},
+		{"a VM without vmId", []Observation{Woken{}, odd}, []Verb{Read, LeaveIt}},
+	} {
+		if _, got := verbs(policy, w, test.seen...); !equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func equal(a, b []Verb) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// TestWaitsAreBounded: however long ARM refuses or the VM is not ready, the work ends, and the waits grow.
+func TestWaitsAreBounded(t *testing.T) {
+	w, vm := prepared(t, Deallocate)
+	vm.Generalized = false
+	starting := vm
+	starting.Power = "starting"
+	for name, test := range map[string]struct {
+		seen []Observation
+		end  Verb
+		most int
+	}{
+		"not deallocated":         {[]Observation{Woken{}, starting}, LeaveIt, len(patience)},
+		"cannot be read":          {[]Observation{Woken{}, Trouble{Read, &build.ARMError{Status: 404, Code: "ResourceNotFound"}}}, LeaveIt, len(doubts)},
+		"ARM is down":             {[]Observation{Woken{}, Trouble{Read, &build.ARMError{}}}, LeaveIt, 400},
+		"generalize is refused":   {[]Observation{Woken{}, vm, Trouble{Prepare, &build.ARMError{Status: 409, Code: "OperationNotAllowed"}}}, Publish, len(patience)},
+		"generalize is throttled": {[]Observation{Woken{}, vm, Trouble{Prepare, &build.ARMError{Status: 429, Code: "TooManyRequests"}}}, Publish, 400},
+		"the topic is deaf":       {[]Observation{Woken{}, Trouble{Publish, nil}}, LeaveIt, 400},
+	} {
+		now, w, do := enqueued, w, Command{}
+		for n := 0; ; n++ {
+			for _, o := range test.seen {
+				w, do = policy.Step(w, o, now)
+			}
+			if do.Verb != Continue {
+				if do.Verb != test.end || n > test.most || n < 3 {
+					t.Errorf("%s: %s after %d waits, want %s", name, do.Verb, n, test.end)
+				}
+				break
+			}
+			if wait := do.At.Sub(now); wait < time.Second || wait > 10*time.Minute || w.Seq != n+1 {
+				t.Fatalf("%s: wait %d is %s, seq %d", name, n, wait, w.Seq)
+			}
+			now = do.At
+		}
+		if now.After(enqueued.Add(policy.MaxWait)) {
+			t.Errorf("%s: it ended at %s", name, now)
+		}
+	}
+}
+
+// TestFailedSaysWhatToDo: ARM's own code stays, and a person knows what to do.
+func TestFailedSaysWhatToDo(t *testing.T) {
+	w, vm := prepared(t, Deallocate)
+	vm.Generalized = false
+	w.Doubts = len(doubts)
+	w, _ = verbs(policy, w, Woken{}, vm)
+	_, do := policy.Step(w, Trouble{Prepare, &build.ARMError{Status: 403, Code: "AuthorizationFailed", Message: "No."}}, enqueued)
+	e := do.Event.Data.Error
+	if e == nil || e.Code != "AuthorizationFailed" || e.Message != "No. Give Goldmint's identity a role with Microsoft.Compute/virtualMachines/generalize/action." {
+		t.Errorf("error %+v", e)
+	}
+}
