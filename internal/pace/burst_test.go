@@ -67,7 +67,7 @@ func (r result) hold(t *testing.T, p promise, least time.Duration) {
 	if each := float64(r.messages) / float64(r.builds); each > p.messages {
 		t.Errorf("%.0f messages for each build, more than %.0f", each, p.messages)
 	}
-	if r.overtaken > r.builds/10 {
+	if r.overtaken > burst/10 {
 		t.Errorf("%d builds were started before the oldest", r.overtaken)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // The law's constants. They are no settings: the simulation holds them for limits from 20 + 5 to 100 + 50.
 const (
-	settle   = 45 * time.Second // in which the rate would use up what remains
+	settle   = 30 * time.Second // in which the rate would use up what remains
 	quick    = 12 * time.Second // the same where nobody else uses a window: nothing is left to guess
 	reserve  = 2                // creations left to others, where there are any
 	feed     = 0.8              // of what comes back of a window is given out at once

@@ -80,6 +80,13 @@ func (p *Pacer) Admit(where, key string, n Note, now time.Time) Verdict {
 	return v
 }
 
+// Spare gives an admission back: the build found out that it need not create anything.
+func (p *Pacer) Spare(where string, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.region(where, now).spare()
+}
+
 func (p *Pacer) decide(r *region, key string, n Note, now time.Time) Verdict {
 	instances := p.share.instances()
 	o := r.outlook(1-1/instances, now)
@@ -97,14 +104,18 @@ func (p *Pacer) decide(r *region, key string, n Note, now time.Time) Verdict {
 // probe is what to do while nothing is known: few creations at a time, over all instances, until a header tells.
 func (p *Pacer) probe(r *region, key string, n Note, behind float64, o outlook, now time.Time) Verdict {
 	r.credited = time.Time{}
-	later := Verdict{At: now.Add(probeFor + scatter(key, n.Waits, probeFor))}
-	chance, next := probes/p.share.instances(), probeFor
+	later := Verdict{At: now.Add(probeFor*2/3 + scatter(key, n.Waits, probeFor/2))}
+	share, lasts := probes/p.share.instances(), probeFor
 	if len(r.sights) > 0 { // the limit may be near: one is enough to see
 		later.At = now.Add(o.wait(key, n, behind, now))
-		chance, next = 1/p.share.instances(), 2*probeFor
+		share, lasts = 1/p.share.instances(), 2*probeFor
 	}
 	if now.Before(r.probing) {
-		return later
+		if r.probes == 0 {
+			return later
+		}
+		r.probes--
+		return Verdict{Go: true}
 	}
 	if r.round == 0 && p.share.few() { // company may be arriving this moment
 		if r.hold.IsZero() {
@@ -115,10 +126,12 @@ func (p *Pacer) probe(r *region, key string, n Note, behind float64, o outlook, 
 		}
 	}
 	r.round++
-	r.probing = now.Add(next)
-	if fraction(p.instance+wave(r.round)) >= chance {
+	r.probing = now.Add(lasts)
+	r.probes = int(share + fraction(p.instance+wave(r.round)))
+	if r.probes == 0 {
 		return later
 	}
+	r.probes--
 	return Verdict{Go: true}
 }
 

@@ -27,6 +27,7 @@ type region struct {
 	probing  time.Time   // until when a header is awaited
 	hold     time.Time   // until when a first creation waits for company
 	round    int         // of probing
+	probes   int         // left of it
 	used     time.Time
 }
 
@@ -79,6 +80,18 @@ func (r *region) start(now time.Time) {
 	r.starts = append(r.starts, now)
 	if len(r.starts) > maxStarts {
 		r.starts = slices.Delete(r.starts, 0, len(r.starts)-maxStarts)
+	}
+}
+
+// spare takes the latest of them back.
+func (r *region) spare() {
+	if n := len(r.starts); n > 0 {
+		r.starts = r.starts[:n-1]
+	}
+	if r.credited.IsZero() {
+		r.probes++
+	} else {
+		r.credit++
 	}
 }
 

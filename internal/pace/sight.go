@@ -45,6 +45,7 @@ func (s Sight) next(a Allowance, at time.Time) Sight {
 			total = max(total, last)
 		}
 	}
+	total = math.Round(total*10) / 10 // it travels
 	n.Past = extend(past, Use{at.UnixMilli(), total}, a.Window+beyond)
 	return n
 }
@@ -79,7 +80,7 @@ func extend(past []Use, u Use, window time.Duration) []Use {
 		kept = append(kept[:least], kept[least+1:]...)
 	}
 	for i, first := 0, kept[0].Total; i < len(kept); i++ {
-		kept[i].Total -= first // only differences count
+		kept[i].Total = math.Round((kept[i].Total-first)*10) / 10 // only differences count
 	}
 	return kept
 }
