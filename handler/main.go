@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,7 @@ import (
 
 	"goldmint/internal/azure"
 	"goldmint/internal/config"
+	"goldmint/internal/pace"
 	"goldmint/internal/worker"
 )
 
@@ -107,11 +109,24 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, *azure.Bus, er
 	}
 	return &worker.Worker{
 		Bus: bus, ARM: arm, Policy: c.Policy(), VMs: arm, VMPolicy: c.VMPolicy(), Now: time.Now, Log: log,
+		Pacer: pace.New(rand.Text()), Pause: pause,
 		Rules: worker.Rules{
 			DefaultSubscription: c.SubscriptionID, AllowedSubscriptions: c.AllowedSubscriptions,
 			AllowedResourceGroups: c.AllowedResourceGroups, EventSource: c.EventSource, PoisonDelivery: c.PoisonDelivery,
 		},
 	}, bus, nil
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // newLogger writes one JSON object a line to stdout: stderr would be logged as errors by the host.

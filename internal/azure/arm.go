@@ -88,7 +88,7 @@ func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error)
 	if e := armError(err); e != nil {
 		return build.Accepted{}, fmt.Errorf("create image %q: %w", b.Request.Name, e)
 	}
-	accepted := build.Accepted{Date: date(answer)}
+	accepted := build.Accepted{Date: date(answer), Left: left(answer)}
 	if !poller.Done() {
 		if accepted.Token, err = poller.ResumeToken(); err != nil {
 			accepted.Token = "" // the image tells as much as the operation

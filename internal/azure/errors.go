@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -13,6 +14,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/pace"
 )
 
 // armError puts whatever azcore returned into the build's words, or is nil for nil. URLs stay out of it: an operation's
@@ -31,7 +33,7 @@ func armError(err error) *build.ARMError {
 	}
 	e := &build.ARMError{Status: answered.StatusCode, Code: answered.ErrorCode}
 	if r := answered.RawResponse; r != nil {
-		e.RetryAfter = retryAfter(r)
+		e.RetryAfter, e.Left = retryAfter(r), left(r)
 		if w := readError(r); w != nil {
 			w.fill(e)
 		}
@@ -101,6 +103,14 @@ func isAbsent(e *build.ARMError) bool {
 		return e.Status == http.StatusNotFound
 	}
 	return false
+}
+
+// left is what the answer says of ARM's allowance.
+func left(r *http.Response) []pace.Allowance {
+	if r == nil {
+		return nil
+	}
+	return pace.Parse(strings.Join(r.Header.Values("x-ms-ratelimit-remaining-resource"), ","))
 }
 
 // date is the clock of whoever answered, zero where it does not tell.

@@ -7,9 +7,11 @@ package build
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"goldmint/internal/event"
+	"goldmint/internal/pace"
 	"goldmint/internal/request"
 )
 
@@ -33,6 +35,7 @@ type Build struct {
 	Failure     *Failure  `json:"failure,omitempty"`    // why the last attempt failed
 	Found       bool      `json:"found,omitempty"`      // the image was there: that is to be told, and nothing made any more
 	Spared      bool      `json:"spared,omitempty"`     // a message of it was poison once
+	Pace        pace.Note `json:"pace,omitzero"`        // whose turn it is, and what is known of ARM's allowance
 	Step        Verb      `json:"step,omitempty"`       // the last thing done: told when the build ends as poison
 
 	// Of this message alone, not carried on.
@@ -64,6 +67,15 @@ func (b Build) Key() string { return request.Key(b.Request.ID, b.Digest) }
 
 // ImageID is the resource ID of the image that the build makes.
 func (b Build) ImageID() string { return b.Request.ImageID(b.SubscriptionID) }
+
+// Place names what ARM's allowance of image creations is counted for: the subscription and the region.
+func (b Build) Place() string {
+	location := ""
+	if l := b.Request.Image.Location; l != nil {
+		location = strings.ReplaceAll(*l, " ", "") // "West Europe" is westeurope
+	}
+	return strings.ToLower(b.SubscriptionID + "/" + location)
+}
 
 // Tag is the value of the image's goldmint-build-id tag: whoever finds it knows whose image it is.
 func (b Build) Tag() string { return b.Request.ID + "/" + b.Digest }
@@ -127,6 +139,9 @@ func (b Build) Check(p Policy, now time.Time) error {
 		return fmt.Errorf("a count is not between 0 and %d", maxSeq)
 	case b.Failure != nil && b.Failure.Code == "":
 		return fmt.Errorf("failure has no code")
+	}
+	if err := b.Pace.Check(); err != nil {
+		return fmt.Errorf("pace: %w", err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"goldmint/internal/event"
+	"goldmint/internal/pace"
 )
 
 // ARMError is what Azure Resource Manager, or the way to it, answered instead of what was asked for.
@@ -18,6 +19,7 @@ type ARMError struct {
 	Target     string
 	Details    []event.Detail
 	RetryAfter time.Duration // 0 where ARM does not say
+	Left       []pace.Allowance
 }
 
 func (e *ARMError) Error() string {

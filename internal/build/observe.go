@@ -3,6 +3,8 @@ package build
 import (
 	"strings"
 	"time"
+
+	"goldmint/internal/pace"
 )
 
 // Observation is what came of a command, or that a message woke the build.
@@ -41,6 +43,13 @@ func (i Image) born() time.Time {
 type Accepted struct {
 	Token string    // resumes the operation; "" when ARM had nothing left to do
 	Date  time.Time // ARM's clock
+	Left  []pace.Allowance
+}
+
+// Postponed says that the build may not create its image yet: others go first, or ARM's allowance is used up for now.
+type Postponed struct {
+	At     time.Time // when to ask again
+	Reason string
 }
 
 // Operation is what a look at the ARM operation says.
@@ -67,6 +76,7 @@ type Trouble struct {
 func (Woken) observed()     {}
 func (Image) observed()     {}
 func (Accepted) observed()  {}
+func (Postponed) observed() {}
 func (Operation) observed() {}
 func (Deleted) observed()   {}
 func (Published) observed() {}

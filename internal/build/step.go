@@ -33,6 +33,8 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 		}
 	case Accepted:
 		return p.accepted(b, o, now)
+	case Postponed:
+		return p.pause(b, now, o.At.Sub(now), o.Reason)
 	case Operation:
 		return p.operation(b, o, now)
 	case Deleted:

@@ -10,7 +10,7 @@ import (
 
 var (
 	seed   = flag.Uint64("seed", 0, "play this seed alone")
-	seeds  = flag.Int("seeds", 24, "how many seeds to play")
+	seeds  = flag.Int("seeds", 16, "how many seeds to play")
 	builds = flag.Int("builds", 25, "builds of a seed")
 	full   = flag.Bool("full", false, "play the scenarios at full size")
 	trace  = flag.Bool("trace", false, "print everything that happens")

@@ -11,6 +11,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/pace"
 	"goldmint/internal/vmevent"
 )
 
@@ -59,7 +60,9 @@ type Worker struct {
 	Rules    Rules
 	VMs      VMs            // for VM events
 	VMPolicy vmevent.Policy // for VM events
+	Pacer    *pace.Pacer    // spreads creations over ARM's allowance; nil to try at once
 	Now      func() time.Time
+	Pause    func(context.Context, time.Duration) error // waits a moment within an invocation
 	Log      *zap.Logger
 }
 
@@ -80,6 +83,7 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 		return w.discard(ctx, m, log)
 	}
 	w = w.inTime(m)
+	w.heard(m)
 	if kindOf(m.Body) == kindVMEvent {
 		return w.handleVMEvent(ctx, m, log)
 	}
@@ -92,6 +96,7 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 		return err
 	}
 	log = log.With(zap.String("buildId", b.Request.ID), zap.String("digest", b.Digest[:12]))
+	b = w.learn(m, b)
 	if m.DeliveryCount >= w.Rules.PoisonDelivery {
 		return w.poison(ctx, m, b, log)
 	}
@@ -114,6 +119,8 @@ func (w *Worker) inTime(m Message) *Worker {
 // run steps the build until it has nothing more to do on this message.
 func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Logger) error {
 	var seen build.Observation = build.Woken{Redelivered: m.DeliveryCount > 1}
+	turn := turn{w: w}
+	defer turn.over()
 	for range maxSteps {
 		var do build.Command
 		b, do = w.Policy.Step(b, seen, w.Now())
@@ -124,7 +131,13 @@ func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Log
 			return w.resume(ctx, m, b, do, log)
 		default:
 		}
+		if postponed := turn.ask(ctx, &b, do, seen); postponed != nil {
+			seen = *postponed
+			continue
+		}
+		sent := w.Now()
 		seen = w.act(ctx, b, do, log)
+		turn.took(b, do, seen, sent)
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the invocation ran out of time after %q: %w", do.Verb, err)
 		}
@@ -189,6 +202,9 @@ func lift[T build.Observation](o T, err error) (build.Observation, error) { retu
 // resume sends the build to the queue, to be taken up at do.At. Sent before the message is completed: a crash between
 // the two is absorbed by duplicate detection.
 func (w *Worker) resume(ctx context.Context, m Message, b build.Build, do build.Command, log *zap.Logger) error {
+	if w.Pacer != nil {
+		b.Pace = w.Pacer.Note(b.Place(), b.Pace, w.Now())
+	}
 	out, err := continuation(b, m, w.Rules.EventSource, w.Now())
 	if err != nil {
 		return err

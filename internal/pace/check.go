@@ -1,0 +1,56 @@
+package pace
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+const (
+	maxSights = 4
+	maxName   = 64
+	maxMost   = 10_000
+	maxWaits  = 100_000
+)
+
+// Check says what is wrong with a note that came in a message, or nil. Times ahead of this clock are no error: they are
+// not believed.
+func (n Note) Check() error {
+	switch {
+	case n.Ticket < 0 || n.Front < 0:
+		return errors.New("a ticket is below zero")
+	case n.Waits < 0 || n.Waits > maxWaits:
+		return fmt.Errorf("waits is %d, not between 0 and %d", n.Waits, maxWaits)
+	case len(n.Sights) > maxSights:
+		return fmt.Errorf("sights has %d entries, more than %d", len(n.Sights), maxSights)
+	}
+	for i, s := range n.Sights {
+		if err := s.check(); err != nil {
+			return fmt.Errorf("sights[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (s Sight) check() error {
+	switch {
+	case len(s.Name) > maxName || !strings.HasPrefix(s.Name, creations):
+		return errors.New("name is not that of a limit on image creations")
+	case s.Window != window(s.Name):
+		return errors.New("window is not that of the name")
+	case s.Most < 0 || s.Most > maxMost || s.Remaining < 0 || s.Remaining > s.Most:
+		return fmt.Errorf("%d of %d remain, which does not fit", s.Remaining, s.Most)
+	case len(s.Past) > maxPoints:
+		return fmt.Errorf("past has %d points, more than %d", len(s.Past), maxPoints)
+	}
+	before := Use{At: math.MinInt64}
+	for _, u := range s.Past {
+		if u.At < before.At || u.At > s.At.Add(time.Second).UnixMilli() || u.Total < before.Total || u.Total > 10*maxMost {
+			return errors.New("past is no curve that rises up to the sight")
+		}
+		before = u
+	}
+	return nil
+}
