@@ -63,6 +63,9 @@ func (o *choice) of(letters []deadletter.Letter, args []string) ([]deadletter.Le
 	}
 	for _, arg := range args {
 		l, ok := byNumber[arg]
+		if _, err := strconv.ParseInt(arg, 10, 64); err != nil {
+			return nil, fmt.Errorf("%q is no sequence number: goldmint dead-letters list shows them", arg)
+		}
 		if !ok {
 			return nil, fmt.Errorf("there is no dead letter %s: goldmint dead-letters list shows what there is", arg)
 		}

@@ -50,7 +50,7 @@ reached.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runDoctor(c, o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.settings, "settings", "", "local.settings.json, or what `az functionapp config appsettings list` prints; - is stdin (default: the environment)")
+	f.StringVar(&o.settings, "settings", "", "`file` of settings: local.settings.json, or what \"az functionapp config appsettings list\" prints; - is stdin (default: the environment)")
 	for flag, s := range map[string]struct{ name, usage string }{
 		"connection-string": {"ServiceBusConnection", "connection string of the Service Bus"},
 		"namespace":         {"ServiceBusConnection__fullyQualifiedNamespace", "name or host of the Service Bus namespace"},

@@ -159,13 +159,22 @@ func play(ctx context.Context, azure *local.Azure, submissions []*submission, sh
 		}
 	}()
 	waiting := newWaiting(submissions)
-	err = reader.Follow(ctx, history.Following{Interval: 200 * time.Millisecond, Each: func(entries []history.Entry, _ bool) bool {
-		for _, e := range entries {
-			show.event(e)
-			waiting.saw(e.Event)
-		}
-		return untilDone && waiting.done()
-	}})
+	err = reader.Follow(ctx, history.Following{
+		Interval: 200 * time.Millisecond,
+		Trouble: func(err error, since time.Duration) error { // a connection that --faults cut comes back
+			if since < 30*time.Second {
+				return nil
+			}
+			return err
+		},
+		Each: func(entries []history.Entry, _ bool) bool {
+			for _, e := range entries {
+				show.event(e)
+				waiting.saw(e.Event)
+			}
+			return untilDone && waiting.done()
+		},
+	})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"embed"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -18,7 +21,16 @@ is to be filled in, in the file or with --set; "goldmint validate" names what wa
 		Example: `  goldmint new vm > web.yaml
   goldmint new blob | goldmint validate - --set resourceGroup=golden …`,
 		ValidArgs: []string{"vm", "disk", "snapshot", "blob"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args: func(c *cobra.Command, args []string) error {
+			kinds := strings.Join(c.ValidArgs, ", ")
+			if len(args) != 1 {
+				return fmt.Errorf("name one kind of source: %s", kinds)
+			}
+			if !slices.Contains(c.ValidArgs, args[0]) {
+				return fmt.Errorf("%q is no kind of source: use %s", args[0], kinds)
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			text, err := templates.ReadFile("templates/" + args[0] + ".yaml")
 			if err != nil {

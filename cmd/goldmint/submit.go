@@ -54,6 +54,9 @@ the request or by --id, each submit is a build of its own.`,
 }
 
 func submit(c *cobra.Command, o *submitOptions, file string) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	r, err := o.read(c, file)
 	if err != nil {
 		return err

@@ -37,8 +37,8 @@ func helpExitStatus() *cobra.Command {
 		Use:   "exit-status",
 		Short: "What the exit status of each command means",
 		Long: `  0  done: the build succeeded, the request is valid, the answer is printed
-  1  the build failed (local: a submitted build did not give an image)
-  2  the request was rejected or is not valid, or the command was used wrongly
+  1  the build failed (local: a submitted build did not give an image; doctor: something is missing)
+  2  the request was rejected or is not valid, nothing is known of the build (status), or the command was used wrongly
   3  it did not end within --timeout, or the command was interrupted; the build goes on
   4  Service Bus could not be reached, or did not let you in`,
 	}

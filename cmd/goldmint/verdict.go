@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -25,7 +26,7 @@ func verdict(e event.Event) error {
 				text += "\n  - " + strings.TrimPrefix(p.Path+": ", ": ") + p.Message
 			}
 		}
-		return &exitError{error: fmt.Errorf("%s", text), status: exitUsage, hint: "correct the request and submit it again; it may keep its id"}
+		return &exitError{error: errors.New(text), status: exitUsage, hint: "correct the request and submit it again; it may keep its id"}
 	}
 	return nil
 }

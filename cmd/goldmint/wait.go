@@ -30,6 +30,14 @@ func (w *waitFlags) add(f *pflag.FlagSet) {
 	f.StringVarP(&w.output, "output", "o", "id", "what to print at the end: id (the image id, of a success only) or json (the event)")
 }
 
+// check is for before anything is done: a build that was sent cannot be taken back.
+func (w *waitFlags) check() error {
+	if w.output != "id" && w.output != "json" {
+		return fmt.Errorf("--output is %q: use id or json", w.output)
+	}
+	return nil
+}
+
 func newWait() *cobra.Command {
 	var o struct {
 		connection
@@ -54,6 +62,9 @@ not be reached.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			t, err := parseTarget(args[0])
 			if err != nil {
+				return err
+			}
+			if err := o.check(); err != nil {
 				return err
 			}
 			b, err := o.dial()
@@ -95,9 +106,6 @@ const lookEvery = time.Second
 
 // waitFor waits and reports.
 func waitFor(c *cobra.Command, b *bus, flags waitFlags, t target) error {
-	if flags.output != "id" && flags.output != "json" {
-		return fmt.Errorf("--output is %q: use id or json", flags.output)
-	}
 	reporter := pipeline.Detect(os.Getenv, c.ErrOrStderr())
 	progress := newProgress(c.ErrOrStderr(), reporter, t)
 	entry, err := follow(c.Context(), b, time.Duration(flags.timeout), t, progress)

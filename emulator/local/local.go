@@ -77,7 +77,9 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("local Event Grid: %w", err)
 	}
 	o.ARM.OnAction = a.events.deliver
-	o.ARM.Faults = o.Faults.ARM
+	if o.Faults.ARM != (arm.Faults{}) {
+		o.ARM.Faults = o.Faults.ARM
+	}
 	o.ARM.Authorize = func(token string) bool { return a.Identity.Valid(token, audience) }
 	if a.ARM, err = arm.Listen(o.ARM); err != nil {
 		return fmt.Errorf("local Resource Manager: %w", err)

@@ -166,8 +166,8 @@ func (c Config) check() []string {
 	if err := checkEndpoint(c.ARMEndpoint); err != nil {
 		add(true, "ARM_ENDPOINT: %v", err)
 	}
-	add(!oneOf(c.LogLevel, "debug", "info", "warn", "error"), "LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
-	add(!oneOf(c.VMEvents, "tagged", "all", "off"), "VM_EVENTS is %q: use tagged, all or off", c.VMEvents)
+	add(!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
+	add(!slices.Contains([]string{"tagged", "all", "off"}, c.VMEvents), "VM_EVENTS is %q: use tagged, all or off", c.VMEvents)
 	add(c.VMResourceGroup != "" && !vmevent.ValidGroup(c.VMResourceGroup), "VM_RESOURCE_GROUP is %q, not the name of a resource group", c.VMResourceGroup)
 	within := func(name string, d, low, high time.Duration) {
 		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
@@ -198,13 +198,4 @@ func checkEndpoint(endpoint string) error {
 		return nil
 	}
 	return fmt.Errorf("%q must be https (plain http is for a loopback address)", endpoint)
-}
-
-func oneOf(s string, list ...string) bool {
-	for _, v := range list {
-		if s == v {
-			return true
-		}
-	}
-	return false
 }

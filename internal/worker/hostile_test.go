@@ -332,6 +332,27 @@ func TestLogLinesAreWhole(t *testing.T) {
 	}
 }
 
+// wordyARM refuses with words of its own.
+type wordyARM struct {
+	ARM
+	words string
+}
+
+func (a wordyARM) Image(context.Context, string) (build.Image, error) {
+	return build.Image{}, &build.ARMError{Status: 503, Code: "ServerBusy", Message: a.words}
+}
+
+// TestARMsSecretsStayOffTheLog: what Resource Manager says of a signed URL is told without the signature.
+func TestARMsSecretsStayOffTheLog(t *testing.T) {
+	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
+	b := newBench(Rules{})
+	b.ARM = wordyARM{words: "cannot read https://a.blob.core.windows.net/c/b.vhd?sv=1&sig=" + secret + " now"}
+	b.handle(t, message(ask("b", "img")))
+	if log := b.log.String(); !strings.Contains(log, "cannot read") || strings.Contains(log, secret) {
+		t.Errorf("logged\n%s", log)
+	}
+}
+
 func mustJSON(t *testing.T, v any) string {
 	t.Helper()
 	text, err := json.Marshal(v)
