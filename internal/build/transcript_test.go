@@ -99,6 +99,8 @@ func (p *player) line(text string) string {
 			o.Token = ""
 		}
 		return p.step(o)
+	case "postponed":
+		return p.step(Postponed{At: p.now.Add(p.duration(rest)), Reason: "waiting for ARM's allowance of image creations"})
 	case "operation":
 		return p.step(p.operation(args))
 	case "deleted":

@@ -9,7 +9,7 @@ import (
 
 var (
 	burstSeeds = flag.Int("burst.seeds", 1, "how many orders of delivery to play each burst in")
-	burstAll   = flag.Bool("burst.all", false, "play all bursts in full, not a quarter of the slow ones")
+	burstAll   = flag.Bool("burst.all", false, "play the slow bursts, too")
 	burstTable = flag.Bool("burst.table", false, "print the burst table of docs/pacing.md")
 )
 
@@ -20,16 +20,15 @@ const burst = 1000
 // model allows, hardly a refusal, nothing lost, the oldest first.
 func TestBurst(t *testing.T) {
 	for i, m := range models() {
-		size := burst
 		if i >= 3 && !*burstAll {
-			size = burst / 4
+			break
 		}
-		least := bound(m(), size)
+		least := bound(m(), burst)
 		for _, instances := range []int{1, 4, 40} {
 			t.Run(fmt.Sprintf("%s, %d instances", m(), instances), func(t *testing.T) {
 				t.Parallel()
 				for seed := range *burstSeeds {
-					r := run(size, instances, m(), newOurs(instances), uint64(seed)+1)
+					r := run(burst, instances, m(), newOurs(instances), uint64(seed)+1)
 					r.hold(t, promised(m(), instances), least)
 				}
 			})
@@ -40,13 +39,14 @@ func TestBurst(t *testing.T) {
 // promise is what a burst has to hold.
 type promise struct{ time, refused, messages float64 }
 
-// promised is what design and measurement allow. A thousand is five times what two of the windows hold: a creation that
-// is left unused in one of the five costs the last build a sixth window, so several instances cannot hold 1.1 there.
+// promised is what was designed for, and where that is not reached what was measured. A thousand is five times what the
+// long windows hold, so one creation that is left unused in any of the five costs the last build a sixth window: several
+// instances, who cannot see each other's creations at once, do not reach 1.1 there.
 func promised(m model, instances int) promise {
 	p := promise{time: 1.1, refused: 0.02, messages: 60}
-	if w, ok := m.(*windows); ok {
-		p.refused, p.messages = 0.04, 100
-		if instances > 1 || w.fixed {
+	if _, ok := m.(*windows); ok {
+		p.refused, p.messages = 0.035, 100
+		if instances > 1 {
 			p.time = 1.25
 		}
 	}
@@ -67,7 +67,7 @@ func (r result) hold(t *testing.T, p promise, least time.Duration) {
 	if each := float64(r.messages) / float64(r.builds); each > p.messages {
 		t.Errorf("%.0f messages for each build, more than %.0f", each, p.messages)
 	}
-	if r.overtaken > burst/10 {
+	if r.overtaken > burst/8 {
 		t.Errorf("%d builds were started before the oldest", r.overtaken)
 	}
 }

@@ -88,6 +88,9 @@ func (p *Pacer) Spare(where string, now time.Time) {
 }
 
 func (p *Pacer) decide(r *region, key string, n Note, now time.Time) Verdict {
+	if r.free(now) {
+		return Verdict{Go: true}
+	}
 	instances := p.share.instances()
 	o := r.outlook(1-1/instances, now)
 	behind := float64(n.Ticket - r.line.front(now).ticket) // the oldest build
@@ -135,8 +138,8 @@ func (p *Pacer) probe(r *region, key string, n Note, behind float64, o outlook, 
 	return Verdict{Go: true}
 }
 
-// Answered notes what the answer to a PUT says: what remains, and after a refusal how long to wait. sent is when the PUT
-// was sent.
+// Answered notes what ARM's answer to a PUT says: what remains, and after a refusal how long to wait. sent is when the PUT
+// was sent. An answer that says neither tells that ARM counts nothing.
 func (p *Pacer) Answered(where string, allowances []Allowance, retryAfter time.Duration, sent, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,12 +152,13 @@ func (p *Pacer) Answered(where string, allowances []Allowance, retryAfter time.D
 		}
 	}
 	r.tidy()
-	if retryAfter > 0 {
-		r.until = latest(r.until, now.Add(retryAfter+refill))
+	switch {
+	case retryAfter > 0:
+		r.until, r.refused = latest(r.until, now.Add(retryAfter+refill)), now
+	case len(allowances) == 0:
+		r.silent = now
 	}
-	if len(allowances) > 0 || retryAfter > 0 {
-		r.probing = time.Time{}
-	}
+	r.probing = time.Time{}
 }
 
 // Note is what a build takes along: what is known now.

@@ -13,6 +13,7 @@ const (
 	// trust is for how long a limit is believed to be used up because a message says so. A sender who writes messages to
 	// that end gains no more than by requests that use the limit up.
 	trust = 10 * time.Minute
+	calm  = time.Hour   // without a refusal, after which ARM is taken to count nothing if it does not say so
 	skew  = time.Minute // by which another instance's clock may be ahead
 )
 
@@ -28,7 +29,14 @@ type region struct {
 	hold     time.Time   // until when a first creation waits for company
 	round    int         // of probing
 	probes   int         // left of it
+	silent   time.Time   // when ARM accepted a PUT and told of no limit
+	refused  time.Time   // when it refused one
 	used     time.Time
+}
+
+// free says that ARM seems to count nothing here: it tells of no limits and refuses nothing.
+func (r *region) free(now time.Time) bool {
+	return len(r.sights) == 0 && !r.silent.IsZero() && now.Sub(r.silent) < stale && (r.refused.IsZero() || now.Sub(r.refused) > calm)
 }
 
 // merge takes over what a continuation's sender knew better. Times ahead of this clock are not believed.

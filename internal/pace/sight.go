@@ -25,7 +25,7 @@ type Use struct {
 
 const (
 	maxPoints = 32               // of a curve
-	late      = 8 * time.Second  // by which a window is taken to give back later than the curve says
+	late      = 12 * time.Second // by which a window is taken to give back later than the curve says
 	beyond    = 10 * time.Second // for which the curve is kept longer than the window
 )
 

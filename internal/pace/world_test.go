@@ -28,7 +28,11 @@ func (r result) refusals() float64 { return float64(r.refused) / float64(r.start
 
 // run plays a burst of n requests that arrive at once.
 func run(n, instances int, m model, p policy, seed uint64) result {
-	w := &world{limit: m, policy: p, free: make([]int, instances), random: rand.New(rand.NewPCG(seed, 1))}
+	return (&world{limit: m, policy: p}).play(n, instances, seed)
+}
+
+func (w *world) play(n, instances int, seed uint64) result {
+	w.free, w.random = make([]int, instances), rand.New(rand.NewPCG(seed, 1))
 	for i := range w.free {
 		w.free[i] = parallel
 	}

@@ -53,8 +53,8 @@ func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration
 	now := w.clock.now
 	had := a.images[id]
 	w.putLands(inv, b, had)
-	// What the allowance leaves goes into Accepted once the build has a use for it.
-	if e := w.allowance(b); e != nil {
+	left, e := w.allowance(b)
+	if e != nil {
 		return build.Accepted{}, 0, e
 	}
 	if had != nil {
@@ -62,14 +62,14 @@ func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration
 			return build.Accepted{}, 0, e
 		}
 		had.tag = b.Tag() // succeeds, and captures nothing anew
-		return build.Accepted{Date: now.Truncate(time.Second)}, time.Second, nil
+		return build.Accepted{Date: now.Truncate(time.Second), Left: left}, time.Second, nil
 	}
 	made := &image{id: id, tag: b.Tag(), properties: properties(b), state: "Creating", since: now, created: now}
 	a.images[id] = made
 	w.captureBegins(b.Key())
 	takes := putTakes + w.between(0, time.Second)
 	token := a.begin(made, b.Key(), now.Add(takes))
-	return build.Accepted{Token: token, Date: now.Add(takes).Truncate(time.Second)}, takes, nil
+	return build.Accepted{Token: token, Date: now.Add(takes).Truncate(time.Second), Left: left}, takes, nil
 }
 
 // again is what ARM says to a PUT over an image, nil where it succeeds.

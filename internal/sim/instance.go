@@ -2,12 +2,14 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
+	"goldmint/internal/pace"
 	"goldmint/internal/worker"
 )
 
@@ -20,6 +22,7 @@ type instance struct {
 	name    string
 	skew    time.Duration // of its clock
 	up      bool
+	pacer   *pace.Pacer   // of the process: gone with it
 	at      []*invocation // the messages it works on, in the order in which they came
 	crashes []time.Time
 }
@@ -101,7 +104,7 @@ func (inv *invocation) worker(in *worker.Message) *worker.Worker {
 	i := inv.i
 	w := &worker.Worker{
 		Bus: busPort{inv}, ARM: armPort{inv}, Policy: i.w.Policy, Rules: i.w.Rules, Log: zap.NewNop(),
-		Now: inv.now,
+		Now: inv.now, Pacer: i.pacer, Pause: inv.pause,
 	}
 	if i.w.mutate != nil {
 		i.w.mutate(inv, w, in)
@@ -117,6 +120,12 @@ func (inv *invocation) now() time.Time {
 		inv.sleep(0)
 	}
 	return w.clock.now.Add(inv.i.skew)
+}
+
+// pause is a moment's wait of the worker's own.
+func (inv *invocation) pause(ctx context.Context, d time.Duration) error {
+	inv.sleep(d)
+	return ctx.Err()
 }
 
 // sleep lets virtual time pass.
@@ -220,8 +229,14 @@ func (i *instance) halt(why string) []*invocation {
 }
 
 func (i *instance) start() {
-	i.up = true
+	i.boot()
 	i.w.dispatch()
+}
+
+// boot is a new process of the handler's, which knows nothing yet.
+func (i *instance) boot() {
+	i.up = true
+	i.pacer = pace.New(fmt.Sprint(i.name, len(i.crashes)))
 }
 
 // deadline is an invocation's context: virtual, so it has no timer. What waits on it asks the invocation.

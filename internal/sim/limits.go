@@ -8,8 +8,8 @@ import (
 // Limits is a model of ARM's allowance of image creations. A World asks it at each PUT, with what the allowance is
 // counted for: subscription and region.
 type Limits interface {
-	// Take is one creation at now. Where there is room, remaining is the header x-ms-ratelimit-remaining-resource;
-	// otherwise retryAfter says when to ask again.
+	// Take is one creation at now. remaining is the header x-ms-ratelimit-remaining-resource: of a refused one it tells the
+	// limit that is used up, and retryAfter says when to ask again.
 	Take(scope string, now time.Time) (remaining string, retryAfter time.Duration, ok bool)
 }
 
@@ -35,9 +35,9 @@ func (l *windows) Take(scope string, now time.Time) (string, time.Duration, bool
 	}
 	switch {
 	case len(taken) >= l.long:
-		return "", wholeSeconds(taken[0].Add(30 * time.Minute).Sub(now)), false
+		return "Microsoft.Compute/CreateImages30Min;0", wholeSeconds(taken[0].Add(30 * time.Minute).Sub(now)), false
 	case len(recent) >= l.short:
-		return "", wholeSeconds(recent[0].Add(3 * time.Minute).Sub(now)), false
+		return "Microsoft.Compute/CreateImages3Min;0", wholeSeconds(recent[0].Add(3 * time.Minute).Sub(now)), false
 	}
 	l.taken[scope] = append(taken, now)
 	return fmt.Sprintf("Microsoft.Compute/CreateImages3Min;%d,Microsoft.Compute/CreateImages30Min;%d",
@@ -72,7 +72,7 @@ func (l *bucket) Take(scope string, now time.Time) (string, time.Duration, bool)
 	}
 	l.levels[scope] = held
 	if !ok {
-		return "", wholeSeconds(time.Duration((1 - held.tokens) / l.refill * float64(time.Minute))), false
+		return "Microsoft.Compute/CreateImagesSubscriptionMaximum;0", wholeSeconds(time.Duration((1 - held.tokens) / l.refill * float64(time.Minute))), false
 	}
 	return fmt.Sprintf("Microsoft.Compute/CreateImagesSubscriptionMaximum;%d", int(held.tokens)), 0, true
 }

@@ -55,6 +55,9 @@ func (q *queue) send(m worker.Outgoing, key string, kills bool) (accepted bool) 
 	q.seen[m.ID] = now
 	q.left++
 	msg := &message{id: m.ID, key: key, body: m.Body, kills: kills}
+	if m.At.After(now) {
+		q.sequence++ // one that is scheduled has a number of its own until then
+	}
 	q.w.clock.at(m.At, func() { // never early, and with a sequence number of its own when its time has come
 		q.sequence++
 		msg.sequence, msg.enqueuedAt = q.sequence, q.w.clock.now

@@ -203,7 +203,7 @@ func TestKilledAtDecode(t *testing.T) {
 		o := calm(seed + 1)
 		w := New(o)
 		w.loadPlain(n, 20*time.Second)
-		w.SubmitKiller(10 * time.Second)
+		w.SubmitKiller(18 * time.Second)
 		r := sure(t, w)
 		if r.Stats.Succeeded != n {
 			t.Errorf("seed %d: %d of %d neighbours succeeded, the others: %v", o.Seed, r.Stats.Succeeded, n, r.Stats.Failed)

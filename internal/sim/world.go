@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"goldmint/internal/build"
+	"goldmint/internal/pace"
 	"goldmint/internal/worker"
 )
 
@@ -69,7 +70,8 @@ func New(o Options) *World {
 	w.queue = &queue{w: w, seen: map[string]time.Time{}}
 	w.arm = &arm{w: w, images: map[string]*image{}, operations: map[string]*operation{}}
 	for n := range o.Instances {
-		i := &instance{w: w, name: fmt.Sprintf("host-%d", n+1), up: true}
+		i := &instance{w: w, name: fmt.Sprintf("host-%d", n+1)}
+		i.boot()
 		if o.Faults.Skew > 0 {
 			i.skew = w.between(-o.Faults.Skew, o.Faults.Skew)
 		}
@@ -144,17 +146,18 @@ func (w *World) tell(who, key, format string, args ...any) {
 
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
-// allowance takes one creation from ARM's allowance.
-func (w *World) allowance(b build.Build) *build.ARMError {
+// allowance takes one creation from ARM's allowance and says what is left of it.
+func (w *World) allowance(b build.Build) ([]pace.Allowance, *build.ARMError) {
 	w.stats.Creations++
 	if w.Limits == nil {
-		return nil
+		return nil, nil
 	}
 	scope := b.SubscriptionID + " " + *b.Request.Image.Location
-	_, wait, ok := w.Limits.Take(scope, w.clock.now)
+	remaining, wait, ok := w.Limits.Take(scope, w.clock.now)
+	left := pace.Parse(remaining)
 	if ok {
-		return nil
+		return left, nil
 	}
 	w.stats.Throttled++
-	return &build.ARMError{Status: 429, Code: "OperationNotAllowed", RetryAfter: wait}
+	return nil, &build.ARMError{Status: 429, Code: "OperationNotAllowed", RetryAfter: wait, Left: left}
 }

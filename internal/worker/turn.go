@@ -80,14 +80,13 @@ func (t *turn) took(b build.Build, do build.Command, seen build.Observation, sen
 	case build.Accepted:
 		t.w.Pacer.Answered(b.Place(), o.Left, 0, sent, t.w.Now())
 	case build.Trouble:
-		if o.Err == nil {
-			return
-		}
 		wait := time.Duration(0)
-		if o.Err.Meaning() == build.Throttled {
+		if o.Err != nil && o.Err.Meaning() == build.Throttled {
 			wait = max(o.Err.RetryAfter, time.Second)
 		}
-		t.w.Pacer.Answered(b.Place(), o.Err.Left, wait, sent, t.w.Now())
+		if o.Err != nil && (wait > 0 || len(o.Err.Left) > 0) {
+			t.w.Pacer.Answered(b.Place(), o.Err.Left, wait, sent, t.w.Now())
+		}
 	}
 }
 

@@ -1,0 +1,89 @@
+package pace
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// lies are notes that claim that nothing remains, or that others go first: what a sender can do to make builds wait.
+func lies(now time.Time) map[string]Note {
+	empty := func(name string) Sight {
+		return Sight{Allowance: Allowance{Name: name, Window: window(name)}, At: now, Most: 200}
+	}
+	return map[string]Note{
+		"nothing remains":          {Sights: []Sight{empty("CreateImages30Min"), empty("CreateImages3Min")}},
+		"in a week's window":       {Sights: []Sight{empty("CreateImages1440Min")}},
+		"an empty bucket":          {Sights: []Sight{empty("CreateImagesSubscriptionMaximum")}},
+		"a limit that is no limit": {Sights: []Sight{empty("CreateImagesNonsense")}},
+		"Retry-After":              {Until: now.Add(24 * time.Hour)},
+		"the front is taken":       {Front: 1, Seen: now},
+	}
+}
+
+// TestALieDoesNotLast holds for how long one message of a hostile sender can make another's build wait, although every
+// message that is handled carries on what it said.
+func TestALieDoesNotLast(t *testing.T) {
+	for name, lie := range lies(epoch) {
+		for _, instances := range []int{1, 4} {
+			t.Run(fmt.Sprintf("%s, %d instances", name, instances), func(t *testing.T) {
+				if err := lie.Check(); err != nil {
+					t.Fatalf("would be refused: %v", err)
+				}
+				o := newOurs(instances)
+				for i := range o.pacers {
+					o.pacers[i].Learn("region", lie, epoch)
+				}
+				r := (&world{limit: &bucket{capacity: 60, refill: 20, level: 60}, policy: o}).play(20, instances, 1)
+				if r.started != 20 || r.last > trust+longest {
+					t.Errorf("%d of 20 builds started, the last after %s", r.started, r.last)
+				}
+			})
+		}
+	}
+}
+
+// TestOwnHeaderEndsALie holds that an instance believes its own eyes: limits that a header does not tell of are forgotten.
+func TestOwnHeaderEndsALie(t *testing.T) {
+	p := New("one")
+	p.Learn("region", lies(epoch)["a limit that is no limit"], epoch)
+	now := epoch.Add(trust + time.Minute)
+	p.Answered("region", []Allowance{{Name: "CreateImagesSubscriptionMaximum", Remaining: 59}}, 0, now, now)
+	if n := p.Note("region", Note{}, now); len(n.Sights) != 1 || n.Sights[0].Remaining != 59 {
+		t.Errorf("still known: %+v", n.Sights)
+	}
+	if v := p.Admit("region", "b", Note{Ticket: 5}, now); !v.Go {
+		t.Errorf("not admitted: %+v", v)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	sight := func(change func(*Sight)) Note {
+		s := Sight{Allowance: Allowance{"CreateImages3Min", 3 * time.Minute, 30}, At: epoch, Most: 39, Past: []Use{{epoch.UnixMilli(), 9}}}
+		change(&s)
+		return Note{Ticket: 1, Sights: []Sight{s}}
+	}
+	if err := sight(func(*Sight) {}).Check(); err != nil {
+		t.Fatalf("an honest note is refused: %v", err)
+	}
+	for name, n := range map[string]Note{
+		"ticket":        {Ticket: -1},
+		"front":         {Front: -1},
+		"waits":         {Waits: maxWaits + 1},
+		"many sights":   {Sights: make([]Sight, maxSights+1)},
+		"name":          sight(func(s *Sight) { s.Name = "GetImages3Min" }),
+		"long name":     sight(func(s *Sight) { s.Name += fmt.Sprintf("%0100d", 0) }),
+		"window":        sight(func(s *Sight) { s.Window = 24 * time.Hour }),
+		"most":          sight(func(s *Sight) { s.Most = maxMost + 1 }),
+		"remaining":     sight(func(s *Sight) { s.Remaining = 40 }),
+		"many points":   sight(func(s *Sight) { s.Past = make([]Use, maxPoints+1) }),
+		"falling":       sight(func(s *Sight) { s.Past = []Use{{1, 5}, {2, 4}} }),
+		"backwards":     sight(func(s *Sight) { s.Past = []Use{{2, 4}, {1, 5}} }),
+		"beyond itself": sight(func(s *Sight) { s.Past = []Use{{epoch.Add(time.Hour).UnixMilli(), 5}} }),
+		"huge":          sight(func(s *Sight) { s.Past = []Use{{1, 1e300}} }),
+	} {
+		if n.Check() == nil {
+			t.Errorf("%s: not refused", name)
+		}
+	}
+}
