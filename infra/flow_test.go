@@ -21,6 +21,10 @@ import (
 	"goldmint/emulator/local"
 	"goldmint/internal/request"
 	"goldmint/internal/worker"
+
+	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
+	_ "goldmint/internal/azure"
+	_ "goldmint/internal/config"
 )
 
 // TestFlow runs builds from end to end with no more rights than the custom role grants, through everything that is logged

@@ -13,6 +13,11 @@ import (
 	"goldmint/emulator/local"
 	"goldmint/internal/event"
 	"goldmint/internal/requestfile"
+
+	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
+	_ "goldmint/internal/azure"
+	_ "goldmint/internal/config"
+	_ "goldmint/internal/worker"
 )
 
 // quick is a local Azure whose images take a moment, with the real handler in it.

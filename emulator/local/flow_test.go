@@ -20,6 +20,11 @@ import (
 	"goldmint/internal/event"
 	"goldmint/internal/history"
 	"goldmint/internal/request"
+
+	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
+	_ "goldmint/internal/azure"
+	_ "goldmint/internal/config"
+	_ "goldmint/internal/worker"
 )
 
 // handlerBinary is the deployed handler, built once for all tests.
