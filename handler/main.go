@@ -32,14 +32,15 @@ const (
 )
 
 func main() {
-	status, err := run(os.Environ())
+	status, err := run(os.Environ(), os.Getppid())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "goldmint handler:", err)
 	}
 	os.Exit(status)
 }
 
-func run(environ []string) (int, error) {
+// run is the handler's life. parent is the process that started it: the Functions host.
+func run(environ []string, parent int) (int, error) {
 	c, err := config.Load(environ)
 	if err != nil {
 		return exitStart, err
@@ -61,7 +62,7 @@ func run(environ []string) (int, error) {
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("ready", zap.Int("port", c.Port), zap.String("queue", c.Queue), zap.String("topic", c.Topic), zap.String("resourceManager", c.ARMEndpoint))
 
-	status, err := waitForEnd(failed)
+	status, err := waitForEnd(failed, parent)
 	drain, cancel := context.WithTimeout(context.Background(), c.InvocationTimeout)
 	defer cancel()
 	log.Info("draining", zap.Int("status", status))
@@ -69,10 +70,9 @@ func run(environ []string) (int, error) {
 }
 
 // waitForEnd blocks until the process has a reason to end.
-func waitForEnd(failed <-chan error) (int, error) {
+func waitForEnd(failed <-chan error, parent int) (int, error) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
-	parent := os.Getppid()
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {

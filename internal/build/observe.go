@@ -54,7 +54,7 @@ type Postponed struct {
 
 // Operation is what a look at the ARM operation says.
 type Operation struct {
-	Status     string // InProgress, Succeeded, Failed, Canceled; "" when the operation cannot be seen any more
+	Status     string // InProgress, Succeeded, Failed (canceled ones too); "" when the operation cannot be seen any more
 	StartedAt  time.Time
 	Date       time.Time // ARM's clock
 	RetryAfter time.Duration

@@ -153,7 +153,7 @@ func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) 
 	case "Succeeded":
 		b.succeeded = true
 		return p.do(b, Look)
-	case "Failed", "Canceled":
+	case "Failed":
 		if o.Err != nil {
 			b.Failure = o.Err.failure()
 		}

@@ -22,7 +22,7 @@ import (
 // The most that MAX_WAIT and INVOCATION_TIMEOUT may be: messages, their duplicates' windows and the host's functionTimeout
 // are made for these.
 const (
-	LongestWait       = 6 * 24 * time.Hour
+	LongestWait       = 5 * 24 * time.Hour
 	LongestInvocation = 4 * time.Minute
 )
 
@@ -180,7 +180,7 @@ func (c Config) check() []string {
 	within("LOOK_MAX", c.LookMax, c.LookMin, 10*time.Minute)
 	add(c.LookShare < 0 || c.LookShare > 1, "LOOK_SHARE is %g, not between 0 and 1", c.LookShare)
 	add(c.MaxConcurrent < 1, "MAX_CONCURRENT is %d: use 1 or more", c.MaxConcurrent)
-	add(c.PoisonDelivery < 2, "POISON_DELIVERY is %d: use 2 or more", c.PoisonDelivery)
+	add(c.PoisonDelivery < 2 || c.PoisonDelivery > 6, "POISON_DELIVERY is %d, not between 2 and 6: the queue gives up at 10 deliveries", c.PoisonDelivery)
 	add(c.Attempts < 1 || c.Attempts > 10, "BUILD_ATTEMPTS is %d, not between 1 and 10", c.Attempts)
 	return problems
 }

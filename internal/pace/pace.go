@@ -71,13 +71,22 @@ func (p *Pacer) Admit(where, key string, n Note, now time.Time) Verdict {
 	r.merge(n, now)
 	r.line.waits(place{n.Ticket, now}, now)
 	if now.Before(r.until) {
-		return Verdict{At: r.until.Add(scatter(key, n.Waits, settle))}
+		return Verdict{At: r.until.Add(scatter(key, n.Waits, r.spreads()))}
 	}
 	v := p.decide(r, key, n, now)
 	if v.Go {
 		r.start(now)
 	}
 	return v
+}
+
+// spreads is over how long the builds that waited for a Retry-After come back: what frees up then is one creation where
+// ARM counts them, and unknown where it does not tell of a limit.
+func (r *region) spreads() time.Duration {
+	if len(r.sights) == 0 {
+		return probeFor
+	}
+	return settle
 }
 
 // Spare gives an admission back: the build found out that it need not create anything.
@@ -154,7 +163,10 @@ func (p *Pacer) Answered(where string, allowances []Allowance, retryAfter time.D
 	r.tidy()
 	switch {
 	case retryAfter > 0:
-		r.until, r.refused = latest(r.until, now.Add(retryAfter+refill)), now
+		if len(r.sights) > 0 {
+			retryAfter += refill
+		}
+		r.until, r.refused = latest(r.until, now.Add(retryAfter)), now
 	case len(allowances) == 0:
 		r.silent = now
 	}

@@ -13,7 +13,6 @@ const (
 	// trust is for how long a limit is believed to be used up because a message says so. A sender who writes messages to
 	// that end gains no more than by requests that use the limit up.
 	trust = 10 * time.Minute
-	calm  = time.Hour   // without a refusal, after which ARM is taken to count nothing if it does not say so
 	skew  = time.Minute // by which another instance's clock may be ahead
 )
 
@@ -34,9 +33,9 @@ type region struct {
 	used     time.Time
 }
 
-// free says that ARM seems to count nothing here: it tells of no limits and refuses nothing.
+// free says that ARM seems to count nothing here: it tells of no limits, and its last answer was no refusal.
 func (r *region) free(now time.Time) bool {
-	return len(r.sights) == 0 && !r.silent.IsZero() && now.Sub(r.silent) < stale && (r.refused.IsZero() || now.Sub(r.refused) > calm)
+	return len(r.sights) == 0 && r.silent.After(r.refused) && now.Sub(r.silent) < stale
 }
 
 // merge takes over what a continuation's sender knew better. Times far ahead of this clock are not believed, and what was
