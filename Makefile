@@ -1,11 +1,12 @@
 # Every target with a ## comment is listed by `make`. CI calls nothing but targets.
 .DEFAULT_GOAL := help
-.PHONY: help build run demo-vm test lint fuzz package infra-test deploy destroy bench-memory vulncheck clean
+.PHONY: help build run demo-vm test lint fuzz package infra-test deploy destroy bench-burst bench-memory vulncheck clean
 
 GO       ?= go
 FUZZTIME ?= 30s
 TEST     ?= ./...
 MESSAGES ?= 10000
+SEEDS    ?= 4
 export CGO_ENABLED := 0
 
 help: ## list the targets
@@ -45,6 +46,9 @@ deploy: package ## create or update ENV in Azure and deploy dist.zip
 
 destroy: ## remove ENV from Azure
 	infra/deploy.sh destroy $(ENV)
+
+bench-burst: ## a burst of 1,000 requests against ARM's limits: prints the table of docs/pacing.md
+	@$(GO) test ./internal/pace -run '^TestBurstTable$$' -count 1 -v -args -burst.table -burst.seeds $(SEEDS) | grep '^|'
 
 bench-memory: ## the handler's memory over MESSAGES (10000) messages: prints the curve, fails when it grows without bound
 	$(GO) test ./emulator/local -run '^TestMemory$$' -messages $(MESSAGES) -v -timeout 30m

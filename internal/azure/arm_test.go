@@ -95,15 +95,19 @@ func TestCreateWatchLookDelete(t *testing.T) {
 func TestErrorsKeepWhatARMSays(t *testing.T) {
 	s, a := start(t, arm.Options{Limits: arm.Windows(1, 10)})
 	b := newBuild(t)
-	if _, err := a.Create(t.Context(), b); err != nil {
+	accepted, err := a.Create(t.Context(), b)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if left := accepted.Left; len(left) != 2 || left[0].Name != "CreateImages3Min" || left[0].Remaining != 0 || left[1].Remaining != 9 {
+		t.Errorf("accepted, left %+v, want what the header says", left)
 	}
 	before := len(s.Calls())
 	second := b
 	second.Request.Name = "img2"
-	_, err := a.Create(t.Context(), second)
+	_, err = a.Create(t.Context(), second)
 	var e *build.ARMError
-	if !errors.As(err, &e) || e.Status != http.StatusTooManyRequests || e.RetryAfter <= 0 || e.Meaning() != build.Throttled {
+	if !errors.As(err, &e) || e.Status != http.StatusTooManyRequests || e.RetryAfter <= 0 || len(e.Left) != 1 || e.Meaning() != build.Throttled {
 		t.Errorf("throttled: %v (%+v)", err, e)
 	}
 	if n := len(s.Calls()) - before; n != 1 {

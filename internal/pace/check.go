@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 )
 
 const (
@@ -47,7 +46,7 @@ func (s Sight) check() error {
 	}
 	before := Use{At: math.MinInt64}
 	for _, u := range s.Past {
-		if u.At < before.At || u.At > s.At.Add(time.Second).UnixMilli() || u.Total < before.Total || u.Total > 10*maxMost {
+		if u.At < before.At || u.At > s.At.Add(2*skew).UnixMilli() || u.Total < before.Total || u.Total > 10*maxMost {
 			return errors.New("past is no curve that rises up to the sight")
 		}
 		before = u

@@ -38,12 +38,16 @@ func (r *region) free(now time.Time) bool {
 	return len(r.sights) == 0 && r.silent.After(r.refused) && now.Sub(r.silent) < stale
 }
 
-// merge takes over what a continuation's sender knew better. Times ahead of this clock are not believed.
+// merge takes over what a continuation's sender knew better. Times far ahead of this clock are not believed, and what was
+// seen a little ahead of it was seen now.
 func (r *region) merge(n Note, now time.Time) {
 	for _, s := range n.Sights {
-		if known := r.sights[s.Name]; s.At.Before(now.Add(skew)) && s.At.After(known.At) {
-			r.sights[s.Name] = known.join(s)
+		known := r.sights[s.Name]
+		if s.At.After(now.Add(skew)) || !s.At.After(known.At) {
+			continue
 		}
+		s.At = earliest(s.At, now)
+		r.sights[s.Name] = known.join(s)
 	}
 	r.tidy()
 	r.line.waits(place{n.Front, n.Seen}, now)

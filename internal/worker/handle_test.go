@@ -121,6 +121,7 @@ func TestLargestFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	large.Pace = largestNote(t)
 	large.Token, large.Attempts, large.AcceptedAt, large.Seq = strings.Repeat("t", 7<<10), 1, noon, 1
 	long := strings.Repeat("\x01", 100_000)
 	arm := &build.ARMError{Status: 409, Code: "OperationNotAllowed", Message: long, Details: []event.Detail{{Message: long}}}
