@@ -195,7 +195,7 @@ func (w *World) meanTime() time.Duration {
 // TestKilledAtDecode sends a message that kills the process each time it is decoded, into a busy queue. It ends in the
 // dead-letter queue, and whoever was in the process with it loses nothing.
 func TestKilledAtDecode(t *testing.T) {
-	seeds, n := uint64(4), 80
+	seeds, n := uint64(10), 80
 	if *full {
 		seeds, n = 20, 400
 	}
@@ -203,7 +203,7 @@ func TestKilledAtDecode(t *testing.T) {
 		o := calm(seed + 1)
 		w := New(o)
 		w.loadPlain(n, 20*time.Second)
-		w.SubmitKiller(18 * time.Second)
+		w.SubmitKiller(time.Duration(8+seed%10) * time.Second) // at all stages of the others
 		r := sure(t, w)
 		if r.Stats.Succeeded != n {
 			t.Errorf("seed %d: %d of %d neighbours succeeded, the others: %v", o.Seed, r.Stats.Succeeded, n, r.Stats.Failed)

@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"fmt"
+	"math"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -32,6 +34,25 @@ func (w *Worker) reject(ctx context.Context, m Message, r *refusal, log *zap.Log
 	}
 	log.Warn(logRejected, zap.String("buildId", r.buildID), zap.String("reason", r.reason), zap.String("problems", event.Clean(r.text, event.MaxDeadLetter)))
 	return w.deadLetter(ctx, m, r.reason, r.text, log)
+}
+
+// aside is over how long the messages of a process that are poison, or were in its company, are spread.
+const aside = 3 * time.Second
+
+// apart lets suspect messages be read one after another, and at each delivery in the opposite order. One of them may kill
+// the process as it is read, and they all came back together: read before it once, a neighbour is spared; every neighbour
+// is read before it at this delivery or at the next.
+func (w *Worker) apart(ctx context.Context, m Message) error {
+	round := m.DeliveryCount - w.Rules.PoisonDelivery
+	if round < 0 || w.Pause == nil {
+		return nil
+	}
+	const golden = 0.6180339887498949 // spreads consecutive numbers evenly
+	_, slot := math.Modf(float64(m.SequenceNumber%1_000_000) * golden)
+	if round%2 == 1 {
+		slot = 1 - slot
+	}
+	return w.Pause(ctx, time.Duration(slot*float64(aside)))
 }
 
 // poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever.

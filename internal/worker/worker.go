@@ -82,6 +82,9 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
 		return w.discard(ctx, m, log)
 	}
+	if err := w.apart(ctx, m); err != nil {
+		return err
+	}
 	w = w.inTime(m)
 	w.heard(m)
 	if kindOf(m.Body) == kindVMEvent {
