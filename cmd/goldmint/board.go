@@ -98,20 +98,12 @@ func (b *board) summary(w *waiting) string {
 	if w.succeeded+w.failed+len(w.open) == 0 {
 		return ""
 	}
-	s := fmt.Sprintf("\n%s in %.1f s", counted(w.succeeded, "image"), time.Since(b.begun).Seconds())
+	s := fmt.Sprintf("\n%s in %.1f s", count(w.succeeded, "image"), time.Since(b.begun).Seconds())
 	if w.failed > 0 {
-		s += ", " + counted(w.failed, "build") + " without one"
+		s += ", " + count(w.failed, "build") + " without one"
 	}
 	if n := len(w.open); n > 0 {
 		s += fmt.Sprintf(", %d not ended", n)
 	}
 	return s + ".\n"
-}
-
-// counted is a number of things in words: "1 image", "2 images".
-func counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -75,7 +75,7 @@ func (d *linesDisplay) ready(azure *local.Azure) {
 
 `, azure.ServiceBus.ConnectionString(), local.Queue, local.Topic, local.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
 	if n := len(d.board.rows); n > 0 {
-		fmt.Fprintf(d.out, "Submitted %s.\n", counted(n, "request"))
+		fmt.Fprintf(d.out, "Submitted %s.\n", count(n, "request"))
 	}
 }
 

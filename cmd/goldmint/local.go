@@ -215,7 +215,7 @@ func (w *waiting) verdict() error {
 	if w.failed == 0 && w.done() {
 		return nil
 	}
-	text := fmt.Sprintf("%d of %s gave no image", w.failed, counted(w.failed+w.succeeded+len(w.open), "build"))
+	text := fmt.Sprintf("%d of %s gave no image", w.failed, count(w.failed+w.succeeded+len(w.open), "build"))
 	if n := len(w.open); n > 0 {
 		text += fmt.Sprintf(", %d had not ended", n)
 	}
