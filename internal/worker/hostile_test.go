@@ -374,7 +374,7 @@ func FuzzDecode(f *testing.F) {
 		w := newBench(Rules{}).Worker
 		m := message(string(body))
 		m.ID = id
-		b, err := w.decode(m)
+		b, err := w.decode(m, kindOf(m.Body))
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("a refusal without a reason")

@@ -15,16 +15,16 @@ func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen 
 		log.Debug("step", zap.String("step", string(do.Verb)), zap.Any("seen", redacted(seen)))
 		return
 	}
-	logPublished(log, b, do.Event)
+	logPublished(log, b.ImageID(), do.Event)
 }
 
 // logPublished tells of a build what its event tells the world.
-func logPublished(log *zap.Logger, b build.Build, e event.Event) {
+func logPublished(log *zap.Logger, imageID string, e event.Event) {
 	d := e.Data
 	fields := []zap.Field{
 		zap.String("step", string(build.Publish)),
-		zap.String("imageId", b.ImageID()), zap.String("location", d.Location), zap.String("subscriptionId", b.SubscriptionID),
-		zap.Int("attempts", b.Attempts),
+		zap.String("imageId", imageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID),
+		zap.Int("attempts", d.Attempts),
 	}
 	switch e.Type {
 	case event.Started:

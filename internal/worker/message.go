@@ -26,11 +26,11 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.reason + ": " + r.text }
 
-// decode finds out which of the three kinds a message is and makes the build of it.
-func (w *Worker) decode(m Message) (build.Build, error) {
+// decode makes the build of a request or of a continuation.
+func (w *Worker) decode(m Message, k kind) (build.Build, error) {
 	var b build.Build
 	var err error
-	switch kindOf(m.Body) {
+	switch k {
 	case kindContinuation:
 		b, err = w.decodeContinuation(m.Body)
 	default:
@@ -53,6 +53,7 @@ const (
 	kindRequest kind = iota
 	kindContinuation
 	kindVMEvent
+	kindVMContinuation
 )
 
 // kindOf tells the kinds apart by the envelope: a CloudEvent of Goldmint's own, any other event, or a bare request.
@@ -72,17 +73,21 @@ func kindOf(body []byte) kind {
 	switch {
 	case string(envelope.Type) == `"`+continuationType+`"`:
 		return kindContinuation
-	case envelope.SpecVersion != nil, envelope.EventType != nil:
-		return kindVMEvent
+	case envelope.SpecVersion == nil && envelope.EventType == nil:
+		return kindRequest
+	case isVMContinuation(envelope.Type):
+		return kindVMContinuation
 	}
-	return kindRequest
+	return kindVMEvent
 }
 
 // kindOfList: an older form of Event Grid's has its one event in a list.
 func kindOfList(body []byte) kind {
 	var list []json.RawMessage
-	if json.Unmarshal(body, &list) == nil && len(list) > 0 && bytes.HasPrefix(list[0], []byte("{")) && kindOf(list[0]) == kindVMEvent {
-		return kindVMEvent
+	if json.Unmarshal(body, &list) == nil && len(list) > 0 && bytes.HasPrefix(list[0], []byte("{")) {
+		if k := kindOf(list[0]); k == kindVMEvent || k == kindVMContinuation { // which comes without a list
+			return kindVMEvent
+		}
 	}
 	return kindRequest
 }

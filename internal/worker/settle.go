@@ -90,7 +90,7 @@ func (w *Worker) tellEnd(ctx context.Context, b build.Build, text string, log *z
 	if err := w.Bus.Publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of a poison message: %w", err)
 	}
-	logPublished(log, b, e)
+	logPublished(log, b.ImageID(), e)
 	return nil
 }
 

@@ -8,9 +8,9 @@ import (
 )
 
 // heard counts the message: from the sequence numbers that pass by, the pacer reads how many others there are.
-func (w *Worker) heard(m Message) {
+func (w *Worker) heard(m Message, k kind) {
 	if w.Pacer != nil {
-		w.Pacer.Heard(m.SequenceNumber, kindOf(m.Body) == kindContinuation || isVMContinuation(m.Body))
+		w.Pacer.Heard(m.SequenceNumber, k == kindContinuation || k == kindVMContinuation)
 	}
 }
 

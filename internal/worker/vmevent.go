@@ -24,8 +24,8 @@ type VMs interface {
 
 // handleVMEvent deals with an event about a VM, or with the continuation of the work on one. Each effect may be repeated:
 // generalizing is, and what is sent has the same MessageId each time.
-func (w *Worker) handleVMEvent(ctx context.Context, m Message, log *zap.Logger) error {
-	work, err := w.decodeVMEvent(m)
+func (w *Worker) handleVMEvent(ctx context.Context, m Message, k kind, log *zap.Logger) error {
+	work, err := w.decodeVMEvent(m, k)
 	var ignored *vmevent.Ignored
 	if errors.As(err, &ignored) {
 		log.Info(logVMEventIgnored, zap.String("reason", string(ignored.Reason)))
@@ -46,8 +46,8 @@ func (w *Worker) handleVMEvent(ctx context.Context, m Message, log *zap.Logger) 
 	return w.runVMEvent(ctx, m, work, log)
 }
 
-func (w *Worker) decodeVMEvent(m Message) (vmevent.Work, error) {
-	if isVMContinuation(m.Body) {
+func (w *Worker) decodeVMEvent(m Message, k kind) (vmevent.Work, error) {
+	if k == kindVMContinuation {
 		return w.decodeVMContinuation(m)
 	}
 	e, err := vmevent.Decode(m.Body, m.EnqueuedAt)
@@ -102,7 +102,8 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 	if err == nil {
 		log.Debug("step", zap.String("step", string(do.Verb)))
 		if do.Verb == vmevent.Publish {
-			logEndedUnmade(log, do.Event.Data)
+			d := do.Event.Data // a build that failed before its request was sent
+			logPublished(log.With(zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12])), d.ImageID, do.Event)
 		}
 		return seen
 	}
@@ -134,13 +135,6 @@ func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.
 	}
 }
 
-// logEndedUnmade tells of a build that failed before its request was sent.
-func logEndedUnmade(log *zap.Logger, d event.Data) {
-	log.Info(logEnded, zap.String("buildId", d.BuildID), zap.String("digest", d.Digest[:12]), zap.String("step", string(vmevent.Publish)),
-		zap.String("imageId", d.ImageID), zap.String("location", d.Location), zap.String("subscriptionId", d.SubscriptionID),
-		zap.Int("attempts", 0), zap.String("outcome", "failed"), zap.String("code", d.Error.Code), zap.Float64("durationSeconds", 0))
-}
-
 func logIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
 	level := zap.InfoLevel
 	if do.Warn {
@@ -152,11 +146,9 @@ func logIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
 // vmContinuationType is the CloudEvents type of a look-again-later.
 const vmContinuationType = "goldmint.vm.continuation"
 
-func isVMContinuation(body []byte) bool {
-	var e struct {
-		Type string `json:"type"`
-	}
-	return json.Unmarshal(body, &e) == nil && e.Type == vmContinuationType
+func isVMContinuation(eventType json.RawMessage) bool {
+	var s string
+	return json.Unmarshal(eventType, &s) == nil && s == vmContinuationType
 }
 
 func (w *Worker) resumeVMEvent(ctx context.Context, m Message, work vmevent.Work, do vmevent.Command, log *zap.Logger) error {

@@ -86,11 +86,12 @@ func (w *Worker) Handle(ctx context.Context, m Message) error {
 		return err
 	}
 	w = w.inTime(m)
-	w.heard(m)
-	if kindOf(m.Body) == kindVMEvent {
-		return w.handleVMEvent(ctx, m, log)
+	k := kindOf(m.Body)
+	w.heard(m, k)
+	if k == kindVMEvent || k == kindVMContinuation {
+		return w.handleVMEvent(ctx, m, k, log)
 	}
-	b, err := w.decode(m)
+	b, err := w.decode(m, k)
 	var refused *refusal
 	if errors.As(err, &refused) {
 		return w.reject(ctx, m, refused, log)
