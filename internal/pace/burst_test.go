@@ -29,28 +29,23 @@ func TestBurst(t *testing.T) {
 				t.Parallel()
 				for seed := range *burstSeeds {
 					r := run(burst, instances, m(), newOurs(instances), uint64(seed)+1)
-					r.hold(t, promised(m(), instances), least)
+					r.hold(t, promised(m()), least)
 				}
 			})
 		}
 	}
 }
 
-// promise is what a burst has to hold.
+// promise is what a burst has to hold, however many instances there are.
 type promise struct{ time, refused, messages float64 }
 
-// promised is what was designed for, and where that is not reached what was measured. A thousand is five times what the
-// long windows hold, so one creation that is left unused in any of the five costs the last build a sixth window: several
-// instances, who cannot see each other's creations at once, do not reach 1.1 there.
-func promised(m model, instances int) promise {
-	p := promise{time: 1.1, refused: 0.02, messages: 60}
-	if _, ok := m.(*windows); ok {
-		p.refused, p.messages = 0.035, 100
-		if instances > 1 {
-			p.time = 1.25
-		}
+// promised is the same for every model that Azure's headers and documents suggest. Windows in fixed steps, which they do
+// not, may cost more.
+func promised(m model) promise {
+	if w, ok := m.(*windows); ok && w.fixed {
+		return promise{time: 1.3, refused: 0.04, messages: 60}
 	}
-	return p
+	return promise{time: 1.1, refused: 0.02, messages: 80}
 }
 
 func (r result) hold(t *testing.T, p promise, least time.Duration) {

@@ -10,8 +10,9 @@ import (
 const (
 	maxSights = 4
 	maxName   = 64
-	maxMost   = 10_000
+	maxMost   = 10_001
 	maxWaits  = 100_000
+	maxTurn   = 1_000_000
 )
 
 // Check says what is wrong with a note that came in a message, or nil. Times ahead of this clock are no error: they are
@@ -30,7 +31,7 @@ func (n Note) Check() error {
 			return fmt.Errorf("sights[%d]: %w", i, err)
 		}
 	}
-	return nil
+	return n.Course.check()
 }
 
 func (s Sight) check() error {
@@ -41,15 +42,23 @@ func (s Sight) check() error {
 		return errors.New("window is not that of the name")
 	case s.Most < 0 || s.Most > maxMost || s.Remaining < 0 || s.Remaining > s.Most:
 		return fmt.Errorf("%d of %d remain, which does not fit", s.Remaining, s.Most)
-	case len(s.Past) > maxPoints:
-		return fmt.Errorf("past has %d points, more than %d", len(s.Past), maxPoints)
 	}
-	before := Use{At: math.MinInt64}
-	for _, u := range s.Past {
-		if u.At < before.At || u.At > s.At.Add(2*skew).UnixMilli() || u.Total < before.Total || u.Total > 10*maxMost {
-			return errors.New("past is no curve that rises up to the sight")
+	return nil
+}
+
+func (c Course) check() error {
+	switch {
+	case len(c.Points) > maxPoints:
+		return fmt.Errorf("course has %d points, more than %d", len(c.Points), maxPoints)
+	case c.Turn < 0 || c.Turn > maxTurn:
+		return fmt.Errorf("course was corrected %d times, not between 0 and %d", c.Turn, maxTurn)
+	}
+	before := Point{At: 0, Ticket: -maxMost}
+	for _, p := range c.Points {
+		if p.At < before.At || !(p.Ticket >= before.Ticket) || p.Ticket > math.MaxInt64 {
+			return errors.New("course does not rise")
 		}
-		before = u
+		before = p
 	}
 	return nil
 }

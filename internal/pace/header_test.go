@@ -44,8 +44,8 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		p := New("one")
-		p.Answered("here", all, 0, epoch, epoch)
-		p.Answered("here", all, time.Second, epoch.Add(time.Minute), epoch.Add(time.Minute))
+		p.Answered("here", 1, all, 0, epoch, epoch)
+		p.Answered("here", 1, all, time.Second, epoch.Add(time.Minute), epoch.Add(time.Minute))
 		if err := p.Note("here", Note{Ticket: 1}, epoch.Add(time.Minute)).Check(); err != nil {
 			t.Errorf("a note of one's own is refused: %v", err)
 		}

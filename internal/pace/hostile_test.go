@@ -11,7 +11,14 @@ func lies(now time.Time) map[string]Note {
 	empty := func(name string) Sight {
 		return Sight{Allowance: Allowance{Name: name, Window: window(name)}, At: now, Most: 200}
 	}
+	full := func(name string) Sight {
+		return Sight{Allowance: Allowance{name, window(name), 200}, At: now, Most: 200}
+	}
 	return map[string]Note{
+		"far behind": {
+			Sights: []Sight{full("CreateImages30Min"), full("CreateImages3Min")},
+			Course: Course{Since: now.Add(-time.Hour), Turn: maxTurn, Points: []Point{{now.UnixMilli() - 1000, -5000}, {now.UnixMilli(), -5000}}},
+		},
 		"nothing remains":          {Sights: []Sight{empty("CreateImages30Min"), empty("CreateImages3Min")}},
 		"in a week's window":       {Sights: []Sight{empty("CreateImages1440Min")}},
 		"an empty bucket":          {Sights: []Sight{empty("CreateImagesSubscriptionMaximum")}},
@@ -30,13 +37,16 @@ func TestALieDoesNotLast(t *testing.T) {
 				if err := lie.Check(); err != nil {
 					t.Fatalf("would be refused: %v", err)
 				}
-				o := newOurs(instances)
-				for i := range o.pacers {
-					o.pacers[i].Learn("region", lie, epoch)
-				}
-				r := (&world{limit: &bucket{capacity: 60, refill: 20, level: 60}, policy: o}).play(20, instances, 1)
-				if r.started != 20 || r.last > trust+longest {
-					t.Errorf("%d of 20 builds started, the last after %s", r.started, r.last)
+				for _, limit := range []model{&bucket{capacity: 60, refill: 20, level: 60}, &windows{per3: 40, per30: 200}} {
+					o := newOurs(instances)
+					for i := range o.pacers {
+						o.pacers[i].Learn("region", lie, epoch)
+					}
+					r := (&world{limit: limit, policy: o}).play(20, instances, 1)
+					t.Logf("%s: the last after %s", limit, r.last)
+					if r.started != 20 || r.last > believed+longest {
+						t.Errorf("%s: %d of 20 builds started, the last after %s", limit, r.started, r.last)
+					}
 				}
 			})
 		}
@@ -48,7 +58,7 @@ func TestOwnHeaderEndsALie(t *testing.T) {
 	p := New("one")
 	p.Learn("region", lies(epoch)["a limit that is no limit"], epoch)
 	now := epoch.Add(trust + time.Minute)
-	p.Answered("region", []Allowance{{Name: "CreateImagesSubscriptionMaximum", Remaining: 59}}, 0, now, now)
+	p.Answered("region", 1, []Allowance{{Name: "CreateImagesSubscriptionMaximum", Remaining: 59}}, 0, now, now)
 	if n := p.Note("region", Note{}, now); len(n.Sights) != 1 || n.Sights[0].Remaining != 59 {
 		t.Errorf("still known: %+v", n.Sights)
 	}
@@ -59,28 +69,34 @@ func TestOwnHeaderEndsALie(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	sight := func(change func(*Sight)) Note {
-		s := Sight{Allowance: Allowance{"CreateImages3Min", 3 * time.Minute, 30}, At: epoch, Most: 39, Past: []Use{{epoch.UnixMilli(), 9}}}
+		s := Sight{Allowance: Allowance{"CreateImages3Min", 3 * time.Minute, 30}, At: epoch, Most: 40}
 		change(&s)
 		return Note{Ticket: 1, Sights: []Sight{s}}
 	}
-	if err := sight(func(*Sight) {}).Check(); err != nil {
-		t.Fatalf("an honest note is refused: %v", err)
+	course := func(points ...Point) Note {
+		return Note{Ticket: 1, Course: Course{Since: epoch, Points: points}}
+	}
+	for name, n := range map[string]Note{"sight": sight(func(*Sight) {}), "course": course(Point{1, -3}, Point{1, 4}, Point{2, 4.5})} {
+		if err := n.Check(); err != nil {
+			t.Fatalf("an honest %s is refused: %v", name, err)
+		}
 	}
 	for name, n := range map[string]Note{
-		"ticket":        {Ticket: -1},
-		"front":         {Front: -1},
-		"waits":         {Waits: maxWaits + 1},
-		"many sights":   {Sights: make([]Sight, maxSights+1)},
-		"name":          sight(func(s *Sight) { s.Name = "GetImages3Min" }),
-		"long name":     sight(func(s *Sight) { s.Name += fmt.Sprintf("%0100d", 0) }),
-		"window":        sight(func(s *Sight) { s.Window = 24 * time.Hour }),
-		"most":          sight(func(s *Sight) { s.Most = maxMost + 1 }),
-		"remaining":     sight(func(s *Sight) { s.Remaining = 40 }),
-		"many points":   sight(func(s *Sight) { s.Past = make([]Use, maxPoints+1) }),
-		"falling":       sight(func(s *Sight) { s.Past = []Use{{1, 5}, {2, 4}} }),
-		"backwards":     sight(func(s *Sight) { s.Past = []Use{{2, 4}, {1, 5}} }),
-		"beyond itself": sight(func(s *Sight) { s.Past = []Use{{epoch.Add(time.Hour).UnixMilli(), 5}} }),
-		"huge":          sight(func(s *Sight) { s.Past = []Use{{1, 1e300}} }),
+		"ticket":      {Ticket: -1},
+		"front":       {Front: -1},
+		"waits":       {Waits: maxWaits + 1},
+		"many sights": {Sights: make([]Sight, maxSights+1)},
+		"name":        sight(func(s *Sight) { s.Name = "GetImages3Min" }),
+		"long name":   sight(func(s *Sight) { s.Name += fmt.Sprintf("%0100d", 0) }),
+		"window":      sight(func(s *Sight) { s.Window = 24 * time.Hour }),
+		"most":        sight(func(s *Sight) { s.Most = maxMost + 1 }),
+		"remaining":   sight(func(s *Sight) { s.Remaining = 41 }),
+		"many points": course(make([]Point, maxPoints+1)...),
+		"falling":     course(Point{1, 5}, Point{2, 4}),
+		"backwards":   course(Point{2, 4}, Point{1, 5}),
+		"huge":        course(Point{1, 1e300}),
+		"far below":   course(Point{1, -1e6}),
+		"corrections": {Course: Course{Turn: maxTurn + 1}},
 	} {
 		if n.Check() == nil {
 			t.Errorf("%s: not refused", name)

@@ -2,8 +2,7 @@ package pace
 
 import "time"
 
-// line is who waits in front: the lowest ticket that came by lately. Those in front come by often, so one that has not
-// for a while is through.
+// line is who waits in front: the lowest ticket that was told to wait lately.
 type line struct {
 	this, before place // of this period and of the one before
 	since        time.Time
@@ -15,14 +14,11 @@ type place struct {
 	seen   time.Time
 }
 
-// period is how long a ticket counts at least.
-const period = 30 * time.Second
-
-// waits notes that a build was seen to wait: here and now, or a little ago somewhere else.
-func (l *line) waits(p place, now time.Time) {
-	l.roll(now)
+// waits notes that a build was told to wait: here and now, or a little ago somewhere else.
+func (l *line) waits(p place, period time.Duration, now time.Time) {
+	l.roll(period, now)
 	age := now.Sub(p.seen)
-	if p.ticket <= 0 || age > period || age < -time.Minute {
+	if p.ticket <= 0 || age > period || age < -skew {
 		return
 	}
 	if l.this.ticket == 0 || p.ticket <= l.this.ticket {
@@ -31,15 +27,15 @@ func (l *line) waits(p place, now time.Time) {
 }
 
 // front is the lowest ticket that is known to wait.
-func (l *line) front(now time.Time) place {
-	l.roll(now)
+func (l *line) front(period time.Duration, now time.Time) place {
+	l.roll(period, now)
 	if l.before.ticket == 0 || l.this.ticket != 0 && l.this.ticket < l.before.ticket {
 		return l.this
 	}
 	return l.before
 }
 
-func (l *line) roll(now time.Time) {
+func (l *line) roll(period time.Duration, now time.Time) {
 	age := now.Sub(l.since)
 	if age < period {
 		return

@@ -1,19 +1,31 @@
 // Package pace spreads image creations over what ARM allows, before ARM has to refuse.
 //
 // There is no shared store. An instance knows what the headers of its own PUTs say, and what other instances wrote into
-// the continuations that it receives. From that alone all of them together keep to one law: creations start at the rate
+// the continuations that it receives. From that alone all of them keep to one order.
 //
-//	(remaining − reserve) / settle  +  what comes back of a window
+// A limit that counts in sliding windows gives back what was used a window later. A short list of points tells how far the
+// builds had come at which time (Course), in the order in which their requests arrived: so each can reckon when its turn
+// is, wherever it wakes up, and sleeps until then.
 //
-// of which each instance takes its share. The law needs neither the size of a bucket nor its refill: what remains settles
-// where the rate is the refill. Of a sliding window it is known when it gives back what was used, a window later, and a
-// short list of points of that curve travels along. How many instances there are is read off the sequence numbers of the
-// messages that reach this one: it is the part of the queue that passes by here.
+// Of a bucket neither the size nor the refill is told. There all instances start creations at the rate
+//
+//	(remaining − reserve) / settle
+//
+// of which each takes its share: what remains settles where the rate is the refill. How many instances there are is read off
+// the sequence numbers of the messages that reach this one: it is the part of the queue that passes by here.
 package pace
 
 import (
 	"sync"
 	"time"
+)
+
+const (
+	probes   = 6               // creations at a time, over all instances, while nothing is known
+	probeFor = 8 * time.Second // a PUT takes ARM 5 to 6 s: as long as its header is awaited
+	grace    = 200 * time.Millisecond
+	soonest  = 4 * time.Second  // a waiting build comes back
+	refill   = 20 * time.Second // beyond a Retry-After: it tells of one creation only
 )
 
 // Note is what a continuation carries: whose turn the build is, and what its sender knew. Anybody who may send to the
@@ -24,6 +36,7 @@ type Note struct {
 	Front  int64     `json:"front,omitempty"`  // the oldest ticket that its sender knew to wait
 	Seen   time.Time `json:"seen,omitzero"`    // when that was
 	Sights []Sight   `json:"sights,omitempty"`
+	Course Course    `json:"course,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // nothing before, says a Retry-After
 }
 
@@ -69,13 +82,13 @@ func (p *Pacer) Admit(where, key string, n Note, now time.Time) Verdict {
 	defer p.mu.Unlock()
 	r := p.region(where, now)
 	r.merge(n, now)
-	r.line.waits(place{n.Ticket, now}, now)
-	if now.Before(r.until) {
-		return Verdict{At: r.until.Add(scatter(key, n.Waits, r.spreads()))}
-	}
 	v := p.decide(r, key, n, now)
 	if v.Go {
 		r.start(now)
+	}
+	if bucket := len(r.sights) > 0 && r.window() == 0; bucket || !v.Go && v.Hold == 0 {
+		r.line.waits(place{n.Ticket, now}, r.memory(), now)
+		r.rejuvenate(now)
 	}
 	return v
 }
@@ -97,30 +110,38 @@ func (p *Pacer) Spare(where string, now time.Time) {
 }
 
 func (p *Pacer) decide(r *region, key string, n Note, now time.Time) Verdict {
-	if r.free(now) {
+	switch {
+	case now.Before(r.until):
+		return Verdict{At: r.until.Add(scatter(key, n.Waits, r.spreads()))}
+	case r.free(now):
 		return Verdict{Go: true}
+	case !r.known(now):
+		r.credited = time.Time{}
+		return p.probe(r, key, n, r.blind(), now)
+	case r.window() > 0:
+		return p.queue(r, key, n, now)
 	}
-	instances := p.share.instances()
-	o := r.outlook(1-1/instances, now)
-	behind := float64(n.Ticket - r.line.front(now).ticket) // the oldest build
-	if !o.known {
-		return p.probe(r, key, n, behind, o, now)
-	}
-	turn := max(10, instances/2, 60*o.rate)
-	if (behind <= turn || r.plenty()) && r.draw(key, n, o, instances, now) {
-		return Verdict{Go: true}
-	}
-	return Verdict{At: now.Add(o.wait(key, n, behind-turn, now))}
+	return p.drawn(r, key, n, now)
 }
 
-// probe is what to do while nothing is known: few creations at a time, over all instances, until a header tells.
-func (p *Pacer) probe(r *region, key string, n Note, behind float64, o outlook, now time.Time) Verdict {
-	r.credited = time.Time{}
+// blind is how many creations are tried at a time while nothing is known: where the limit was near one is enough to see.
+func (r *region) blind() float64 {
+	if len(r.sights) > 0 {
+		return 1
+	}
+	return probes
+}
+
+// probe lets a few creations at a time find out what ARM says, over all instances: while nothing is known, or at most so
+// many as may be left. The oldest go.
+func (p *Pacer) probe(r *region, key string, n Note, left float64, now time.Time) Verdict {
 	later := Verdict{At: now.Add(probeFor*2/3 + scatter(key, n.Waits, probeFor/2))}
-	share, lasts := probes/p.share.instances(), probeFor
-	if len(r.sights) > 0 { // the limit may be near: one is enough to see
-		later.At = now.Add(o.wait(key, n, behind, now))
-		share, lasts = 1/p.share.instances(), 2*probeFor
+	if old := r.oldest(now); old > 0 && n.Ticket >= old+probes && (len(r.sights) == 0 || r.window() > 0) {
+		return later
+	}
+	share, lasts := min(probes, left)/p.share.instances(), probeFor
+	if left <= 1 {
+		later.At, lasts = now.Add(soonest/2+scatter(key, n.Waits, soonest/4)), 2*probeFor
 	}
 	if now.Before(r.probing) {
 		if r.probes == 0 {
@@ -134,6 +155,9 @@ func (p *Pacer) probe(r *region, key string, n Note, behind float64, o outlook, 
 			r.hold = now.Add(grace)
 		}
 		if now.Before(r.hold) {
+			if r.held == 0 || n.Ticket < r.held {
+				r.held = n.Ticket
+			}
 			return Verdict{Hold: r.hold.Sub(now)}
 		}
 	}
@@ -147,20 +171,30 @@ func (p *Pacer) probe(r *region, key string, n Note, behind float64, o outlook, 
 	return Verdict{Go: true}
 }
 
-// Answered notes what ARM's answer to a PUT says: what remains, and after a refusal how long to wait. sent is when the PUT
-// was sent. An answer that says neither tells that ARM counts nothing.
-func (p *Pacer) Answered(where string, allowances []Allowance, retryAfter time.Duration, sent, now time.Time) {
+// oldest is the lowest ticket that waits, or was held when the first came together.
+func (r *region) oldest(now time.Time) int64 {
+	front := r.front(now)
+	if r.held > 0 && now.Sub(r.hold) < 2*probeFor && (front == 0 || r.held < front) {
+		return r.held
+	}
+	return front
+}
+
+// Answered notes what ARM's answer to a PUT says: what remains, and after a refusal how long to wait. ticket is the build's
+// and sent when the PUT was sent. An answer that says neither tells that ARM counts nothing.
+func (p *Pacer) Answered(where string, ticket int64, allowances []Allowance, retryAfter time.Duration, sent, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.region(where, now)
+	known := r.known(now)
 	for _, a := range allowances {
-		if before := r.sights[a.Name]; sent.After(before.At) {
-			s := before.next(a, sent)
-			s.mine = true
-			r.sights[a.Name] = s
-		}
+		r.sight(Sight{Allowance: a, At: sent, Most: a.Remaining + 1})
 	}
-	r.tidy()
+	if len(allowances) > 0 && retryAfter == 0 {
+		r.tidy(sent)
+		r.advance(ticket, sent, now, known)
+		r.mine = place{ticket, sent}
+	}
 	switch {
 	case retryAfter > 0:
 		if len(r.sights) > 0 {
@@ -187,7 +221,7 @@ func (p *Pacer) region(name string, now time.Time) *region {
 		if len(p.regions) >= maxRegions {
 			p.forget()
 		}
-		r = &region{sights: map[string]Sight{}}
+		r = &region{}
 		p.regions[name] = r
 	}
 	r.used = now

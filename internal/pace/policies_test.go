@@ -47,7 +47,7 @@ func (o *ours) wake(i int, m *message, now time.Time) (bool, time.Duration, time
 }
 
 func (o *ours) answered(i int, m *message, left []Allowance, retryAfter time.Duration, sent, now time.Time) {
-	o.pacers[i].Answered("region", left, retryAfter, sent, now)
+	o.pacers[i].Answered("region", m.ticket, left, retryAfter, sent, now)
 	m.note = o.pacers[i].Note("region", m.note, now)
 }
 

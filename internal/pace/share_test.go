@@ -44,27 +44,27 @@ func TestShareAloneWithFewMessages(t *testing.T) {
 func TestLine(t *testing.T) {
 	var l line
 	at := epoch.Add
-	see := func(ticket int64, after time.Duration) { l.waits(place{ticket, at(after)}, at(after)) }
+	see := func(ticket int64, after time.Duration) { l.waits(place{ticket, at(after)}, recent, at(after)) }
 	see(20, 0)
 	see(7, time.Second)
 	see(30, 2*time.Second)
-	if got := l.front(at(3 * time.Second)).ticket; got != 7 {
+	if got := l.front(recent, at(3*time.Second)).ticket; got != 7 {
 		t.Errorf("front is %d, not the oldest, 7", got)
 	}
 	see(20, 35*time.Second)
-	if got := l.front(at(36 * time.Second)).ticket; got != 7 {
+	if got := l.front(recent, at(36*time.Second)).ticket; got != 7 {
 		t.Errorf("front is %d half a minute later, want 7 still", got)
 	}
 	see(20, 70*time.Second)
-	if got := l.front(at(71 * time.Second)).ticket; got != 20 {
+	if got := l.front(recent, at(71*time.Second)).ticket; got != 20 {
 		t.Errorf("front is %d once 7 has gone, want 20", got)
 	}
-	if got := l.front(at(10 * time.Minute)).ticket; got != 0 {
+	if got := l.front(recent, at(10*time.Minute)).ticket; got != 0 {
 		t.Errorf("front is %d of an empty line", got)
 	}
-	l.waits(place{1, at(9 * time.Minute)}, at(10*time.Minute)) // old news
-	l.waits(place{1, at(20 * time.Minute)}, at(10*time.Minute))
-	if got := l.front(at(10 * time.Minute)).ticket; got != 0 {
+	l.waits(place{1, at(9 * time.Minute)}, recent, at(10*time.Minute)) // old news
+	l.waits(place{1, at(20 * time.Minute)}, recent, at(10*time.Minute))
+	if got := l.front(recent, at(10*time.Minute)).ticket; got != 0 {
 		t.Errorf("front is %d by news that is not of now", got)
 	}
 }

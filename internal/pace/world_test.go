@@ -10,7 +10,10 @@ import (
 // and a model of the limit. Policies differ in what they do with a build that may not or could not start.
 
 const (
-	putTime   = 5300 * time.Millisecond // ARM's, before it answers a PUT
+	putTime   = 4800 * time.Millisecond // ARM's at least, before it answers a PUT
+	putSpread = time.Second             // by which it takes longer now and then
+	getTime   = 200 * time.Millisecond  // of the look that precedes it
+	delay     = time.Second             // by which Service Bus delivers later than scheduled, at most
 	firstLook = 5500 * time.Millisecond // at the operation, after the answer
 	nextLook  = 5150 * time.Millisecond
 	taking    = 20 * time.Millisecond // of a message that only comes back
@@ -106,18 +109,24 @@ func (w *world) work(i int, m *message) {
 	case hold > 0:
 		w.after(hold, func() { w.work(i, m) })
 	case create:
-		left, wait := w.limit.take(w.now)
-		took := putTime
-		if wait > 0 {
-			took = 100 * time.Millisecond
-		}
-		sent := epoch.Add(w.now)
-		w.after(took, func() { w.answer(i, m, left, wait, sent) })
+		w.after(w.upTo(getTime), func() { w.put(i, m) })
 	default:
 		w.free[i]++
 		w.schedule(m, back)
 	}
 }
+
+func (w *world) put(i int, m *message) {
+	left, wait := w.limit.take(w.now)
+	took := putTime + w.upTo(putSpread)
+	if wait > 0 {
+		took = 100 * time.Millisecond
+	}
+	sent := epoch.Add(w.now)
+	w.after(took, func() { w.answer(i, m, left, wait, sent) })
+}
+
+func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.random.Int64N(int64(d))) }
 
 func (w *world) answer(i int, m *message, left []Allowance, wait time.Duration, sent time.Time) {
 	now := epoch.Add(w.now)
@@ -149,7 +158,7 @@ func (w *world) answer(i int, m *message, left []Allowance, wait time.Duration, 
 // schedule sends the message to be delivered then: it uses up a sequence number now and one when it is activated.
 func (w *world) schedule(m *message, back time.Time) {
 	w.sequence++
-	w.after(back.Sub(epoch)-w.now, func() {
+	w.after(back.Sub(epoch)-w.now+w.upTo(delay), func() {
 		w.sequence++
 		m.sequence, m.scheduled = w.sequence, true
 		w.ready = append(w.ready, m)

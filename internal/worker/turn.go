@@ -78,14 +78,14 @@ func (t *turn) took(b build.Build, do build.Command, seen build.Observation, sen
 	t.used = true
 	switch o := seen.(type) {
 	case build.Accepted:
-		t.w.Pacer.Answered(b.Place(), o.Left, 0, sent, t.w.Now())
+		t.w.Pacer.Answered(b.Place(), b.Pace.Ticket, o.Left, 0, sent, t.w.Now())
 	case build.Trouble:
 		wait := time.Duration(0)
 		if o.Err != nil && o.Err.Meaning() == build.Throttled {
 			wait = max(o.Err.RetryAfter, time.Second)
 		}
 		if o.Err != nil && (wait > 0 || len(o.Err.Left) > 0) {
-			t.w.Pacer.Answered(b.Place(), o.Err.Left, wait, sent, t.w.Now())
+			t.w.Pacer.Answered(b.Place(), b.Pace.Ticket, o.Err.Left, wait, sent, t.w.Now())
 		}
 	}
 }

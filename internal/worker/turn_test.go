@@ -158,9 +158,9 @@ func largestNote(t *testing.T) pace.Note {
 	for n := range 2000 {
 		now = now.Add(time.Duration(n%7) * 3 * time.Second)
 		left := pace.Parse(fmt.Sprintf("Microsoft.Compute/CreateImages3Min;%d,Microsoft.Compute/CreateImages30Min;%d", 39-n%40, 199-n%200))
-		p.Answered("here", left, 0, now, now)
+		p.Answered("here", 1, left, 0, now, now)
 	}
-	p.Answered("here", nil, time.Minute, now, now)
+	p.Answered("here", 1, nil, time.Minute, now, now)
 	n := p.Note("here", pace.Note{Ticket: 1 << 60, Waits: 1000}, now)
 	if text := mustJSON(t, n); len(n.Sights) != 2 || len(text) > 4<<10 {
 		t.Errorf("the note has %d bytes: %s", len(text), text)

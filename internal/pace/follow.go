@@ -1,0 +1,117 @@
+package pace
+
+import (
+	"math"
+	"time"
+)
+
+// How the course is known: from one's own headers, and from what others knew.
+
+const (
+	young  = time.Minute      // for which a course may still turn out to have begun further back
+	tries  = 50               // of one's own that tell whether the course runs with the tickets
+	astray = 4.0              // tickets that it may be off
+	heed   = 0.01             // of how much the latest of them counts
+	beyond = 30 * time.Second // for which the course is kept longer than the window
+)
+
+// advance is what a header of one's own says of the course: so many creations were counted in the window before it.
+func (r *region) advance(ticket int64, at, now time.Time, known bool) {
+	s, ok := r.longest()
+	if !ok || !s.At.Equal(at) {
+		return
+	}
+	k, c := float64(ticket), r.course
+	if !known || !c.known() {
+		first := k
+		if old := r.oldest(now); old > 0 {
+			first = min(k, float64(old))
+		}
+		turn := c.Turn
+		if c = begun(at, first-1+s.used(), s.used()); known {
+			turn++
+		}
+		c.Turn = turn
+		r.course, r.off, r.tries = c, 0, 0
+		return
+	}
+	stood := c.at(at.Add(-s.Window)) + s.used()
+	last := c.last().Ticket
+	switch {
+	case stood < last-float64(s.Most)/2: // a window in fixed steps has begun anew
+		fresh := begun(at, max(k, last+1), s.used())
+		fresh.Since, fresh.Turn = c.Since, c.Turn+1
+		r.course = fresh
+		return
+	case k > r.reach(at)+float64(s.Most): // the line began anew further on
+		c, stood = c.shift(k-stood).turned(), k
+	}
+	when := max(at.UnixMilli(), c.last().At)
+	r.course = c.with(s.Window+beyond, Point{when, round(max(stood, c.last().Ticket))})
+	r.check(k-stood, float64(s.Most))
+}
+
+// check corrects the course when one's own builds are off it on the mean: tickets went by that needed no creation, or
+// somebody else creates images.
+func (r *region) check(off, most float64) {
+	r.off += heed * (max(-most, min(most, off)) - r.off)
+	if r.tries++; r.tries >= tries && math.Abs(r.off) > astray {
+		r.course = r.course.shift(r.off).turned()
+		r.off, r.tries = 0, 0
+	}
+}
+
+// longest is the sight of the limit with the longest window.
+func (r *region) longest() (Sight, bool) {
+	var l Sight
+	for _, s := range r.sights {
+		if s.Window > l.Window {
+			l = s
+		}
+	}
+	return l, l.Window > 0
+}
+
+// follow takes over what another instance knows of the course.
+func (r *region) follow(o Course, now time.Time) {
+	c, w := r.course, r.window()
+	switch old := max(young, w); {
+	case !o.known() || w == 0 || !r.agrees(o, now):
+	case !c.known() || o.Turn > c.Turn:
+		r.course, r.off, r.tries = o, 0, 0
+	case o.Turn < c.Turn:
+	case o.Since.Sub(c.Since).Abs() < young || now.Sub(c.Since) > old && now.Sub(o.Since) > old:
+		r.course = c.with(w+beyond, o.Points...)
+		r.course.Since = earliest(c.Since, o.Since)
+	case o.Since.Before(c.Since):
+		r.course = o
+	}
+	r.rejuvenate(now)
+}
+
+// catchUp adds what another's header says where that other has begun later and knows less of the past.
+func (r *region) catchUp() {
+	s, ok := r.longest()
+	if c := r.course; ok && c.known() && s.At.UnixMilli() > c.last().At {
+		stood := max(c.last().Ticket, c.at(s.At.Add(-s.Window))+s.used())
+		r.course = c.with(s.Window+beyond, Point{s.At.UnixMilli(), round(stood)})
+	}
+}
+
+// rejuvenate moves a course that has just begun back to the oldest build that is known to wait.
+func (r *region) rejuvenate(now time.Time) {
+	c := r.course
+	if old := r.oldest(now); old > 0 && c.known() && now.Sub(c.Since) <= young && float64(old)-1 < c.Points[0].Ticket {
+		r.course = c.shift(float64(old) - 1 - c.Points[0].Ticket)
+	}
+}
+
+// agrees says whether a course passes where a build of one's own was lately: no message talks an instance out of what it
+// has seen.
+func (r *region) agrees(o Course, now time.Time) bool {
+	s, ok := r.longest()
+	if !ok || r.mine.ticket == 0 || now.Sub(r.mine.seen) > trust {
+		return true
+	}
+	return math.Abs(o.at(r.mine.seen)-float64(r.mine.ticket)) <= float64(s.Most)
+}
