@@ -35,7 +35,7 @@ func (p *Pacer) drawn(r *region, key string, n Note, now time.Time) Verdict {
 		behind = float64(n.Ticket - front)
 	}
 	turn := max(10, instances/2, 60*rate)
-	if (behind <= turn || r.remains(0.6)) && r.draw(key, n, rate, left, instances, now) {
+	if (behind <= turn || r.plenty()) && r.draw(key, n, rate, left, instances, now) {
 		return Verdict{Go: true}
 	}
 	return Verdict{At: now.Add(pause(key, n, behind-turn, rate))}
@@ -68,4 +68,10 @@ func (r *region) draw(key string, n Note, rate, left, instances float64, now tim
 		return true
 	}
 	return !alone && fraction(key+"draw"+wave(n.Waits)) < rate/instances*since
+}
+
+// plenty says that so much remains that the order does not matter.
+func (r *region) plenty() bool {
+	s := r.bucket()
+	return s.Remaining*10 >= s.Most*6
 }

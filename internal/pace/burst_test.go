@@ -67,6 +67,23 @@ func (r result) hold(t *testing.T, p promise, least time.Duration) {
 	}
 }
 
+// TestMixedQueue holds that a burst gets done in time where requests for other regions come in between its own: what lies
+// between their tickets is learned, and what it costs is refusals.
+func TestMixedQueue(t *testing.T) {
+	for _, others := range []int{1, 4, 19} {
+		for _, instances := range []int{1, 4, 40} {
+			t.Run(fmt.Sprintf("%d others, %d instances", others, instances), func(t *testing.T) {
+				t.Parallel()
+				m := &windows{per3: 40, per30: 200}
+				r := (&world{limit: m, policy: newOurs(instances), others: others}).play(burst, instances, 1)
+				least := bound(&windows{per3: 40, per30: 200}, burst)
+				t.Logf("%.2f of the least, %.1f %% refused", float64(r.last)/float64(least), 100*r.refusals())
+				r.hold(t, promise{time: 1.4, refused: 0.7, messages: 120}, least)
+			})
+		}
+	}
+}
+
 // TestBurstTable prints how Goldmint's pacing compares with policies that try at once.
 func TestBurstTable(t *testing.T) {
 	if !*burstTable {

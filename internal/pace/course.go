@@ -13,6 +13,7 @@ import (
 type Course struct {
 	Since  time.Time `json:"since,omitzero"`   // when it was begun
 	Turn   int       `json:"turn,omitempty"`   // how often it was corrected: the greater one is believed
+	Stride float64   `json:"stride,omitempty"` // tickets for each of the region's builds: others have some in between
 	Points []Point   `json:"points,omitempty"` // rising
 }
 
@@ -24,11 +25,14 @@ type Point struct {
 
 const maxPoints = 64 // of a course
 
-// begun is a course that stood so at the time, with so many creations just before.
-func begun(at time.Time, ticket, used float64) Course {
-	const before = 10 * time.Second
-	return Course{Since: at, Points: []Point{{at.Add(-before).UnixMilli(), round(ticket - used)}, {at.UnixMilli(), round(ticket)}}}
+// begun is a course that stood so at the time, with so many tickets just before.
+func begun(at time.Time, ticket, before, stride float64) Course {
+	const just = 10 * time.Second
+	return Course{Since: at, Stride: round(stride), Points: []Point{{at.Add(-just).UnixMilli(), round(ticket - before)}, {at.UnixMilli(), round(ticket)}}}
 }
+
+// tickets is how many pass by for so many builds.
+func (c Course) tickets(builds float64) float64 { return builds * max(1, c.Stride) }
 
 func (c Course) known() bool { return len(c.Points) > 0 }
 

@@ -27,35 +27,46 @@ func (r *region) advance(ticket int64, at, now time.Time, known bool) {
 		if old := r.oldest(now); old > 0 {
 			first = min(k, float64(old))
 		}
-		turn := c.Turn
-		if c = begun(at, first-1+s.used(), s.used()); known {
-			turn++
+		r.begin(at, first-1, s.used())
+		if known {
+			r.course.Turn++
 		}
-		c.Turn = turn
-		r.course, r.off, r.tries = c, 0, 0
 		return
 	}
-	stood := c.at(at.Add(-s.Window)) + s.used()
+	stood, all := c.at(at.Add(-s.Window))+c.tickets(s.used()), c.tickets(float64(s.Most))
 	last := c.last().Ticket
 	switch {
-	case stood < last-float64(s.Most)/2: // a window in fixed steps has begun anew
-		fresh := begun(at, max(k, last+1), s.used())
+	case stood < last-all/2: // a window in fixed steps has begun anew
+		fresh := begun(at, max(k, last+1), c.tickets(s.used()), c.Stride)
 		fresh.Since, fresh.Turn = c.Since, c.Turn+1
 		r.course = fresh
 		return
-	case k > r.reach(at)+float64(s.Most): // the line began anew further on
+	case k > r.reach(at)+all, k > r.reach(at)+c.tickets(astray) && r.showed(0.3) && r.quiet(r.left(at), at): // the line began anew further on
 		c, stood = c.shift(k-stood).turned(), k
 	}
 	when := max(at.UnixMilli(), c.last().At)
 	r.course = c.with(s.Window+beyond, Point{when, round(max(stood, c.last().Ticket))})
-	r.check(k-stood, float64(s.Most))
+	r.check(k-stood, all)
+}
+
+// begin starts the course at the ticket, after which so many builds have started.
+func (r *region) begin(at time.Time, ticket, builds float64) {
+	turn, stride := r.course.Turn, r.stride.mean()
+	r.course = begun(at, ticket+stride*builds, stride*builds, stride)
+	r.course.Turn = turn
+	r.off, r.tries = 0, 0
 }
 
 // check corrects the course when one's own builds are off it on the mean: tickets went by that needed no creation, or
 // somebody else creates images.
 func (r *region) check(off, most float64) {
+	if mean := r.stride.mean(); r.stride.count >= 16 && math.Abs(math.Log(mean/r.course.tickets(1))) > 0.5 {
+		r.course.Stride = round(mean)
+		r.course = r.course.turned()
+		r.off, r.tries = 0, 0
+	}
 	r.off += heed * (max(-most, min(most, off)) - r.off)
-	if r.tries++; r.tries >= tries && math.Abs(r.off) > astray {
+	if r.tries++; r.tries >= tries && math.Abs(r.off) > r.course.tickets(astray) {
 		r.course = r.course.shift(r.off).turned()
 		r.off, r.tries = 0, 0
 	}
@@ -80,6 +91,10 @@ func (r *region) follow(o Course, now time.Time) {
 	case !c.known() || o.Turn > c.Turn:
 		r.course, r.off, r.tries = o, 0, 0
 	case o.Turn < c.Turn:
+	case o.Since.Sub(c.Since).Abs() < young && o.Stride != c.Stride:
+		if o.Stride < c.Stride {
+			r.course = o
+		}
 	case o.Since.Sub(c.Since).Abs() < young || now.Sub(c.Since) > old && now.Sub(o.Since) > old:
 		r.course = c.with(w+beyond, o.Points...)
 		r.course.Since = earliest(c.Since, o.Since)
@@ -93,7 +108,7 @@ func (r *region) follow(o Course, now time.Time) {
 func (r *region) catchUp() {
 	s, ok := r.longest()
 	if c := r.course; ok && c.known() && s.At.UnixMilli() > c.last().At {
-		stood := max(c.last().Ticket, c.at(s.At.Add(-s.Window))+s.used())
+		stood := max(c.last().Ticket, c.at(s.At.Add(-s.Window))+c.tickets(s.used()))
 		r.course = c.with(s.Window+beyond, Point{s.At.UnixMilli(), round(stood)})
 	}
 }
@@ -113,5 +128,5 @@ func (r *region) agrees(o Course, now time.Time) bool {
 	if !ok || r.mine.ticket == 0 || now.Sub(r.mine.seen) > trust {
 		return true
 	}
-	return math.Abs(o.at(r.mine.seen)-float64(r.mine.ticket)) <= float64(s.Most)
+	return math.Abs(o.at(r.mine.seen)-float64(r.mine.ticket)) <= o.tickets(float64(s.Most))
 }

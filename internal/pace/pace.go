@@ -82,6 +82,9 @@ func (p *Pacer) Admit(where, key string, n Note, now time.Time) Verdict {
 	defer p.mu.Unlock()
 	r := p.region(where, now)
 	r.merge(n, now)
+	if n.Waits == 0 {
+		r.stride.passes(n.Ticket, &p.share)
+	}
 	v := p.decide(r, key, n, now)
 	if v.Go {
 		r.start(now)

@@ -10,6 +10,7 @@ type policy interface {
 	// wake says whether to create now, and else when to come back.
 	wake(instance int, m *message, now time.Time) (create bool, hold time.Duration, back time.Time)
 	answered(instance int, m *message, left []Allowance, retryAfter time.Duration, sent, now time.Time)
+	pass(instance int, m *message)                // of another region
 	look(instance int, m *message, now time.Time) // at the operation of a build that was started
 	// refused says when to come back after a 429; in place keeps the message's slot until then.
 	refused(m *message, retryAfter time.Duration, now time.Time) (back time.Time, inPlace bool)
@@ -58,6 +59,8 @@ func (o *ours) look(i int, m *message, now time.Time) {
 	m.note = p.Note("region", m.note, now)
 }
 
+func (o *ours) pass(i int, m *message) { o.pacers[i].Heard(m.sequence, m.scheduled) }
+
 func (o *ours) refused(m *message, retryAfter time.Duration, now time.Time) (time.Time, bool) {
 	m.note.Waits++
 	return now.Add(retryAfter + scatter(m.key(), m.note.Waits, time.Minute)), false
@@ -70,6 +73,7 @@ func (naive) wake(int, *message, time.Time) (bool, time.Duration, time.Time) {
 	return true, 0, time.Time{}
 }
 func (naive) answered(int, *message, []Allowance, time.Duration, time.Time, time.Time) {}
+func (naive) pass(int, *message)                                                       {}
 func (naive) look(int, *message, time.Time)                                            {}
 func (n naive) refused(_ *message, retryAfter time.Duration, now time.Time) (time.Time, bool) {
 	if n.fixed > 0 {

@@ -21,6 +21,7 @@ const (
 type region struct {
 	sights []Sight
 	mine   place     // the latest build of one's own that ARM told of them, and when it was sent
+	stride stride    // of the tickets that come by
 	course Course    // of the builds, where a window counts them
 	off    float64   // by how much one's own are off it
 	tries  int       // of them

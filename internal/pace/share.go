@@ -35,3 +35,42 @@ func (s *share) instances() float64 {
 	}
 	return max(1, float64(high-low+1)/float64(used))
 }
+
+// between is how many of the sequence numbers after the one and up to the other were heard to be used.
+func (s *share) between(from, to int64) int {
+	used := 0
+	for _, e := range s.ring[:min(s.count, len(s.ring))] {
+		if from < e.number && e.number <= to {
+			used += e.used
+		}
+	}
+	return used
+}
+
+// stride is how far the tickets of one region's requests lie apart: so many sequence numbers are heard to be used for each.
+type stride struct {
+	newest int64 // ticket
+	gaps   [64]int
+	count  int
+}
+
+// passes notes a request that comes by for the first time.
+func (s *stride) passes(ticket int64, heard *share) {
+	if ticket <= s.newest {
+		return
+	}
+	if s.newest > 0 {
+		s.gaps[s.count%len(s.gaps)] = max(1, heard.between(s.newest, ticket))
+		s.count++
+	}
+	s.newest = ticket
+}
+
+// mean is the stride lately, 1 or more.
+func (s *stride) mean() float64 {
+	n, sum := min(s.count, len(s.gaps)), 0
+	for _, g := range s.gaps[:n] {
+		sum += g
+	}
+	return float64(max(1, sum)) / float64(max(1, n))
+}

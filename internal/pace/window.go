@@ -36,11 +36,10 @@ func (p *Pacer) queue(r *region, key string, n Note, now time.Time) Verdict {
 	if ticket <= reach {
 		return Verdict{Go: true}
 	}
-	quiet := now.Sub(r.course.Since) > calm && reach-r.reach(now.Add(-calm)) < max(1, left/4)
-	if quiet && (ticket <= reach+r.unused(reach, left) || ticket <= reach+1 && fraction(key+"last"+wave(n.Waits)) < dare) {
+	if quiet := r.quiet(left, now); quiet && (ticket <= reach+r.course.tickets(r.unused(reach, left)) || ticket <= reach+r.course.tickets(1) && fraction(key+"last"+wave(n.Waits)) < dare) {
 		return Verdict{Go: true}
 	}
-	if front := r.front(now); r.remains(0.3) && (front == 0 || n.Ticket <= front) { // the line begins anew
+	if front := r.front(now); r.showed(0.3) && (front == 0 || n.Ticket <= front) { // the line begins anew
 		if v := p.probe(r, key, n, left, now); v.Go || v.Hold > 0 {
 			return v
 		}
@@ -48,22 +47,17 @@ func (p *Pacer) queue(r *region, key string, n Note, now time.Time) Verdict {
 	return later
 }
 
+// quiet says that whoever had a turn has taken it: hardly any has come lately, against what is left.
+func (r *region) quiet(left float64, now time.Time) bool {
+	return now.Sub(r.course.Since) > calm && r.reach(now)-r.reach(now.Add(-calm)) < r.course.tickets(max(1, left/4))
+}
+
 // unused is what those who had their turn have left over, as far as a header has shown since.
 func (r *region) unused(reach, left float64) float64 {
-	if reach-r.reach(r.seen().Add(-around)) < max(1, left/4) {
+	if reach-r.reach(r.seen().Add(-around)) < r.course.tickets(max(1, left/4)) {
 		return left
 	}
 	return 0
-}
-
-// remains says that this part of each limit did when it was seen.
-func (r *region) remains(part float64) bool {
-	for _, s := range r.sights {
-		if float64(s.Remaining) < part*float64(s.Most) {
-			return false
-		}
-	}
-	return true
 }
 
 // reach is the ticket up to which builds may start by then.
@@ -96,7 +90,7 @@ func (r *region) forecast(t, now time.Time, ahead []float64, step time.Duration)
 		if i := int(back.Sub(now) / step); back.After(now) && i < len(ahead) {
 			stood = max(stood, ahead[i])
 		}
-		reach = min(reach, stood+float64(s.Most))
+		reach = min(reach, stood+r.course.tickets(float64(s.Most)))
 	}
 	return reach
 }
@@ -107,9 +101,19 @@ func (r *region) left(now time.Time) float64 {
 	for _, s := range r.sights {
 		l := float64(s.Remaining) - r.own(s.At, now)
 		if s.Window > 0 {
-			l += r.course.at(now.Add(-s.Window-late)) - r.course.at(s.At.Add(-s.Window))
+			l += (r.course.at(now.Add(-s.Window-late)) - r.course.at(s.At.Add(-s.Window))) / r.course.tickets(1)
 		}
 		left = min(left, l)
 	}
 	return left
+}
+
+// showed says that at least this part of each limit remained when it was last seen.
+func (r *region) showed(part float64) bool {
+	for _, s := range r.sights {
+		if float64(s.Remaining) < part*float64(s.Most) {
+			return false
+		}
+	}
+	return true
 }
