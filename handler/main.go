@@ -54,10 +54,8 @@ func run(environ []string, parent int) (int, error) {
 	if err != nil {
 		return exitStart, err
 	}
-	server := &http.Server{
-		Handler:           newServer(w.Handle, c.InvocationTimeout, c.MaxConcurrent, log),
-		ReadHeaderTimeout: 10 * time.Second,
-	}
+	handler := newServer(w.Handle, c.InvocationTimeout, c.MaxConcurrent, log)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("ready", zap.Int("port", c.Port), zap.String("queue", c.Queue), zap.String("topic", c.Topic), zap.String("resourceManager", c.ARMEndpoint))
@@ -66,6 +64,7 @@ func run(environ []string, parent int) (int, error) {
 	drain, cancel := context.WithTimeout(context.Background(), c.InvocationTimeout)
 	defer cancel()
 	log.Info("draining", zap.Int("status", status))
+	handler.stop()
 	return status, errors.Join(err, server.Shutdown(drain), bus.Close(drain))
 }
 

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"goldmint/internal/config"
 	"goldmint/internal/worker"
 )
 
@@ -69,7 +70,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestBoundsInvocations: an invocation ends at its timeout, and no more than the given number work at once.
+// TestBoundsInvocations: no more than the given number work at once, and each has its whole time from when its turn came.
 func TestBoundsInvocations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -82,29 +83,76 @@ func TestBoundsInvocations(t *testing.T) {
 		}
 		s := newServer(func(ctx context.Context, _ worker.Message) error {
 			count(1)
+			begun := time.Now()
 			<-ctx.Done()
+			if had := time.Since(begun); had != time.Minute {
+				t.Errorf("an invocation had %s to work, want its whole minute", had)
+			}
 			count(-1)
-			return ctx.Err()
+			return nil
 		}, time.Minute, 2, zap.NewNop())
 		begun := time.Now()
-		codes := make(chan int)
-		for range 5 {
-			go func() {
-				w := httptest.NewRecorder()
-				s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation)))
-				codes <- w.Code
-			}()
+		codes := post(s, 6)
+		for range 6 {
+			if code := <-codes; code != http.StatusOK {
+				t.Errorf("answered %d", code)
+			}
 		}
-		for range 5 {
+		if took := time.Since(begun); took != 3*time.Minute {
+			t.Errorf("six invocations of a minute, two at once, took %s", took)
+		}
+		if most != 2 {
+			t.Errorf("%d invocations worked at once, want 2", most)
+		}
+	})
+}
+
+// TestEveryInvocationEndsBeforeTheHostLosesPatience: at functionTimeout it would kill all the others too.
+func TestEveryInvocationEndsBeforeTheHostLosesPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(func(ctx context.Context, _ worker.Message) error { <-ctx.Done(); return ctx.Err() }, time.Minute, 1, zap.NewNop())
+		begun := time.Now()
+		codes := post(s, 20)
+		for range 20 {
 			if code := <-codes; code != http.StatusInternalServerError {
 				t.Errorf("an invocation without an end answered %d", code)
 			}
 		}
-		if took := time.Since(begun); took != time.Minute {
-			t.Errorf("five invocations of a minute's bound took %s: waiting for a slot is not part of the bound", took)
+		if took := time.Since(begun); took > config.LongestLife {
+			t.Errorf("the last answer came after %s, want it within %s", took, config.LongestLife)
 		}
-		if most != 2 {
-			t.Errorf("%d invocations worked at once, want 2", most)
+	})
+}
+
+// post sends invocations all at once and gives the status of each answer.
+func post(s *server, n int) <-chan int {
+	codes := make(chan int)
+	for range n {
+		go func() {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation)))
+			codes <- w.Code
+		}()
+	}
+	return codes
+}
+
+// TestStoppingBeginsNothing: what waits for its turn when the handler stops goes back to the queue, what is at work ends.
+func TestStoppingBeginsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finish, begun := make(chan struct{}), 0
+		s := newServer(func(context.Context, worker.Message) error { begun++; <-finish; return nil }, time.Minute, 1, zap.NewNop())
+		codes := post(s, 3)
+		synctest.Wait()
+		s.stop()
+		for range 2 {
+			if code := <-codes; code != http.StatusInternalServerError {
+				t.Errorf("one that waited answered %d", code)
+			}
+		}
+		close(finish)
+		if code := <-codes; code != http.StatusOK || begun != 1 {
+			t.Errorf("the one at work answered %d, %d were begun", code, begun)
 		}
 	})
 }

@@ -26,6 +26,10 @@ const (
 	LongestInvocation = 4 * time.Minute
 )
 
+// LongestLife is the most that an invocation takes from its arrival to its answer, the wait for its turn included. The
+// host's functionTimeout and the queue's lock are 5 minutes.
+const LongestLife = LongestInvocation + 30*time.Second
+
 // Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
 type Config struct {
 	Port int `env:"FUNCTIONS_CUSTOMHANDLER_PORT,required"` // set by the Functions host
@@ -50,7 +54,7 @@ type Config struct {
 	VMCopyTags      []string `env:"VM_COPY_TAGS"`                  // tags of the VM that its image gets too, comma separated
 
 	MaxWait           time.Duration `env:"MAX_WAIT" envDefault:"PT24H"`          // longest wait for ARM's allowance or for ARM to come back
-	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest life of one invocation, well inside functionTimeout
+	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest work on one invocation, well inside functionTimeout
 	MaxConcurrent     int           `env:"MAX_CONCURRENT" envDefault:"32"`       // invocations at work at once; more wait their turn
 	PoisonDelivery    int           `env:"POISON_DELIVERY" envDefault:"5"`       // delivery count from which a message is poison
 	Attempts          int           `env:"BUILD_ATTEMPTS" envDefault:"3"`        // image creations ARM may accept for one build
