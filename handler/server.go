@@ -51,9 +51,10 @@ func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
 	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better than all.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), config.LongestLife)
 	defer cancel()
-	id := r.Header.Get("X-Azure-Functions-Invocationid")
-	if err := s.inTurn(ctx, func(ctx context.Context) error { return s.handleBody(ctx, id, r.Body) }); err != nil {
-		s.log.Error("invocation_failed", zap.String("invocationId", id), zap.Error(err))
+	m := worker.Message{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
+	if err := s.inTurn(ctx, func(ctx context.Context) error { return s.handleBody(ctx, r.Body, &m) }); err != nil {
+		s.log.Error("invocation_failed", zap.String("invocationId", m.InvocationID), zap.Error(err))
+		s.holdBack(ctx, m.DeliveryCount)
 		answer(w, http.StatusInternalServerError, map[string]any{"error": err.Error()})
 		return
 	}
@@ -77,9 +78,9 @@ func (s *server) inTurn(ctx context.Context, work func(context.Context) error) e
 	return work(ctx)
 }
 
-// handleBody reads one invocation and deals with its message. A panic is an error like another: the process has other
-// invocations in it.
-func (s *server) handleBody(ctx context.Context, invocationID string, body io.Reader) (err error) {
+// handleBody reads one invocation into m and deals with the message. A panic is an error like another: the process has
+// other invocations in it.
+func (s *server) handleBody(ctx context.Context, body io.Reader, m *worker.Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -92,12 +93,31 @@ func (s *server) handleBody(ctx context.Context, invocationID string, body io.Re
 	if len(content) > maxInvocation {
 		return fmt.Errorf("the invocation has more than %d bytes", maxInvocation)
 	}
-	m, err := decodeInvocation(content)
+	decoded, err := decodeInvocation(content)
 	if err != nil {
 		return err
 	}
-	m.InvocationID = invocationID
-	return s.handle(ctx, m)
+	decoded.InvocationID = m.InvocationID
+	*m = decoded
+	return s.handle(ctx, decoded)
+}
+
+// holdBack lets time pass before an error is answered. The host abandons at once, Service Bus delivers again within
+// milliseconds, and the queue gives up at the tenth delivery: a cut connection takes seconds to heal, and a role that was
+// just assigned takes minutes.
+func (s *server) holdBack(ctx context.Context, delivery int) {
+	const longest = 30 * time.Second
+	wait := time.Second
+	for range min(delivery-1, 10) {
+		wait = min(4*wait, longest)
+	}
+	held := time.NewTimer(wait)
+	defer held.Stop()
+	select {
+	case <-held.C:
+	case <-s.stopping:
+	case <-ctx.Done():
+	}
 }
 
 func answer(w http.ResponseWriter, status int, body map[string]any) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,32 +43,34 @@ func quiet(handle func(context.Context, worker.Message) error) *server {
 }
 
 func TestAnswers(t *testing.T) {
-	ok := quiet(func(context.Context, worker.Message) error { return nil })
-	if code, body := call(t, ok, http.MethodGet, "/", ""); code != http.StatusOK || body["status"] != "ready" {
-		t.Errorf("readiness: %d %v", code, body)
-	}
-	code, body := call(t, ok, http.MethodPost, "/build-image", invocation)
-	if code != http.StatusOK || body["Outputs"] == nil || body["Logs"] == nil {
-		t.Errorf("success: %d %v", code, body)
-	}
-	for name, s := range map[string]*server{
-		"error": quiet(func(context.Context, worker.Message) error { return errors.New("bus is down") }),
-		"panic": quiet(func(context.Context, worker.Message) error { panic("boom") }),
-	} {
-		if code, body := call(t, s, http.MethodPost, "/build-image", invocation); code != http.StatusInternalServerError {
-			t.Errorf("%s: %d %v, want 500 so that the host abandons", name, code, body)
+	synctest.Test(t, func(t *testing.T) {
+		ok := quiet(func(context.Context, worker.Message) error { return nil })
+		if code, body := call(t, ok, http.MethodGet, "/", ""); code != http.StatusOK || body["status"] != "ready" {
+			t.Errorf("readiness: %d %v", code, body)
 		}
-	}
-	for _, path := range []string{"/other", "/build-image/x", "/"} {
-		if code, _ := call(t, ok, http.MethodPost, path, invocation); code != http.StatusNotFound {
-			t.Errorf("POST %s: %d, want 404", path, code)
+		code, body := call(t, ok, http.MethodPost, "/build-image", invocation)
+		if code != http.StatusOK || body["Outputs"] == nil || body["Logs"] == nil {
+			t.Errorf("success: %d %v", code, body)
 		}
-	}
-	for _, bad := range []string{"", "[]", "null", "{", `{"Data":{}}`, strings.Repeat("x", maxInvocation+1)} {
-		if code, _ := call(t, ok, http.MethodPost, "/build-image", bad); code != http.StatusInternalServerError {
-			t.Errorf("body %.20q: %d, want 500", bad, code)
+		for name, s := range map[string]*server{
+			"error": quiet(func(context.Context, worker.Message) error { return errors.New("bus is down") }),
+			"panic": quiet(func(context.Context, worker.Message) error { panic("boom") }),
+		} {
+			if code, body := call(t, s, http.MethodPost, "/build-image", invocation); code != http.StatusInternalServerError {
+				t.Errorf("%s: %d %v, want 500 so that the host abandons", name, code, body)
+			}
 		}
-	}
+		for _, path := range []string{"/other", "/build-image/x", "/"} {
+			if code, _ := call(t, ok, http.MethodPost, path, invocation); code != http.StatusNotFound {
+				t.Errorf("POST %s: %d, want 404", path, code)
+			}
+		}
+		for _, bad := range []string{"", "[]", "null", "{", `{"Data":{}}`, strings.Repeat("x", maxInvocation+1)} {
+			if code, _ := call(t, ok, http.MethodPost, "/build-image", bad); code != http.StatusInternalServerError {
+				t.Errorf("body %.20q: %d, want 500", bad, code)
+			}
+		}
+	})
 }
 
 // TestBoundsInvocations: no more than the given number work at once, and each has its whole time from when its turn came.
@@ -157,6 +160,41 @@ func TestStoppingBeginsNothing(t *testing.T) {
 	})
 }
 
+// TestHoldsErrorsBack: an abandoned message is back within milliseconds, and ten deliveries are all it has. A role that was
+// just assigned takes minutes to be believed.
+func TestHoldsErrorsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := quiet(func(context.Context, worker.Message) error { return errors.New("no right to send") })
+		begun, last := time.Now(), time.Duration(0)
+		for delivery := 1; delivery <= 10; delivery++ {
+			asked := time.Now()
+			call(t, s, http.MethodPost, "/build-image", strings.Replace(invocation, `"DeliveryCount":"1"`, fmt.Sprintf(`"DeliveryCount":"%d"`, delivery), 1))
+			held := time.Since(asked)
+			if held < last || held <= 0 {
+				t.Errorf("delivery %d was answered after %s, the one before after %s", delivery, held, last)
+			}
+			last = held
+		}
+		if took := time.Since(begun); took < 2*time.Minute || last > time.Minute {
+			t.Errorf("ten deliveries took %s, the last one %s", took, last)
+		}
+	})
+}
+
+// TestStoppingHoldsNothingBack: the host waits ten seconds for a handler's end.
+func TestStoppingHoldsNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := quiet(func(context.Context, worker.Message) error { return errors.New("no") })
+		codes := post(s, 1)
+		synctest.Wait()
+		begun := time.Now()
+		s.stop()
+		if code := <-codes; code != http.StatusInternalServerError || time.Since(begun) > 0 {
+			t.Errorf("answered %d after %s", code, time.Since(begun))
+		}
+	})
+}
+
 // TestHangingUpDoesNotStopTheWork: the host closing the connection leaves the message's work to its end.
 func TestHangingUpDoesNotStopTheWork(t *testing.T) {
 	var seen error
@@ -172,12 +210,14 @@ func TestHangingUpDoesNotStopTheWork(t *testing.T) {
 
 // TestLogsTheInvocation: the invocation id of the host is on the lines of its failures.
 func TestLogsTheInvocation(t *testing.T) {
-	core, logs := observer.New(zap.InfoLevel)
-	s := newServer(func(context.Context, worker.Message) error { return io.ErrUnexpectedEOF }, time.Minute, 1, zap.New(core))
-	r := httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation))
-	r.Header.Set("X-Azure-Functions-Invocationid", "abc")
-	s.ServeHTTP(httptest.NewRecorder(), r)
-	if logs.FilterField(zap.String("invocationId", "abc")).Len() != 1 {
-		t.Errorf("logged %v", logs.All())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		s := newServer(func(context.Context, worker.Message) error { return io.ErrUnexpectedEOF }, time.Minute, 1, zap.New(core))
+		r := httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation))
+		r.Header.Set("X-Azure-Functions-Invocationid", "abc")
+		s.ServeHTTP(httptest.NewRecorder(), r)
+		if logs.FilterField(zap.String("invocationId", "abc")).Len() != 1 {
+			t.Errorf("logged %v", logs.All())
+		}
+	})
 }
