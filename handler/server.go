@@ -32,9 +32,6 @@ func newServer(handle func(context.Context, worker.Message) error, timeout time.
 // stop lets what is at work come to its end and begins nothing more. It may be called once.
 func (s *server) stop() { close(s.stopping) }
 
-// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its properties twice.
-const maxInvocation = 2 << 20
-
 // ServeHTTP answers every request with a JSON object: an empty answer, or one of another type, hangs or fails the host.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
@@ -52,7 +49,9 @@ func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), config.LongestLife)
 	defer cancel()
 	m := worker.Message{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
-	if err := s.inTurn(ctx, func(ctx context.Context) error { return s.handleBody(ctx, r.Body, &m) }); err != nil {
+	if err := s.inTurn(ctx, func(ctx context.Context) error {
+		return s.handleBody(ctx, body{r.Body, http.NewResponseController(w)}, &m)
+	}); err != nil {
 		s.log.Error("invocation_failed", zap.String("invocationId", m.InvocationID), zap.Error(err))
 		s.holdBack(ctx, m.DeliveryCount)
 		answer(w, http.StatusInternalServerError, map[string]any{"error": err.Error()})
@@ -80,18 +79,15 @@ func (s *server) inTurn(ctx context.Context, work func(context.Context) error) e
 
 // handleBody reads one invocation into m and deals with the message. A panic is an error like another: the process has
 // other invocations in it.
-func (s *server) handleBody(ctx context.Context, body io.Reader, m *worker.Message) (err error) {
+func (s *server) handleBody(ctx context.Context, b body, m *worker.Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	content, err := io.ReadAll(io.LimitReader(body, maxInvocation+1))
+	content, err := b.read(ctx)
 	if err != nil {
-		return fmt.Errorf("read the invocation: %w", err)
-	}
-	if len(content) > maxInvocation {
-		return fmt.Errorf("the invocation has more than %d bytes", maxInvocation)
+		return err
 	}
 	decoded, err := decodeInvocation(content)
 	if err != nil {
@@ -100,6 +96,30 @@ func (s *server) handleBody(ctx context.Context, body io.Reader, m *worker.Messa
 	decoded.InvocationID = m.InvocationID
 	*m = decoded
 	return s.handle(ctx, decoded)
+}
+
+// body is an invocation as it comes in.
+type body struct {
+	io.Reader
+	connection *http.ResponseController
+}
+
+// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its properties twice.
+const maxInvocation = 2 << 20
+
+// read takes no longer than the context, which a body that has stalled knows nothing of.
+func (b body) read(ctx context.Context) ([]byte, error) {
+	deadline, _ := ctx.Deadline()
+	_ = b.connection.SetReadDeadline(deadline) // a recorder in a test has none
+	content, err := io.ReadAll(io.LimitReader(b, maxInvocation+1))
+	if err != nil { // the deadline stays, for net/http tries to read the rest before it answers
+		return nil, fmt.Errorf("read the invocation: %w", err)
+	}
+	if len(content) > maxInvocation {
+		return nil, fmt.Errorf("the invocation has more than %d bytes", maxInvocation)
+	}
+	_ = b.connection.SetReadDeadline(time.Time{})
+	return content, nil
 }
 
 // holdBack lets time pass before an error is answered. The host abandons at once, Service Bus delivers again within
