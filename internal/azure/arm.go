@@ -117,11 +117,15 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 	if err != nil {
 		return build.Operation{}, nil
 	}
-	answer, err := poller.Poll(ctx) //nolint:bodyclose // azcore has read it to its end
+	var answer *http.Response
+	_, err = poller.Poll(policy.WithCaptureResponse(ctx, &answer)) //nolint:bodyclose // azcore has read it to its end
+	if answer != nil && answer.StatusCode == http.StatusOK {
+		return operation(answer), nil // which the poller may not have understood
+	}
 	if e := armError(err); e != nil {
 		return build.Operation{}, fmt.Errorf("look at the operation of image %q: %w", b.Request.Name, e)
 	}
-	return operation(answer)
+	return operation(answer), nil
 }
 
 // Delete asks ARM to delete the image. One that is gone already is no error.
@@ -166,7 +170,7 @@ func observed(i armcompute.Image) build.Image {
 }
 
 // operation reads the answer of a look at the operation.
-func operation(answer *http.Response) (build.Operation, error) {
+func operation(answer *http.Response) build.Operation {
 	op := build.Operation{Date: date(answer), RetryAfter: retryAfter(answer)}
 	var body struct {
 		Status    string    `json:"status"`
@@ -174,7 +178,7 @@ func operation(answer *http.Response) (build.Operation, error) {
 		Error     *wireError
 	}
 	if runtime.UnmarshalAsJSON(answer, &body) != nil || body.Status == "" {
-		return op, nil //nolint:nilerr // an answer without a status: the image tells
+		return op // an answer without a status: the image tells
 	}
 	op.StartedAt = body.StartTime
 	switch strings.ToLower(body.Status) {
@@ -186,7 +190,7 @@ func operation(answer *http.Response) (build.Operation, error) {
 	default:
 		op.Status = "InProgress"
 	}
-	return op, nil
+	return op
 }
 
 func value[T any](p *T) T {

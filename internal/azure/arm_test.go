@@ -141,6 +141,28 @@ func TestFailedOperation(t *testing.T) {
 	}
 }
 
+// TestOperationThatSaysNothing: an answer that is not an operation's is no trouble that passes. ARM was seen to give one
+// when a token was 20 minutes old; the image knows.
+func TestOperationThatSaysNothing(t *testing.T) {
+	for _, body := range []string{`{}`, `{"status":""}`, `{"status":null,"name":"x"}`, `{"properties":{}}`, ``, `null`, `[]`, `<html>`} {
+		_, a := start(t, arm.Options{Intercept: func(r *http.Request) http.Handler {
+			if !strings.Contains(r.URL.Path, "/operations/") {
+				return nil
+			}
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
+		}})
+		b := newBuild(t)
+		accepted, err := a.Create(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Token = accepted.Token
+		if op, err := a.Operation(t.Context(), b); err != nil || op.Status != "" {
+			t.Errorf("answer %q: %+v, %v; want an operation that cannot be seen", body, op, err)
+		}
+	}
+}
+
 // TestNoTokenLeavesARM: crafted resume tokens never bring a request, let alone a bearer token, to another host, another
 // subscription or another image; one in a terminal state does not bring the process down.
 func TestNoTokenLeavesARM(t *testing.T) {
