@@ -84,7 +84,7 @@ func TestAbsurdTimesBoundTheWait(t *testing.T) {
 		}
 		for _, seen := range []Observation{
 			Operation{Status: "InProgress", StartedAt: at, Date: now},
-			Trouble{Verb: Watch, Err: &ARMError{Status: 503}},
+			Trouble{Verb: Look, Err: &ARMError{Status: 503}},
 		} {
 			woken, _ := p.Step(b, Woken{}, now)
 			_, do := p.Step(woken, seen, now)
