@@ -19,12 +19,8 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// The most that MAX_WAIT and INVOCATION_TIMEOUT may be: messages, their duplicates' windows and the host's functionTimeout
-// are made for these.
-const (
-	LongestWait       = 5 * 24 * time.Hour
-	LongestInvocation = 4 * time.Minute
-)
+// LongestInvocation is the most that INVOCATION_TIMEOUT may be.
+const LongestInvocation = 4 * time.Minute
 
 // LongestLife is the most that an invocation takes from its arrival to its answer, the wait for its turn included. The
 // host's functionTimeout and the queue's lock are 5 minutes.
@@ -176,7 +172,7 @@ func (c Config) check() []string {
 	within := func(name string, d, low, high time.Duration) {
 		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 	}
-	within("MAX_WAIT", c.MaxWait, time.Minute, LongestWait)
+	within("MAX_WAIT", c.MaxWait, time.Minute, build.LongestWait)
 	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, LongestInvocation)
 	within("FIRST_LOOK", c.FirstLook, 0, time.Minute)
 	within("LOOK_TICK", c.LookTick, 10*time.Millisecond, time.Minute)
@@ -185,7 +181,7 @@ func (c Config) check() []string {
 	add(c.LookShare < 0 || c.LookShare > 1, "LOOK_SHARE is %g, not between 0 and 1", c.LookShare)
 	add(c.MaxConcurrent < 1, "MAX_CONCURRENT is %d: use 1 or more", c.MaxConcurrent)
 	add(c.PoisonDelivery < 2 || c.PoisonDelivery > 6, "POISON_DELIVERY is %d, not between 2 and 6: the queue gives up at 10 deliveries", c.PoisonDelivery)
-	add(c.Attempts < 1 || c.Attempts > 10, "BUILD_ATTEMPTS is %d, not between 1 and 10", c.Attempts)
+	add(c.Attempts < 1 || c.Attempts > build.MostAttempts, "BUILD_ATTEMPTS is %d, not between 1 and %d", c.Attempts, build.MostAttempts)
 	return problems
 }
 

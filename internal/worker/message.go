@@ -164,7 +164,7 @@ func (w *Worker) decodeContinuation(body []byte) (build.Build, error) {
 	if err := unwrap(body, &e); err != nil {
 		return refuse("the continuation cannot be read: %v", err)
 	}
-	if err := e.Data.Check(w.Policy, w.Now()); err != nil {
+	if err := e.Data.Check(w.Now()); err != nil {
 		return refuse("the continuation does not fit its build: %v", err)
 	}
 	return e.Data, nil
