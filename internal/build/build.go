@@ -149,5 +149,5 @@ func (b Build) Check(now time.Time) error {
 
 var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-// maxSeq is far above what a build of two days can use with looks 5 s apart.
-const maxSeq = 100_000
+// maxSeq is above what the longest timeout can use with looks a tenth of a second apart.
+const maxSeq = 1_000_000

@@ -100,7 +100,7 @@ func sources(v VM, e Event) map[string]*string {
 func (p Policy) copied(v VM, provenance map[string]*string) (tags map[string]*string, dropped []string) {
 	tags = maps.Clone(provenance)
 	for _, name := range slices.Sorted(maps.Keys(v.Tags)) {
-		if !slices.ContainsFunc(p.CopyTags, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), name) }) {
+		if !slices.ContainsFunc(p.CopyTags, func(s string) bool { return strings.EqualFold(s, name) }) {
 			continue
 		}
 		if len(tags) >= request.MaxTags || hasTag(provenance, name) {
