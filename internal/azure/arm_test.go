@@ -178,10 +178,11 @@ func TestNoTokenLeavesARM(t *testing.T) {
 	calls := len(s.Calls())
 	other := strings.ReplaceAll(subscription, "1", "2")
 	for name, change := range map[string]func(map[string]any){
-		"foreign operation": func(t map[string]any) { t["asyncURL"] = stranger.URL + path(t["asyncURL"]) },
-		"foreign image":     func(t map[string]any) { t["origURL"] = stranger.URL + path(t["origURL"]) },
-		"foreign location":  func(t map[string]any) { t["locURL"] = stranger.URL },
-		"user in the URL":   func(t map[string]any) { t["asyncURL"] = strings.Replace(t["asyncURL"].(string), "://", "://x@", 1) },
+		"foreign operation":  func(t map[string]any) { t["asyncURL"] = stranger.URL + path(t["asyncURL"]) },
+		"foreign image":      func(t map[string]any) { t["origURL"] = stranger.URL + path(t["origURL"]) },
+		"foreign location":   func(t map[string]any) { t["locURL"] = stranger.URL + path(t["asyncURL"]) },
+		"location elsewhere": func(t map[string]any) { t["locURL"] = t["origURL"] },
+		"user in the URL":    func(t map[string]any) { t["asyncURL"] = strings.Replace(t["asyncURL"].(string), "://", "://x@", 1) },
 		"foreign subscription": func(t map[string]any) {
 			t["asyncURL"] = strings.Replace(t["asyncURL"].(string), subscription, other, 1)
 		},
@@ -214,9 +215,14 @@ func TestNoTokenLeavesARM(t *testing.T) {
 	if strangers > 0 || len(s.Calls()) != calls {
 		t.Errorf("%d requests reached the stranger, %d reached ARM; want none", strangers, len(s.Calls())-calls)
 	}
-	b.Token = accepted.Token // and the real one works, so the refusals above mean something
-	if op, err := a.Operation(t.Context(), b); err != nil || op.Status == "" {
-		t.Errorf("the real token: %+v, %v", op, err)
+	for name, change := range map[string]func(map[string]any){ // and real ones work, so the refusals above mean something
+		"the real token":    func(map[string]any) {},
+		"one with Location": func(t map[string]any) { t["locURL"] = t["asyncURL"].(string) + "&monitor=true" },
+	} {
+		b.Token = crafted(t, accepted.Token, change)
+		if op, err := a.Operation(t.Context(), b); err != nil || op.Status == "" {
+			t.Errorf("%s: %+v, %v", name, op, err)
+		}
 	}
 }
 
