@@ -27,7 +27,6 @@ type Build struct {
 	Attempts    int       `json:"attempts,omitempty"`   // PUTs that ARM accepted
 	Announced   bool      `json:"announced,omitempty"`  // the started event is out
 	Token       string    `json:"token,omitempty"`      // resumes the ARM operation; a capability, never logged
-	PutAt       time.Time `json:"putAt,omitzero"`       // ARM's Date of the last accepted PUT
 	OperationAt time.Time `json:"operationAt,omitzero"` // the operation's startTime, by ARM's clock
 	Looks       int       `json:"looks,omitempty"`      // at the current operation
 	Trouble     int       `json:"trouble,omitempty"`    // temporary failures of ARM or the bus in a row
