@@ -154,6 +154,7 @@ func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) 
 		b.succeeded = true
 		return p.do(b, Look)
 	case "Failed":
+		b.Token = ""
 		if o.Err != nil {
 			b.Failure = o.Err.failure()
 		}

@@ -33,11 +33,13 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 		}
 	case Final:
 	}
-	if b.decided && b.Failure != nil {
-		return p.fail(b, *b.Failure, now)
-	}
 	f := *o.Err.failure()
-	f.Final = true
+	if b.Failure != nil && (b.decided || o.Verb == Delete) {
+		f = *b.Failure // why the build failed is not that its failed image cannot be cleared away
+		if !b.decided {
+			f.Message += " (and its failed image could not be deleted: " + o.Err.reason() + ")"
+		}
+	}
 	return p.fail(b, f, now)
 }
 
