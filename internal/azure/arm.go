@@ -173,14 +173,15 @@ func observed(i armcompute.Image) build.Image {
 func operation(answer *http.Response) build.Operation {
 	op := build.Operation{Date: date(answer), RetryAfter: retryAfter(answer)}
 	var body struct {
-		Status    string    `json:"status"`
-		StartTime time.Time `json:"startTime"`
-		Error     *wireError
+		Status    string     `json:"status"`
+		StartTime string     `json:"startTime"`
+		Error     *wireError `json:"error"`
 	}
-	if runtime.UnmarshalAsJSON(answer, &body) != nil || body.Status == "" {
-		return op // an answer without a status: the image tells
+	_ = runtime.UnmarshalAsJSON(answer, &body) // a field of an odd type leaves the others readable
+	if body.Status == "" {
+		return op // the image tells
 	}
-	op.StartedAt = body.StartTime
+	op.StartedAt, _ = time.Parse(time.RFC3339Nano, body.StartTime)
 	switch strings.ToLower(body.Status) {
 	case "succeeded":
 		op.Status = "Succeeded"
