@@ -126,7 +126,7 @@ func (b body) read(ctx context.Context) ([]byte, error) {
 // milliseconds, and the queue gives up at the tenth delivery: a cut connection takes seconds to heal, and a role that was
 // just assigned takes minutes.
 func (s *server) holdBack(ctx context.Context, delivery int) {
-	const longest = 30 * time.Second
+	const longest = time.Minute
 	wait := time.Second
 	for range min(delivery-1, 10) {
 		wait = min(4*wait, longest)
