@@ -54,25 +54,33 @@ func run(environ []string, parent int) (int, error) {
 	if err != nil {
 		return exitStart, err
 	}
-	server := &http.Server{
-		Handler:           newServer(w.Handle, c.InvocationTimeout, c.MaxConcurrent, log),
-		ReadHeaderTimeout: 10 * time.Second,
-	}
+	handler := newServer(w.Handle, c.InvocationTimeout, c.MaxConcurrent, log)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	stop := stopSignals()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("ready", zap.Int("port", c.Port), zap.String("queue", c.Queue), zap.String("topic", c.Topic), zap.String("resourceManager", c.ARMEndpoint))
 
-	status, err := waitForEnd(failed, parent)
+	status, err := waitForEnd(stop, failed, parent)
+	signal.Stop(stop) // a second one does not wait for the drain
 	drain, cancel := context.WithTimeout(context.Background(), c.InvocationTimeout)
 	defer cancel()
 	log.Info("draining", zap.Int("status", status))
+	handler.stop()
 	return status, errors.Join(err, server.Shutdown(drain), bus.Close(drain))
 }
 
-// waitForEnd blocks until the process has a reason to end.
-func waitForEnd(failed <-chan error, parent int) (int, error) {
+// stopSignals are the signals that ask the process to end. A broken pipe is none: whoever read stdout is gone, and the
+// work at hand still has its end.
+func stopSignals() chan os.Signal {
+	signal.Ignore(syscall.SIGPIPE)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+	return stop
+}
+
+// waitForEnd blocks until the process has a reason to end.
+func waitForEnd(stop <-chan os.Signal, failed <-chan error, parent int) (int, error) {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {

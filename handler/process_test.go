@@ -51,10 +51,11 @@ func ready(t *testing.T, out io.Reader) {
 	t.Fatal("the handler ended before it was ready")
 }
 
-// TestStopsOnSIGTERM: it answers, drains, and leaves with a status that is not 0.
-func TestStopsOnSIGTERM(t *testing.T) {
+// started is a handler that runs, and what it writes to stdout.
+func started(t *testing.T) (handler *exec.Cmd, out io.ReadCloser, port int) {
+	t.Helper()
 	path, environ, port := process(t)
-	handler := exec.Command(path)
+	handler = exec.Command(path)
 	handler.Env = environ
 	out, err := handler.StdoutPipe()
 	if err != nil {
@@ -65,6 +66,12 @@ func TestStopsOnSIGTERM(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = handler.Process.Kill() })
 	ready(t, out)
+	return handler, out, port
+}
+
+// TestStopsOnSIGTERM: it answers, drains, and leaves with a status that is not 0.
+func TestStopsOnSIGTERM(t *testing.T) {
+	handler, _, port := started(t)
 	answer, err := http.Get("http://127.0.0.1:" + strconv.Itoa(port) + "/")
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("readiness: %v %v", answer, err)
@@ -76,6 +83,21 @@ func TestStopsOnSIGTERM(t *testing.T) {
 	var ended *exec.ExitError
 	if err := handler.Wait(); !errors.As(err, &ended) || ended.ExitCode() != exitStopped {
 		t.Errorf("ended with %v, want status %d: the host never restarts a handler that ends with 0", err, exitStopped)
+	}
+}
+
+// TestDrainsWithoutItsHost: whoever read stdout is gone first, and the first line of the drain must not be the last.
+func TestDrainsWithoutItsHost(t *testing.T) {
+	handler, out, _ := started(t)
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := handler.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var ended *exec.ExitError
+	if err := handler.Wait(); !errors.As(err, &ended) || ended.ExitCode() != exitStopped {
+		t.Errorf("ended with %v, want status %d: it was killed as it logged", err, exitStopped)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,23 +12,25 @@ import (
 
 	"go.uber.org/zap"
 
+	"goldmint/internal/config"
 	"goldmint/internal/worker"
 )
 
 // server speaks the custom-handler protocol of the Functions host.
 type server struct {
-	handle  func(context.Context, worker.Message) error
-	timeout time.Duration // of one invocation
-	slots   chan struct{} // invocations at work at once
-	log     *zap.Logger
+	handle   func(context.Context, worker.Message) error
+	timeout  time.Duration // of one invocation, from when its turn came
+	slots    chan struct{} // invocations at work at once
+	stopping chan struct{} // closed when nothing new is to be begun
+	log      *zap.Logger
 }
 
 func newServer(handle func(context.Context, worker.Message) error, timeout time.Duration, concurrent int, log *zap.Logger) *server {
-	return &server{handle: handle, timeout: timeout, slots: make(chan struct{}, concurrent), log: log}
+	return &server{handle: handle, timeout: timeout, slots: make(chan struct{}, concurrent), stopping: make(chan struct{}), log: log}
 }
 
-// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its properties twice.
-const maxInvocation = 2 << 20
+// stop lets what is at work come to its end and begins nothing more. It may be called once.
+func (s *server) stop() { close(s.stopping) }
 
 // ServeHTTP answers every request with a JSON object: an empty answer, or one of another type, hangs or fails the host.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -43,44 +46,98 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
 	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better than all.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), config.LongestLife)
 	defer cancel()
-	id := r.Header.Get("X-Azure-Functions-Invocationid")
-	if err := s.handleBody(ctx, id, r.Body); err != nil {
-		s.log.Error("invocation_failed", zap.String("invocationId", id), zap.Error(err))
+	m := worker.Message{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
+	if err := s.inTurn(ctx, func(ctx context.Context) error {
+		return s.handleBody(ctx, body{r.Body, http.NewResponseController(w)}, &m)
+	}); err != nil {
+		s.log.Error("invocation_failed", zap.String("invocationId", m.InvocationID), zap.Error(err))
+		s.holdBack(ctx, m.DeliveryCount)
 		answer(w, http.StatusInternalServerError, map[string]any{"error": err.Error()})
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"Outputs": map[string]any{}, "Logs": []string{}, "ReturnValue": nil})
 }
 
-// handleBody reads one invocation and deals with its message. A panic is an error like another: the process has other
-// invocations in it.
-func (s *server) handleBody(ctx context.Context, invocationID string, body io.Reader) (err error) {
+// inTurn does the work once a slot is free. Its time begins then; what is left of the invocation's life bounds the wait.
+func (s *server) inTurn(ctx context.Context, work func(context.Context) error) error {
+	wait, cancelWait := context.WithTimeout(ctx, config.LongestLife-s.timeout)
+	defer cancelWait()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-s.stopping:
+		return errors.New("the handler is stopping and begins nothing more")
+	case <-wait.Done():
+		return errors.New("no slot came free for this invocation: raise MAX_CONCURRENT, or lower maxConcurrentCalls in host.json")
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	return work(ctx)
+}
+
+// handleBody reads one invocation into m and deals with the message. A panic is an error like another: the process has
+// other invocations in it.
+func (s *server) handleBody(ctx context.Context, b body, m *worker.Message) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return fmt.Errorf("no slot came free for this invocation: %w", ctx.Err())
-	}
-	content, err := io.ReadAll(io.LimitReader(body, maxInvocation+1))
-	if err != nil {
-		return fmt.Errorf("read the invocation: %w", err)
-	}
-	if len(content) > maxInvocation {
-		return fmt.Errorf("the invocation has more than %d bytes", maxInvocation)
-	}
-	m, err := decodeInvocation(content)
+	content, err := b.read(ctx)
 	if err != nil {
 		return err
 	}
-	m.InvocationID = invocationID
-	return s.handle(ctx, m)
+	decoded, err := decodeInvocation(content)
+	if err != nil {
+		return err
+	}
+	decoded.InvocationID = m.InvocationID
+	*m = decoded
+	return s.handle(ctx, decoded)
+}
+
+// body is an invocation as it comes in.
+type body struct {
+	io.Reader
+	connection *http.ResponseController
+}
+
+// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its properties twice.
+const maxInvocation = 2 << 20
+
+// read takes no longer than the context, which a body that has stalled knows nothing of.
+func (b body) read(ctx context.Context) ([]byte, error) {
+	deadline, _ := ctx.Deadline()
+	_ = b.connection.SetReadDeadline(deadline) // a recorder in a test has none
+	content, err := io.ReadAll(io.LimitReader(b, maxInvocation+1))
+	if err != nil { // the deadline stays, for net/http tries to read the rest before it answers
+		return nil, fmt.Errorf("read the invocation: %w", err)
+	}
+	if len(content) > maxInvocation {
+		return nil, fmt.Errorf("the invocation has more than %d bytes", maxInvocation)
+	}
+	_ = b.connection.SetReadDeadline(time.Time{})
+	return content, nil
+}
+
+// holdBack lets time pass before an error is answered. The host abandons at once, Service Bus delivers again within
+// milliseconds, and the queue gives up at the tenth delivery: a cut connection takes seconds to heal, and a role that was
+// just assigned takes minutes.
+func (s *server) holdBack(ctx context.Context, delivery int) {
+	const longest = time.Minute
+	wait := time.Second
+	for range min(delivery-1, 10) {
+		wait = min(4*wait, longest)
+	}
+	held := time.NewTimer(wait)
+	defer held.Stop()
+	select {
+	case <-held.C:
+	case <-s.stopping:
+	case <-ctx.Done():
+	}
 }
 
 func answer(w http.ResponseWriter, status int, body map[string]any) {

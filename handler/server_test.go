@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"goldmint/internal/config"
 	"goldmint/internal/worker"
 )
 
@@ -41,35 +45,37 @@ func quiet(handle func(context.Context, worker.Message) error) *server {
 }
 
 func TestAnswers(t *testing.T) {
-	ok := quiet(func(context.Context, worker.Message) error { return nil })
-	if code, body := call(t, ok, http.MethodGet, "/", ""); code != http.StatusOK || body["status"] != "ready" {
-		t.Errorf("readiness: %d %v", code, body)
-	}
-	code, body := call(t, ok, http.MethodPost, "/build-image", invocation)
-	if code != http.StatusOK || body["Outputs"] == nil || body["Logs"] == nil {
-		t.Errorf("success: %d %v", code, body)
-	}
-	for name, s := range map[string]*server{
-		"error": quiet(func(context.Context, worker.Message) error { return errors.New("bus is down") }),
-		"panic": quiet(func(context.Context, worker.Message) error { panic("boom") }),
-	} {
-		if code, body := call(t, s, http.MethodPost, "/build-image", invocation); code != http.StatusInternalServerError {
-			t.Errorf("%s: %d %v, want 500 so that the host abandons", name, code, body)
+	synctest.Test(t, func(t *testing.T) {
+		ok := quiet(func(context.Context, worker.Message) error { return nil })
+		if code, body := call(t, ok, http.MethodGet, "/", ""); code != http.StatusOK || body["status"] != "ready" {
+			t.Errorf("readiness: %d %v", code, body)
 		}
-	}
-	for _, path := range []string{"/other", "/build-image/x", "/"} {
-		if code, _ := call(t, ok, http.MethodPost, path, invocation); code != http.StatusNotFound {
-			t.Errorf("POST %s: %d, want 404", path, code)
+		code, body := call(t, ok, http.MethodPost, "/build-image", invocation)
+		if code != http.StatusOK || body["Outputs"] == nil || body["Logs"] == nil {
+			t.Errorf("success: %d %v", code, body)
 		}
-	}
-	for _, bad := range []string{"", "[]", "null", "{", `{"Data":{}}`, strings.Repeat("x", maxInvocation+1)} {
-		if code, _ := call(t, ok, http.MethodPost, "/build-image", bad); code != http.StatusInternalServerError {
-			t.Errorf("body %.20q: %d, want 500", bad, code)
+		for name, s := range map[string]*server{
+			"error": quiet(func(context.Context, worker.Message) error { return errors.New("bus is down") }),
+			"panic": quiet(func(context.Context, worker.Message) error { panic("boom") }),
+		} {
+			if code, body := call(t, s, http.MethodPost, "/build-image", invocation); code != http.StatusInternalServerError {
+				t.Errorf("%s: %d %v, want 500 so that the host abandons", name, code, body)
+			}
 		}
-	}
+		for _, path := range []string{"/other", "/build-image/x", "/"} {
+			if code, _ := call(t, ok, http.MethodPost, path, invocation); code != http.StatusNotFound {
+				t.Errorf("POST %s: %d, want 404", path, code)
+			}
+		}
+		for _, bad := range []string{"", "[]", "null", "{", `{"Data":{}}`, strings.Repeat("x", maxInvocation+1)} {
+			if code, _ := call(t, ok, http.MethodPost, "/build-image", bad); code != http.StatusInternalServerError {
+				t.Errorf("body %.20q: %d, want 500", bad, code)
+			}
+		}
+	})
 }
 
-// TestBoundsInvocations: an invocation ends at its timeout, and no more than the given number work at once.
+// TestBoundsInvocations: no more than the given number work at once, and each has its whole time from when its turn came.
 func TestBoundsInvocations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -82,29 +88,133 @@ func TestBoundsInvocations(t *testing.T) {
 		}
 		s := newServer(func(ctx context.Context, _ worker.Message) error {
 			count(1)
+			begun := time.Now()
 			<-ctx.Done()
+			if had := time.Since(begun); had != time.Minute {
+				t.Errorf("an invocation had %s to work, want its whole minute", had)
+			}
 			count(-1)
-			return ctx.Err()
+			return nil
 		}, time.Minute, 2, zap.NewNop())
 		begun := time.Now()
-		codes := make(chan int)
-		for range 5 {
-			go func() {
-				w := httptest.NewRecorder()
-				s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation)))
-				codes <- w.Code
-			}()
+		codes := post(s, 6)
+		for range 6 {
+			if code := <-codes; code != http.StatusOK {
+				t.Errorf("answered %d", code)
+			}
 		}
-		for range 5 {
+		if took := time.Since(begun); took != 3*time.Minute {
+			t.Errorf("six invocations of a minute, two at once, took %s", took)
+		}
+		if most != 2 {
+			t.Errorf("%d invocations worked at once, want 2", most)
+		}
+	})
+}
+
+// TestEveryInvocationEndsBeforeTheHostLosesPatience: at functionTimeout it would kill all the others too.
+func TestEveryInvocationEndsBeforeTheHostLosesPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(func(ctx context.Context, _ worker.Message) error { <-ctx.Done(); return ctx.Err() }, time.Minute, 1, zap.NewNop())
+		begun := time.Now()
+		codes := post(s, 20)
+		for range 20 {
 			if code := <-codes; code != http.StatusInternalServerError {
 				t.Errorf("an invocation without an end answered %d", code)
 			}
 		}
-		if took := time.Since(begun); took != time.Minute {
-			t.Errorf("five invocations of a minute's bound took %s: waiting for a slot is not part of the bound", took)
+		if took := time.Since(begun); took > config.LongestLife {
+			t.Errorf("the last answer came after %s, want it within %s", took, config.LongestLife)
 		}
-		if most != 2 {
-			t.Errorf("%d invocations worked at once, want 2", most)
+	})
+}
+
+// post sends invocations all at once and gives the status of each answer.
+func post(s *server, n int) <-chan int {
+	codes := make(chan int)
+	for range n {
+		go func() {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation)))
+			codes <- w.Code
+		}()
+	}
+	return codes
+}
+
+// TestStoppingBeginsNothing: what waits for its turn when the handler stops goes back to the queue, what is at work ends.
+func TestStoppingBeginsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finish, begun := make(chan struct{}), 0
+		s := newServer(func(context.Context, worker.Message) error { begun++; <-finish; return nil }, time.Minute, 1, zap.NewNop())
+		codes := post(s, 3)
+		synctest.Wait()
+		s.stop()
+		for range 2 {
+			if code := <-codes; code != http.StatusInternalServerError {
+				t.Errorf("one that waited answered %d", code)
+			}
+		}
+		close(finish)
+		if code := <-codes; code != http.StatusOK || begun != 1 {
+			t.Errorf("the one at work answered %d, %d were begun", code, begun)
+		}
+	})
+}
+
+// TestStalledBodyGivesItsSlotBack: a body that does not come to its end takes the invocation's time, not the slot for ever.
+func TestStalledBodyGivesItsSlotBack(t *testing.T) {
+	front := httptest.NewServer(newServer(func(context.Context, worker.Message) error { return nil }, 200*time.Millisecond, 1, zap.NewNop()))
+	defer front.Close()
+	stalled, err := new(net.Dialer).DialContext(t.Context(), "tcp", front.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stalled.Close() }()
+	if _, err := fmt.Fprintf(stalled, "POST /build-image HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stalled).ReadString('\n')
+	if err != nil || !strings.Contains(line, "500") {
+		t.Errorf("the stalled one was answered %q, %v", line, err)
+	}
+	answer, err := http.Post(front.URL+"/build-image", "application/json", strings.NewReader(invocation))
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("the next one: %v, %v", answer, err)
+	}
+}
+
+// TestHoldsErrorsBack: an abandoned message is back within milliseconds, and ten deliveries are all it has. A role that was
+// just assigned takes minutes to be believed.
+func TestHoldsErrorsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := quiet(func(context.Context, worker.Message) error { return errors.New("no right to send") })
+		begun, last := time.Now(), time.Duration(0)
+		for delivery := 1; delivery <= 10; delivery++ {
+			asked := time.Now()
+			call(t, s, http.MethodPost, "/build-image", strings.Replace(invocation, `"DeliveryCount":"1"`, fmt.Sprintf(`"DeliveryCount":"%d"`, delivery), 1))
+			held := time.Since(asked)
+			if held < last || held <= 0 {
+				t.Errorf("delivery %d was answered after %s, the one before after %s", delivery, held, last)
+			}
+			last = held
+		}
+		if took := time.Since(begun); took < 5*time.Minute || last > time.Minute {
+			t.Errorf("ten deliveries took %s, the last one %s", took, last)
+		}
+	})
+}
+
+// TestStoppingHoldsNothingBack: the host waits ten seconds for a handler's end.
+func TestStoppingHoldsNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := quiet(func(context.Context, worker.Message) error { return errors.New("no") })
+		codes := post(s, 1)
+		synctest.Wait()
+		begun := time.Now()
+		s.stop()
+		if code := <-codes; code != http.StatusInternalServerError || time.Since(begun) > 0 {
+			t.Errorf("answered %d after %s", code, time.Since(begun))
 		}
 	})
 }
@@ -124,12 +234,14 @@ func TestHangingUpDoesNotStopTheWork(t *testing.T) {
 
 // TestLogsTheInvocation: the invocation id of the host is on the lines of its failures.
 func TestLogsTheInvocation(t *testing.T) {
-	core, logs := observer.New(zap.InfoLevel)
-	s := newServer(func(context.Context, worker.Message) error { return io.ErrUnexpectedEOF }, time.Minute, 1, zap.New(core))
-	r := httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation))
-	r.Header.Set("X-Azure-Functions-Invocationid", "abc")
-	s.ServeHTTP(httptest.NewRecorder(), r)
-	if logs.FilterField(zap.String("invocationId", "abc")).Len() != 1 {
-		t.Errorf("logged %v", logs.All())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		s := newServer(func(context.Context, worker.Message) error { return io.ErrUnexpectedEOF }, time.Minute, 1, zap.New(core))
+		r := httptest.NewRequest(http.MethodPost, "/build-image", strings.NewReader(invocation))
+		r.Header.Set("X-Azure-Functions-Invocationid", "abc")
+		s.ServeHTTP(httptest.NewRecorder(), r)
+		if logs.FilterField(zap.String("invocationId", "abc")).Len() != 1 {
+			t.Errorf("logged %v", logs.All())
+		}
+	})
 }

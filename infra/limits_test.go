@@ -93,8 +93,8 @@ func TestHostLimits(t *testing.T) {
 	readJSON(t, "../host.json", &host)
 	timeout, renewal := clock(t, host.FunctionTimeout), clock(t, host.Extensions.ServiceBus.MaxAutoLockRenewalDuration)
 	lock := duration(t, readModule(t).text(t, "azurerm_servicebus_queue.builds", "lock_duration"))
-	if timeout <= config.LongestInvocation {
-		t.Errorf("functionTimeout is %s: the host would kill the handler before an invocation of %s ends", timeout, config.LongestInvocation)
+	if timeout <= config.LongestLife {
+		t.Errorf("functionTimeout is %s: the host would kill the handler before an invocation of %s ends", timeout, config.LongestLife)
 	}
 	if timeout > lock && timeout > renewal {
 		t.Errorf("functionTimeout is %s, but a message stays locked for %s, renewed for %s", timeout, lock, renewal)

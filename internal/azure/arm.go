@@ -117,11 +117,15 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 	if err != nil {
 		return build.Operation{}, nil
 	}
-	answer, err := poller.Poll(ctx) //nolint:bodyclose // azcore has read it to its end
+	var answer *http.Response
+	_, err = poller.Poll(policy.WithCaptureResponse(ctx, &answer)) //nolint:bodyclose // azcore has read it to its end
+	if answer != nil && answer.StatusCode == http.StatusOK {
+		return operation(answer), nil // which the poller may not have understood
+	}
 	if e := armError(err); e != nil {
 		return build.Operation{}, fmt.Errorf("look at the operation of image %q: %w", b.Request.Name, e)
 	}
-	return operation(answer)
+	return operation(answer), nil
 }
 
 // Delete asks ARM to delete the image. One that is gone already is no error.
@@ -166,17 +170,18 @@ func observed(i armcompute.Image) build.Image {
 }
 
 // operation reads the answer of a look at the operation.
-func operation(answer *http.Response) (build.Operation, error) {
+func operation(answer *http.Response) build.Operation {
 	op := build.Operation{Date: date(answer), RetryAfter: retryAfter(answer)}
 	var body struct {
-		Status    string    `json:"status"`
-		StartTime time.Time `json:"startTime"`
-		Error     *wireError
+		Status    string     `json:"status"`
+		StartTime string     `json:"startTime"`
+		Error     *wireError `json:"error"`
 	}
-	if runtime.UnmarshalAsJSON(answer, &body) != nil || body.Status == "" {
-		return op, nil //nolint:nilerr // an answer without a status: the image tells
+	_ = runtime.UnmarshalAsJSON(answer, &body) // a field of an odd type leaves the others readable
+	if body.Status == "" {
+		return op // the image tells
 	}
-	op.StartedAt = body.StartTime
+	op.StartedAt, _ = time.Parse(time.RFC3339Nano, body.StartTime)
 	switch strings.ToLower(body.Status) {
 	case "succeeded":
 		op.Status = "Succeeded"
@@ -186,7 +191,7 @@ func operation(answer *http.Response) (build.Operation, error) {
 	default:
 		op.Status = "InProgress"
 	}
-	return op, nil
+	return op
 }
 
 func value[T any](p *T) T {

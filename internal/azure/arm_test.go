@@ -141,6 +141,28 @@ func TestFailedOperation(t *testing.T) {
 	}
 }
 
+// TestOperationThatSaysNothing: an answer that is not an operation's is no trouble that passes. ARM was seen to give one
+// when a token was 20 minutes old; the image knows.
+func TestOperationThatSaysNothing(t *testing.T) {
+	for _, body := range []string{`{}`, `{"status":""}`, `{"status":null,"name":"x"}`, `{"properties":{}}`, ``, `null`, `[]`, `<html>`} {
+		_, a := start(t, arm.Options{Intercept: func(r *http.Request) http.Handler {
+			if !strings.Contains(r.URL.Path, "/operations/") {
+				return nil
+			}
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
+		}})
+		b := newBuild(t)
+		accepted, err := a.Create(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Token = accepted.Token
+		if op, err := a.Operation(t.Context(), b); err != nil || op.Status != "" {
+			t.Errorf("answer %q: %+v, %v; want an operation that cannot be seen", body, op, err)
+		}
+	}
+}
+
 // TestNoTokenLeavesARM: crafted resume tokens never bring a request, let alone a bearer token, to another host, another
 // subscription or another image; one in a terminal state does not bring the process down.
 func TestNoTokenLeavesARM(t *testing.T) {
@@ -156,10 +178,11 @@ func TestNoTokenLeavesARM(t *testing.T) {
 	calls := len(s.Calls())
 	other := strings.ReplaceAll(subscription, "1", "2")
 	for name, change := range map[string]func(map[string]any){
-		"foreign operation": func(t map[string]any) { t["asyncURL"] = stranger.URL + path(t["asyncURL"]) },
-		"foreign image":     func(t map[string]any) { t["origURL"] = stranger.URL + path(t["origURL"]) },
-		"foreign location":  func(t map[string]any) { t["locURL"] = stranger.URL },
-		"user in the URL":   func(t map[string]any) { t["asyncURL"] = strings.Replace(t["asyncURL"].(string), "://", "://x@", 1) },
+		"foreign operation":  func(t map[string]any) { t["asyncURL"] = stranger.URL + path(t["asyncURL"]) },
+		"foreign image":      func(t map[string]any) { t["origURL"] = stranger.URL + path(t["origURL"]) },
+		"foreign location":   func(t map[string]any) { t["locURL"] = stranger.URL + path(t["asyncURL"]) },
+		"location elsewhere": func(t map[string]any) { t["locURL"] = t["origURL"] },
+		"user in the URL":    func(t map[string]any) { t["asyncURL"] = strings.Replace(t["asyncURL"].(string), "://", "://x@", 1) },
 		"foreign subscription": func(t map[string]any) {
 			t["asyncURL"] = strings.Replace(t["asyncURL"].(string), subscription, other, 1)
 		},
@@ -192,9 +215,14 @@ func TestNoTokenLeavesARM(t *testing.T) {
 	if strangers > 0 || len(s.Calls()) != calls {
 		t.Errorf("%d requests reached the stranger, %d reached ARM; want none", strangers, len(s.Calls())-calls)
 	}
-	b.Token = accepted.Token // and the real one works, so the refusals above mean something
-	if op, err := a.Operation(t.Context(), b); err != nil || op.Status == "" {
-		t.Errorf("the real token: %+v, %v", op, err)
+	for name, change := range map[string]func(map[string]any){ // and real ones work, so the refusals above mean something
+		"the real token":    func(map[string]any) {},
+		"one with Location": func(t map[string]any) { t["locURL"] = t["asyncURL"].(string) + "&monitor=true" },
+	} {
+		b.Token = crafted(t, accepted.Token, change)
+		if op, err := a.Operation(t.Context(), b); err != nil || op.Status == "" {
+			t.Errorf("%s: %+v, %v", name, op, err)
+		}
 	}
 }
 

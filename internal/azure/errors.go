@@ -58,14 +58,16 @@ func readError(r *http.Response) *wireError {
 	var wrapped struct {
 		Error *wireError `json:"error"`
 	}
-	if json.Unmarshal(body, &wrapped) == nil && wrapped.Error != nil {
+	_ = json.Unmarshal(body, &wrapped) // a field of an odd type leaves the others readable
+	if wrapped.Error != nil {
 		return wrapped.Error
 	}
 	var bare wireError
-	if json.Unmarshal(body, &bare) == nil && bare.Code != "" {
-		return &bare
+	_ = json.Unmarshal(body, &bare)
+	if bare.Code == "" {
+		return nil
 	}
-	return nil
+	return &bare
 }
 
 func (w *wireError) fill(e *build.ARMError) {

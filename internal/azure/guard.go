@@ -55,20 +55,21 @@ func checkToken(token string, endpoint *url.URL, b build.Build) error {
 	if err := d.Decode(&t); err != nil {
 		return fmt.Errorf("resume token: %w", err)
 	}
-	if t.Type != "ImagesClientCreateOrUpdateResponse" || t.Token.Method != http.MethodPut || t.Token.LocURL != "" {
+	if t.Type != "ImagesClientCreateOrUpdateResponse" || t.Token.Method != http.MethodPut {
 		return errors.New("resume token is not one of an image's creation")
 	}
 	switch strings.ToLower(t.Token.State) {
 	case "succeeded", "failed", "canceled", "cancelled", "":
 		return fmt.Errorf("resume token is in the terminal state %q", t.Token.State)
 	}
-	operation, err := at(endpoint, t.Token.AsyncURL)
-	if err != nil {
-		return err
+	operations := []string{t.Token.AsyncURL}
+	if t.Token.LocURL != "" { // that ARM gives one is in its contract
+		operations = append(operations, t.Token.LocURL)
 	}
-	subscription := "/subscriptions/" + b.SubscriptionID
-	if !hasPrefixFold(operation, subscription) || !operationPath.MatchString(operation[len(subscription):]) {
-		return errors.New("resume token names no operation of the build's subscription")
+	for _, u := range operations {
+		if err := checkOperation(u, endpoint, b.SubscriptionID); err != nil {
+			return err
+		}
 	}
 	image, err := at(endpoint, t.Token.OrigURL)
 	if err != nil {
@@ -76,6 +77,18 @@ func checkToken(token string, endpoint *url.URL, b build.Build) error {
 	}
 	if !strings.EqualFold(image, b.ImageID()) {
 		return errors.New("resume token names another image")
+	}
+	return nil
+}
+
+func checkOperation(u string, endpoint *url.URL, subscriptionID string) error {
+	path, err := at(endpoint, u)
+	if err != nil {
+		return err
+	}
+	rest, found := cutPrefixFold(path, "/subscriptions/"+subscriptionID)
+	if !found || !operationPath.MatchString(rest) {
+		return errors.New("resume token names no operation of the build's subscription")
 	}
 	return nil
 }
@@ -92,6 +105,9 @@ func at(endpoint *url.URL, s string) (string, error) {
 	return u.Path, nil
 }
 
-func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+func cutPrefixFold(s, prefix string) (after string, found bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return "", false
+	}
+	return s[len(prefix):], true
 }

@@ -27,7 +27,6 @@ type Build struct {
 	Attempts    int       `json:"attempts,omitempty"`   // PUTs that ARM accepted
 	Announced   bool      `json:"announced,omitempty"`  // the started event is out
 	Token       string    `json:"token,omitempty"`      // resumes the ARM operation; a capability, never logged
-	PutAt       time.Time `json:"putAt,omitzero"`       // ARM's Date of the last accepted PUT
 	OperationAt time.Time `json:"operationAt,omitzero"` // the operation's startTime, by ARM's clock
 	Looks       int       `json:"looks,omitempty"`      // at the current operation
 	Trouble     int       `json:"trouble,omitempty"`    // temporary failures of ARM or the bus in a row
@@ -113,11 +112,12 @@ func (b Build) deadlines(maxWait time.Duration) (waiting, working time.Time) {
 }
 
 // Check says what a build that came in a message gets wrong, or nil. A sender can write any continuation; one that
-// passes has no power that a plain request would not give.
-func (b Build) Check(p Policy, now time.Time) error {
+// passes has no power that a plain request would not give. The bounds are those of any settings: a build that was begun
+// before they were lowered has to come to its end.
+func (b Build) Check(now time.Time) error {
 	const skew = 10 * time.Minute
 	latest := now.Add(skew)
-	oldest := now.Add(-p.MaxWait - request.MaxTimeout - 24*time.Hour)
+	oldest := now.Add(-LongestWait - request.MaxTimeout - 24*time.Hour)
 	switch {
 	case b.Digest != b.Request.Digest():
 		return fmt.Errorf("digest is not that of the request")
@@ -133,7 +133,7 @@ func (b Build) Check(p Policy, now time.Time) error {
 		return fmt.Errorf("requestedAt is %s, not within the life of a build", b.RequestedAt.Format(time.RFC3339))
 	case b.AcceptedAt.After(latest) || !b.AcceptedAt.IsZero() && b.AcceptedAt.Before(b.RequestedAt.Add(-skew)):
 		return fmt.Errorf("acceptedAt is %s, not between the request and now", b.AcceptedAt.Format(time.RFC3339))
-	case b.Attempts < 0 || b.Attempts > p.Attempts || (b.Attempts == 0) != b.AcceptedAt.IsZero():
+	case b.Attempts < 0 || b.Attempts > MostAttempts || (b.Attempts == 0) != b.AcceptedAt.IsZero():
 		return fmt.Errorf("attempts is %d, which does not fit", b.Attempts)
 	case min(b.Looks, b.Trouble, b.Doubts) < 0 || max(b.Looks, b.Trouble, b.Doubts) > maxSeq:
 		return fmt.Errorf("a count is not between 0 and %d", maxSeq)
@@ -148,5 +148,5 @@ func (b Build) Check(p Policy, now time.Time) error {
 
 var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-// maxSeq is far above what a build of two days can use with looks 5 s apart.
-const maxSeq = 100_000
+// maxSeq is above what the longest timeout can use with looks a tenth of a second apart.
+const maxSeq = 1_000_000

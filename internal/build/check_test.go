@@ -62,12 +62,32 @@ func TestCheckRefusesCraftedBuilds(t *testing.T) {
 	} {
 		b := travelling(t)
 		test.craft(&b)
-		if err := b.Check(DefaultPolicy(), now); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := b.Check(now); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want an error about %s", name, err, test.want)
 		}
 	}
-	if err := travelling(t).Check(DefaultPolicy(), now); err != nil {
+	if err := travelling(t).Check(now); err != nil {
 		t.Errorf("the honest one: %v", err)
+	}
+}
+
+// TestBuildsOutliveTheirSettings: what was begun under other settings is no forgery. It ends, and its end is told.
+func TestBuildsOutliveTheirSettings(t *testing.T) {
+	b := travelling(t)
+	b.Attempts, b.Token = 3, ""
+	now := b.RequestedAt.Add(4 * 24 * time.Hour)
+	if err := b.Check(now); err != nil {
+		t.Fatalf("a build of four days ago in its third attempt: %v", err)
+	}
+	lowered := DefaultPolicy()
+	lowered.Attempts, lowered.MaxWait = 1, time.Hour
+	b, do := lowered.Step(b, Woken{}, now)
+	if do.Verb != Look {
+		t.Fatalf("woken: %v", do)
+	}
+	b, do = lowered.Step(b, Image{}, now)
+	if do.Verb != Continue || !b.Decided() {
+		t.Errorf("no image: %v, want the build's end", do)
 	}
 }
 
@@ -78,13 +98,13 @@ func TestAbsurdTimesBoundTheWait(t *testing.T) {
 		"year 1": time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), "year 9999": time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 	} {
 		b := travelling(t)
-		b.OperationAt, b.PutAt, b.Looks, b.Trouble = at, at, 3, maxSeq
-		if err := b.Check(p, now); err != nil {
+		b.OperationAt, b.Looks, b.Trouble = at, 3, maxSeq
+		if err := b.Check(now); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, seen := range []Observation{
 			Operation{Status: "InProgress", StartedAt: at, Date: now},
-			Trouble{Verb: Watch, Err: &ARMError{Status: 503}},
+			Trouble{Verb: Look, Err: &ARMError{Status: 503}},
 		} {
 			woken, _ := p.Step(b, Woken{}, now)
 			_, do := p.Step(woken, seen, now)

@@ -84,8 +84,7 @@ func (b Build) Poisoned(seen Image, text string, now time.Time) event.Event {
 
 func (b Build) succeededEvent(i Image, reused bool, now time.Time) event.Event {
 	e := b.event(event.Succeeded, now)
-	e.Subject = i.ID
-	e.Data.ImageID, e.Data.Location, e.Data.HyperVGeneration, e.Data.Reused = i.ID, i.Location, i.HyperVGeneration, reused
+	e.Data.Location, e.Data.HyperVGeneration, e.Data.Reused = i.Location, i.HyperVGeneration, reused
 	e.Data.EndedAt = now
 	return e
 }

@@ -20,7 +20,7 @@ type Woken struct {
 // Image is what a GET of the image says.
 type Image struct {
 	Exists           bool
-	ID               string
+	ID               string // in ARM's letter case, which changes: the build's own is ImageID
 	Location         string
 	HyperVGeneration string
 	State            string    // provisioningState: Succeeded, Failed, Creating, Updating, Deleting, …

@@ -23,6 +23,12 @@ type Policy struct {
 	MaxDelay time.Duration // the longest backoff
 }
 
+// The most that Policy.MaxWait and Policy.Attempts may be. Messages and the windows of their duplicates are made for these.
+const (
+	LongestWait  = 5 * 24 * time.Hour
+	MostAttempts = 10
+)
+
 // DefaultPolicy looks on the ticks on which ARM's image operations were measured to end.
 func DefaultPolicy() Policy {
 	return Policy{

@@ -138,7 +138,7 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 		b.AcceptedAt = now
 	}
 	b.Attempts++
-	b.Token, b.PutAt, b.OperationAt = o.Token, o.Date, time.Time{}
+	b.Token, b.OperationAt = o.Token, time.Time{}
 	b.Looks, b.Trouble, b.Doubts, b.Failure = 0, 0, 0, nil
 	if o.Token == "" { // done already, so there is no operation to watch
 		return p.do(b, Look)
@@ -154,6 +154,7 @@ func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) 
 		b.succeeded = true
 		return p.do(b, Look)
 	case "Failed":
+		b.Token = ""
 		if o.Err != nil {
 			b.Failure = o.Err.failure()
 		}

@@ -19,6 +19,9 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 		b.Token = "" // the operation cannot be seen: the image can
 		return p.do(b, Look)
 	}
+	if o.Verb == Watch && meaning == Retry && b.Trouble >= unseen {
+		return p.do(b, Look) // the operation may never be seen again, and the verdict is the image's
+	}
 	switch meaning {
 	case Retry, Throttled, Conflict:
 		b.Trouble++
@@ -30,13 +33,18 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 		}
 	case Final:
 	}
-	if b.decided && b.Failure != nil {
-		return p.fail(b, *b.Failure, now)
-	}
 	f := *o.Err.failure()
-	f.Final = true
+	if b.Failure != nil && (b.decided || o.Verb == Delete) {
+		f = *b.Failure // why the build failed is not that its failed image cannot be cleared away
+		if !b.decided {
+			f.Message += " (and its failed image could not be deleted: " + o.Err.reason() + ")"
+		}
+	}
 	return p.fail(b, f, now)
 }
+
+// unseen is how often in a row ARM may fail to show an operation before the image is asked as well.
+const unseen = 5
 
 // busTrouble: an event could not be published. The queue may still work, so the build comes back and tries again.
 func (p Policy) busTrouble(b Build, now time.Time) (Build, Command) {

@@ -4,10 +4,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,12 +16,12 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// The most that MAX_WAIT and INVOCATION_TIMEOUT may be: messages, their duplicates' windows and the host's functionTimeout
-// are made for these.
-const (
-	LongestWait       = 5 * 24 * time.Hour
-	LongestInvocation = 4 * time.Minute
-)
+// LongestInvocation is the most that INVOCATION_TIMEOUT may be.
+const LongestInvocation = 4 * time.Minute
+
+// LongestLife is the most that an invocation takes from its arrival to its answer, the wait for its turn included. The
+// host's functionTimeout and the queue's lock are 5 minutes.
+const LongestLife = LongestInvocation + 30*time.Second
 
 // Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
 type Config struct {
@@ -50,7 +47,7 @@ type Config struct {
 	VMCopyTags      []string `env:"VM_COPY_TAGS"`                  // tags of the VM that its image gets too, comma separated
 
 	MaxWait           time.Duration `env:"MAX_WAIT" envDefault:"PT24H"`          // longest wait for ARM's allowance or for ARM to come back
-	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest life of one invocation, well inside functionTimeout
+	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest work on one invocation, well inside functionTimeout
 	MaxConcurrent     int           `env:"MAX_CONCURRENT" envDefault:"32"`       // invocations at work at once; more wait their turn
 	PoisonDelivery    int           `env:"POISON_DELIVERY" envDefault:"5"`       // delivery count from which a message is poison
 	Attempts          int           `env:"BUILD_ATTEMPTS" envDefault:"3"`        // image creations ARM may accept for one build
@@ -78,6 +75,9 @@ func Load(environ []string) (Config, error) {
 	})
 	unread := spell(err)
 	problems := slices.Clone(unread)
+	for _, list := range []*[]string{&c.AllowedSubscriptions, &c.AllowedResourceGroups, &c.VMCopyTags} {
+		*list = trimmed(*list)
+	}
 	for _, p := range c.check() {
 		name, _, _ := strings.Cut(p, " ")
 		if !slices.ContainsFunc(unread, func(q string) bool { return strings.HasPrefix(q, name+" ") }) {
@@ -89,6 +89,19 @@ func Load(environ []string) (Config, error) {
 	}
 	return Config{}, fmt.Errorf("settings are not usable:\n  - %s\nhint: the README lists every setting; in Azure they are the function app's app settings, locally local.settings.json",
 		strings.Join(problems, "\n  - "))
+}
+
+// trimmed is a list without the spaces around its entries and without an empty last one. A list of nothing else stays one
+// of an empty entry: an allow-list must not become none by a slip.
+func trimmed(list []string) []string {
+	var kept []string
+	for _, entry := range list {
+		kept = append(kept, strings.TrimSpace(entry))
+	}
+	if n := len(kept); n > 1 && kept[n-1] == "" {
+		kept = kept[:n-1]
+	}
+	return kept
 }
 
 // Policy is the settings as the build knows them.
@@ -141,61 +154,4 @@ func parseDuration(s string) (any, error) {
 		return nil, err
 	}
 	return d, nil
-}
-
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
-
-// check holds what types cannot say.
-func (c Config) check() []string {
-	var problems []string
-	add := func(bad bool, format string, args ...any) {
-		if bad {
-			problems = append(problems, fmt.Sprintf(format, args...))
-		}
-	}
-	sb := c.ServiceBus
-	add(sb.ConnectionString == "" && sb.Namespace == "", "ServiceBusConnection is missing: set it to a connection string, or set ServiceBusConnection__fullyQualifiedNamespace for managed identity")
-	add(sb.ConnectionString != "" && sb.Namespace != "", "ServiceBusConnection and ServiceBusConnection__fullyQualifiedNamespace are both set: keep one")
-	add(sb.ConnectionString != "" && !strings.Contains(sb.ConnectionString, "Endpoint="), "ServiceBusConnection is not a connection string (Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…)")
-	add(strings.ContainsAny(sb.Namespace, "/: "), "ServiceBusConnection__fullyQualifiedNamespace is a host name such as NAME.servicebus.windows.net, without sb:// or a port")
-	add(sb.Credential != "" && !strings.EqualFold(sb.Credential, "managedidentity"), "ServiceBusConnection__credential is %q: only managedidentity is known", sb.Credential)
-	add(c.SubscriptionID != "" && !guid.MatchString(c.SubscriptionID), "AZURE_SUBSCRIPTION_ID is %q, not a GUID", c.SubscriptionID)
-	for _, s := range c.AllowedSubscriptions {
-		add(!guid.MatchString(s), "ALLOWED_SUBSCRIPTIONS holds %q, not a GUID", s)
-	}
-	if err := checkEndpoint(c.ARMEndpoint); err != nil {
-		add(true, "ARM_ENDPOINT: %v", err)
-	}
-	add(!slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel), "LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
-	add(!slices.Contains([]string{"tagged", "all", "off"}, c.VMEvents), "VM_EVENTS is %q: use tagged, all or off", c.VMEvents)
-	add(c.VMResourceGroup != "" && !vmevent.ValidGroup(c.VMResourceGroup), "VM_RESOURCE_GROUP is %q, not the name of a resource group", c.VMResourceGroup)
-	within := func(name string, d, low, high time.Duration) {
-		add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
-	}
-	within("MAX_WAIT", c.MaxWait, time.Minute, LongestWait)
-	within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, LongestInvocation)
-	within("FIRST_LOOK", c.FirstLook, 0, time.Minute)
-	within("LOOK_TICK", c.LookTick, 10*time.Millisecond, time.Minute)
-	within("LOOK_MIN", c.LookMin, 0, c.LookMax)
-	within("LOOK_MAX", c.LookMax, c.LookMin, 10*time.Minute)
-	add(c.LookShare < 0 || c.LookShare > 1, "LOOK_SHARE is %g, not between 0 and 1", c.LookShare)
-	add(c.MaxConcurrent < 1, "MAX_CONCURRENT is %d: use 1 or more", c.MaxConcurrent)
-	add(c.PoisonDelivery < 2 || c.PoisonDelivery > 6, "POISON_DELIVERY is %d, not between 2 and 6: the queue gives up at 10 deliveries", c.PoisonDelivery)
-	add(c.Attempts < 1 || c.Attempts > 10, "BUILD_ATTEMPTS is %d, not between 1 and 10", c.Attempts)
-	return problems
-}
-
-// checkEndpoint allows https anywhere and plain http on a loopback address only, so that no token travels in the clear.
-func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
-		return fmt.Errorf("%q is not an endpoint such as https://management.azure.com", endpoint)
-	}
-	if u.Scheme == "https" {
-		return nil
-	}
-	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && err == nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%q must be https (plain http is for a loopback address)", endpoint)
 }

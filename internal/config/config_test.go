@@ -7,16 +7,17 @@ import (
 )
 
 func TestLoad(t *testing.T) {
+	const client = "33333333-3333-3333-3333-333333333333"
 	good := []string{
 		"FUNCTIONS_CUSTOMHANDLER_PORT=4321", "ServiceBusConnection__fullyQualifiedNamespace=x.servicebus.windows.net",
-		"ServiceBusConnection__credential=managedidentity", "ServiceBusConnection__clientId=c", "MAX_WAIT=PT36H",
+		"ServiceBusConnection__credential=managedidentity", "ServiceBusConnection__clientId=" + client, "MAX_WAIT=PT36H",
 		"ALLOWED_RESOURCE_GROUPS=a,b", "VM_EVENTS=all", "VM_ZONE_RESILIENT=true", "VM_COPY_TAGS=team,cost-center", "VM_RESOURCE_GROUP=images",
 	}
 	c, err := Load(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Port != 4321 || c.ServiceBus.Namespace != "x.servicebus.windows.net" || c.ServiceBus.ClientID != "c" ||
+	if c.Port != 4321 || c.ServiceBus.Namespace != "x.servicebus.windows.net" || c.ServiceBus.ClientID != client ||
 		c.MaxWait != 36*time.Hour || c.InvocationTimeout != time.Minute || len(c.AllowedResourceGroups) != 2 ||
 		c.FirstLook != 5500*time.Millisecond || c.Queue != "image-builds" {
 		t.Errorf("read %+v", c)
@@ -52,5 +53,43 @@ func TestLoadTellsAllProblemsAtOnce(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "c2VjcmV0") {
 		t.Errorf("the error tells the secret:\n%v", err)
+	}
+}
+
+func TestListsMayHoldSpaces(t *testing.T) {
+	c, err := Load(append(enough(), "ALLOWED_RESOURCE_GROUPS=images, golden(eu) ,", "ALLOWED_SUBSCRIPTIONS= 11111111-1111-1111-1111-111111111111", "VM_COPY_TAGS=team, cost"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(c.AllowedResourceGroups, "|") + " " + strings.Join(c.AllowedSubscriptions, "|") + " " + strings.Join(c.VMCopyTags, "|")
+	if got != "images|golden(eu) 11111111-1111-1111-1111-111111111111 team|cost" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// enough is the settings without which nothing starts.
+func enough() []string {
+	return []string{"FUNCTIONS_CUSTOMHANDLER_PORT=4321", "ServiceBusConnection__fullyQualifiedNamespace=x.servicebus.windows.net"}
+}
+
+// TestBounds: each of these would start and then do harm.
+func TestBounds(t *testing.T) {
+	if c, err := Load(append(enough(), "ALLOWED_RESOURCE_GROUPS=", "ARM_AUDIENCE=")); err != nil || len(c.AllowedResourceGroups) > 0 {
+		t.Fatalf("allowed %q, %v", c.AllowedResourceGroups, err)
+	}
+	for _, setting := range []string{
+		"FUNCTIONS_CUSTOMHANDLER_PORT=0", "FUNCTIONS_CUSTOMHANDLER_PORT=65536",
+		"LOOK_SHARE=NaN", "LOOK_SHARE=-0.1", "LOOK_SHARE=Inf",
+		"LOOK_MIN=PT0S", "LOOK_MIN=PT1M", "LOOK_MAX=PT1S", "LOOK_TICK=PT0S", "FIRST_LOOK=PT2M",
+		"MAX_WAIT=PT1S", "MAX_WAIT=P6D", "INVOCATION_TIMEOUT=PT1S", "INVOCATION_TIMEOUT=PT4M1S",
+		"BUILD_ATTEMPTS=0", "BUILD_ATTEMPTS=11", "POISON_DELIVERY=1", "POISON_DELIVERY=7",
+		"ALLOWED_RESOURCE_GROUPS=a/b", "ALLOWED_RESOURCE_GROUPS=,", "ALLOWED_SUBSCRIPTIONS=mine", "ALLOWED_SUBSCRIPTIONS= , ",
+		"EVENT_SOURCE=two words", "EVENT_SOURCE=http://[", "ARM_AUDIENCE=management", "BUILD_QUEUE=a b", "EVENT_TOPIC=/x",
+		"ARM_ENDPOINT=https://management.azure.com/x", "ARM_ENDPOINT=http://localhost:1",
+	} {
+		name, _, _ := strings.Cut(setting, "=")
+		if _, err := Load(append(enough(), setting)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", setting, err)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func (p Policy) plan(w Work) plan {
 		made.code, made.problem = "InvalidResourceGroup", TagGroup+" is not a name that Azure allows for a resource group"
 		return made
 	}
-	if !allowed(p.AllowedGroups, r.ResourceGroup) {
+	if !request.Allowed(p.AllowedGroups, r.ResourceGroup) {
 		made.code, made.problem = "ResourceGroupNotAllowed", "resource group "+r.ResourceGroup+" is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS): tag the VM with another "+TagGroup
 		return made
 	}
@@ -100,7 +100,7 @@ func sources(v VM, e Event) map[string]*string {
 func (p Policy) copied(v VM, provenance map[string]*string) (tags map[string]*string, dropped []string) {
 	tags = maps.Clone(provenance)
 	for _, name := range slices.Sorted(maps.Keys(v.Tags)) {
-		if !slices.ContainsFunc(p.CopyTags, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), name) }) {
+		if !slices.ContainsFunc(p.CopyTags, func(s string) bool { return strings.EqualFold(s, name) }) {
 			continue
 		}
 		if len(tags) >= request.MaxTags || hasTag(provenance, name) {

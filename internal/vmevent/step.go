@@ -1,7 +1,6 @@
 package vmevent
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -122,7 +121,7 @@ func (p Policy) woken(w Work) (Work, Command) {
 	switch {
 	case p.Mode == ModeOff:
 		return leave(w, Off, false, "")
-	case !allowed(p.AllowedSubscriptions, w.Event.VM.SubscriptionID):
+	case !request.Allowed(p.AllowedSubscriptions, w.Event.VM.SubscriptionID):
 		return leave(w, NotAllowed, true, "")
 	}
 	return w, Command{Verb: Read}
@@ -180,8 +179,4 @@ func (p Policy) fail(w Work, code, message string, retryable bool, now time.Time
 
 func leave(w Work, why Reason, warn bool, detail string) (Work, Command) {
 	return w, Command{Verb: LeaveIt, Why: why, Warn: warn, Detail: detail}
-}
-
-func allowed(list []string, name string) bool {
-	return len(list) == 0 || slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
 }

@@ -2,6 +2,7 @@ package vmevent
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 	"time"
 )
@@ -43,7 +44,7 @@ func TestCheckRefuses(t *testing.T) {
 		"seq is 0, not between 1 and 10000":                    func(w *Work) { w.Seq = 0 },
 		"seq is 10001, not between 1 and 10000":                func(w *Work) { w.Seq = 10_001 },
 		"a count is below zero":                                func(w *Work) { w.Looks = -1 },
-		"a count is above 10000":                               func(w *Work) { w.Trouble = 1 << 62 },
+		"a count is above 10000":                               func(w *Work) { w.Trouble = math.MaxInt },
 		"enqueuedAt is not a time before now":                  func(w *Work) { w.EnqueuedAt = enqueued.Add(time.Hour) },
 	} {
 		w := New(e, enqueued)

@@ -71,7 +71,7 @@ func TestContinuationRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Seq, want.AcceptedAt, want.Attempts, want.Announced, want.Token = 3, noon.Add(time.Minute), 2, true, "token"
-	want.PutAt, want.OperationAt, want.Looks, want.Trouble, want.Doubts, want.Step = noon, noon.Add(time.Second), 4, 5, 1, build.Watch
+	want.OperationAt, want.Looks, want.Trouble, want.Doubts, want.Step = noon.Add(time.Second), 4, 5, 1, build.Watch
 	want.Found, want.Spared = true, true
 	want.Failure = &build.Failure{Error: event.Error{Code: "C", Message: "m", Details: []event.Detail{{Code: "D"}}, Retryable: true}, Final: true}
 	out, err := continuation(want, message(""), "/goldmint", noon)

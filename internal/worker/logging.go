@@ -59,11 +59,19 @@ func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err
 	}
 }
 
-// redacted is an observation without the resume token.
+// redacted is an observation without the resume token, and with ARM's words cleaned.
 func redacted(seen build.Observation) build.Observation {
-	if a, ok := seen.(build.Accepted); ok && a.Token != "" {
-		a.Token = "(resume token)"
-		return a
+	switch o := seen.(type) {
+	case build.Accepted:
+		if o.Token != "" {
+			o.Token = "(resume token)"
+		}
+		return o
+	case build.Operation:
+		if o.Err != nil {
+			o.Err = &build.ARMError{Status: o.Err.Status, Code: o.Err.Code, Message: event.Clean(o.Err.Message, event.MaxDeadLetter)}
+		}
+		return o
 	}
 	return seen
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"goldmint/internal/build"
@@ -164,7 +163,7 @@ func (w *Worker) decodeContinuation(body []byte) (build.Build, error) {
 	if err := unwrap(body, &e); err != nil {
 		return refuse("the continuation cannot be read: %v", err)
 	}
-	if err := e.Data.Check(w.Policy, w.Now()); err != nil {
+	if err := e.Data.Check(w.Now()); err != nil {
 		return refuse("the continuation does not fit its build: %v", err)
 	}
 	return e.Data, nil
@@ -178,21 +177,12 @@ func (r Rules) allow(b build.Build) error {
 	switch {
 	case b.SubscriptionID == "":
 		return refuse("SubscriptionMissing", "subscriptionId is missing, and the handler has no default (AZURE_SUBSCRIPTION_ID)")
-	case !allowed(r.AllowedSubscriptions, b.SubscriptionID):
+	case !request.Allowed(r.AllowedSubscriptions, b.SubscriptionID):
 		return refuse("SubscriptionNotAllowed", "subscription %s is not one that this Goldmint may write (ALLOWED_SUBSCRIPTIONS)", b.SubscriptionID)
-	case !allowed(r.AllowedResourceGroups, b.Request.ResourceGroup):
+	case !request.Allowed(r.AllowedResourceGroups, b.Request.ResourceGroup):
 		return refuse("ResourceGroupNotAllowed", "resource group %s is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS)", b.Request.ResourceGroup)
 	}
 	return nil
-}
-
-func allowed(list []string, name string) bool {
-	for _, v := range list {
-		if strings.EqualFold(v, name) {
-			return true
-		}
-	}
-	return len(list) == 0
 }
 
 func digestOf(body []byte) string {
