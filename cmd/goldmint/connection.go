@@ -22,7 +22,7 @@ type connection struct {
 
 func (c *connection) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.connectionString, "connection-string", "", "Service Bus connection string (better given as "+namespace.EnvConnectionString+": others can see a command line)")
-	f.StringVarP(&c.namespace, "namespace", "n", "", "Service Bus namespace, to sign in to Azure instead; see \"goldmint help environment\"")
+	f.StringVarP(&c.namespace, "namespace", "n", "", "`name` or host of the Service Bus namespace, to sign in to Azure instead; see \"goldmint help environment\"")
 }
 
 func (c *connection) addQueueFlag(f *pflag.FlagSet) {

@@ -39,7 +39,7 @@ func newDoctor() *cobra.Command {
 changes nothing: no message is sent, received or locked, and Resource Manager is only read.
 
 The settings are the function app's: from --settings, or else from the environment, where the namespace is found as every
-command finds it ("goldmint help environment"). A flag goes before a setting. Without --identity it signs in as a managed
+command finds it ("goldmint help environment"). A flag goes before a setting. By default it signs in as a managed
 identity where there is one (IDENTITY_ENDPOINT), else as you (az login, a workload identity, …).
 
 The exit status is 0 when nothing is missing, 1 when something is, 2 for wrong usage or settings, 4 when a service cannot be
@@ -47,7 +47,7 @@ reached.`,
 		Example: `  az functionapp config appsettings list -g rg-goldmint-dev -n FUNCTION_APP -o json | goldmint doctor --settings -
   goldmint doctor --namespace sb-goldmint-dev-abc123 --as submitter
   goldmint doctor --settings dist/local.settings.json --resource-group /subscriptions/GUID/resourceGroups/rg-images`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runDoctor(c, o) },
 	}
 	f := c.Flags()
@@ -56,22 +56,16 @@ reached.`,
 	o.addQueueFlag(f)
 	o.addTopicFlags(f)
 	f.StringVar(&o.arm, "arm-endpoint", "", "Resource Manager (default: setting ARM_ENDPOINT)")
-	f.StringArrayVar(&o.groups, "resource-group", nil, "id of a resource group that holds images (default: those that the settings allow)")
-	f.StringSliceVar(&o.parts, "as", []string{"function", "submitter", "waiter"}, "whose rights to look for")
-	f.StringVar(&o.identity, "identity", "", "caller or managed")
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	f.StringArrayVar(&o.groups, "resource-group", nil, "`id` of a resource group that holds images (default: those that the settings allow)")
+	f.StringSliceVar(&o.parts, "as", []string{"function", "submitter", "waiter"}, "whose `rights` to look for")
+	addOneOf(f, &o.identity, "identity", "", "whose rights to use: yours, the managed identity's, or the latter's where there is one", "auto", "caller", "managed")
+	addOutput(f, &o.output, "a list, or one JSON object", "text", "json")
 	return c
 }
 
 var groupID = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}$`)
 
 func (o doctorOptions) check() error {
-	if o.output != "text" && o.output != "json" {
-		return fmt.Errorf("--output is %q: use text or json", o.output)
-	}
-	if o.identity != "" && o.identity != "caller" && o.identity != "managed" {
-		return fmt.Errorf("--identity is %q: use caller or managed", o.identity)
-	}
 	for _, p := range o.parts {
 		switch doctor.Part(p) {
 		case doctor.Function, doctor.Submitter, doctor.Waiter:
@@ -209,7 +203,7 @@ func (o doctorOptions) deployment(c config.Config, address namespace.Address) (d
 
 // credential is a managed identity's, or the caller's own.
 func (o doctorOptions) credential(clientID string) (azcore.TokenCredential, error) {
-	if o.identity == "managed" || o.identity == "" && os.Getenv("IDENTITY_ENDPOINT") != "" {
+	if o.identity == "managed" || o.identity == "auto" && os.Getenv("IDENTITY_ENDPOINT") != "" {
 		return azure.Identity(clientID)
 	}
 	return azidentity.NewDefaultAzureCredential(nil)

@@ -136,6 +136,19 @@ func (l Letter) Request() ([]byte, error) {
 	return nil, fmt.Errorf("message %d is %s %s and holds no request", l.SequenceNumber, article(l.Kind), l.Kind)
 }
 
+// Digest is that of the request that the message carries; empty where there is none, or one that is not valid.
+func (l Letter) Digest() string {
+	text, err := l.Request()
+	if err != nil {
+		return ""
+	}
+	r, err := request.Decode(text)
+	if err != nil {
+		return ""
+	}
+	return r.Digest()
+}
+
 func article(k Kind) string {
 	if k == Event {
 		return "an"
