@@ -164,7 +164,7 @@ func (p *eventPrinter) print(e history.Entry) {
 	d := e.Event.Data
 	text := d.ImageID
 	if d.Error != nil {
-		text = strings.ReplaceAll(d.Error.Code+": "+d.Error.Message, "\n", " ")
+		text = strings.ReplaceAll(brief(d.Error), "\n", " ")
 	}
 	_, p.err = fmt.Fprintf(p.out, "%s  %-9s  %s  %s\n", clock(e.Event.Time), strings.TrimPrefix(e.Event.Type, typePrefix), d.BuildID, text)
 }

@@ -30,7 +30,7 @@ type progress struct {
 	since   time.Time
 	started *event.Event
 	problem error // since the last time that events could be read
-	silent  bool  // it was told what to check when nothing comes
+	silent  bool  // there is nothing to check when nothing comes, or it was told
 
 	mayBeOld bool // the outcome: the queue could not be looked at for a newer request
 
@@ -75,27 +75,28 @@ func (p *progress) heard(e *history.Entry) {
 	defer p.mu.Unlock()
 	troubled := p.problem != nil
 	p.problem = nil
-	if e != nil && p.started == nil {
+	switch {
+	case e != nil && p.started == nil:
 		p.started = &e.Event
 		p.step, p.since = "creating", e.Event.Data.StartedAt
-	} else if p.started == nil && !p.silent && p.target.submitted.IsZero() && time.Since(p.begun) > quiet {
+		p.say()
+	case p.started == nil && !p.silent && p.target.submitted.IsZero() && time.Since(p.begun) > quiet:
 		p.silent = true
 		p.note("note: " + silence(p.target))
-		return
-	} else if !troubled {
-		return
+	case troubled:
+		p.say()
 	}
-	p.say()
 }
 
-// quiet is how long it may take until something is heard of a build that was started.
-const quiet = 5 * time.Second
+// quiet is longer than it takes until something is heard of a build that has its turn: Azure answers the PUT of an image
+// after five to six seconds.
+const quiet = 10 * time.Second
 
 // awaits notes that the target is a newer request than the one that was answered.
 func (p *progress) awaits(t target, older event.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.target = t
+	p.target, p.silent = t, true
 	p.note(fmt.Sprintf("note: %s is on its way, so the answer of %s (%s) is not the last", t, localTime(older.Time), strings.TrimPrefix(older.Type, typePrefix)))
 }
 

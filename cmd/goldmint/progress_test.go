@@ -20,7 +20,7 @@ func TestSilenceIsToldEarly(t *testing.T) {
 			}
 			p := newProgress(&out, pipeline.Detect(func(string) string { return "" }, &out), build)
 			looks := time.NewTicker(lookEvery)
-			for range 10 {
+			for range 20 {
 				p.heard(nil)
 				<-looks.C
 			}

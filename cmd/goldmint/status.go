@@ -113,7 +113,10 @@ func describe(out io.Writer, e event.Event) error {
 	if d.DurationSeconds > 0 {
 		row("took", duration(d.DurationSeconds))
 	}
-	if d.Error != nil {
+	switch {
+	case len(d.Problems) > 0: // which the error's message repeats
+		row("error", d.Error.Code)
+	case d.Error != nil:
 		row("error", tell(d.Error))
 	}
 	for _, p := range d.Problems {
