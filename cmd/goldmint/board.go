@@ -57,9 +57,9 @@ func (b *board) event(e event.Event) *row {
 	case event.Succeeded:
 		r.step, r.mark, r.result = "succeeded", "✓", e.Data.ImageID
 	case event.Failed:
-		r.step, r.mark, r.result = "failed", "✗", e.Data.Error.Code+": "+e.Data.Error.Message
+		r.step, r.mark, r.result = "failed", "✗", brief(e.Data.Error)
 	case event.Rejected:
-		r.step, r.mark, r.result = "rejected", "✗", e.Data.Error.Message
+		r.step, r.mark, r.result = "rejected", "✗", brief(e.Data.Error)
 	}
 	r.ended = time.Now()
 	return r

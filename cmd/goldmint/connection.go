@@ -22,7 +22,7 @@ type connection struct {
 
 func (c *connection) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.connectionString, "connection-string", "", "Service Bus connection string (better given as "+namespace.EnvConnectionString+": others can see a command line)")
-	f.StringVarP(&c.namespace, "namespace", "n", "", "Service Bus namespace, to sign in to Azure instead; see \"goldmint help environment\"")
+	f.StringVarP(&c.namespace, "namespace", "n", "", "`name` or host of the Service Bus namespace, to sign in to Azure instead; see \"goldmint help environment\"")
 }
 
 func (c *connection) addQueueFlag(f *pflag.FlagSet) {
@@ -48,11 +48,17 @@ type bus struct {
 	client  *azservicebus.Client
 }
 
-func (c connection) dial() (*bus, error) {
-	address, err := namespace.Find(c.connectionString, c.namespace, os.Getenv)
+// find goes by the flags, else by the variables that lookup knows.
+func (c connection) find(lookup func(name string) string) (namespace.Address, error) {
+	address, err := namespace.Find(c.connectionString, c.namespace, lookup)
 	if errors.Is(err, namespace.ErrNoAddress) {
-		return nil, &exitError{error: err, status: exitUsage, hint: "`goldmint help environment` tells all ways; `goldmint local` runs a Service Bus on this machine"}
+		err = &exitError{error: err, status: exitUsage, hint: "`goldmint help environment` tells all ways; `goldmint local` runs a Service Bus on this machine"}
 	}
+	return address, err
+}
+
+func (c connection) dial() (*bus, error) {
+	address, err := c.find(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -78,22 +84,28 @@ func (b *bus) historyEntity() namespace.Entity {
 
 // trouble is an error of the namespace's with its exit status and hint.
 func (b *bus) trouble(err error, entity namespace.Entity, right namespace.Right) error {
+	if errors.Is(err, context.Canceled) {
+		return errInterrupted
+	}
 	err = b.address.Explain(err, entity, right)
 	var refusal *namespace.Refusal
 	if errors.As(err, &refusal) {
 		return &exitError{error: err, status: exitUnreachable, hint: refusal.Hint}
 	}
 	return &exitError{
-		error: fmt.Errorf("cannot reach %s: %w", b.address.Host, err), status: exitUnreachable,
-		hint: "is the name right, and may this machine open TLS connections to it on port 5671 (for a local Azure: is it running)?",
+		error: fmt.Errorf("cannot reach %s: %s", b.address.Host, namespace.Brief(err)), status: exitUnreachable, hint: namespace.ContactHint,
 	}
 }
+
+// errInterrupted is the answer to Ctrl-C.
+var errInterrupted = &exitError{error: errors.New("interrupted"), status: exitTimeout}
 
 // firstContact is how long a namespace that was never reached is tried.
 const firstContact = 10 * time.Second
 
 // reach tries until it is done, is refused, or firstContact is over.
 func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespace.Right, try func(context.Context) error) error {
+	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, firstContact)
 	defer cancel()
 	var last error
@@ -105,6 +117,9 @@ func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespac
 		var refusal *namespace.Refusal
 		if last == nil || ctx.Err() == nil {
 			last = err // not that the time is over
+		}
+		if outer.Err() != nil {
+			return errInterrupted
 		}
 		if ctx.Err() != nil || errors.As(b.address.Explain(err, entity, right), &refusal) {
 			return b.trouble(last, entity, right)

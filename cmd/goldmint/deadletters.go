@@ -19,7 +19,7 @@ import (
 
 func newDeadLetters() *cobra.Command {
 	var conn connection
-	c := &cobra.Command{
+	c := asGroup(&cobra.Command{
 		Use:   "dead-letters",
 		Short: "List, send again or discard what Goldmint refused",
 		Long: `Works on the dead-letter queue of the build queue: messages that can never succeed as they are, each with a reason, and
@@ -28,7 +28,7 @@ messages whose handling failed again and again (PoisonMessage). A message goes b
   goldmint dead-letters show 42
   goldmint dead-letters resubmit 42 --set image.location=westeurope
   goldmint dead-letters discard --all --reason InvalidRequest`,
-	}
+	})
 	conn.addFlags(c.PersistentFlags())
 	conn.addQueueFlag(c.PersistentFlags())
 	c.AddCommand(newDeadLettersList(&conn), newDeadLettersShow(&conn), newDeadLettersResubmit(&conn), newDeadLettersDiscard(&conn))
@@ -43,7 +43,7 @@ type choice struct {
 
 func (o *choice) add(c *cobra.Command) {
 	c.Flags().BoolVar(&o.all, "all", false, "all that --reason fits, in place of sequence numbers")
-	c.Flags().StringVar(&o.reason, "reason", "*", "only messages with this reason (may have * and ?)")
+	c.Flags().StringVar(&o.reason, "reason", "*", "only messages whose reason fits this `pattern` (may have * and ?)")
 }
 
 // of picks the chosen letters, each of the given numbers or an error.
@@ -93,7 +93,7 @@ func newDeadLettersList(conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List what is there and why, without taking it",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			b, all, err := conn.letters(c)
 			if err != nil {
@@ -106,7 +106,7 @@ func newDeadLettersList(conn *connection) *cobra.Command {
 			return printList(c.OutOrStdout(), all)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "text", "text, or json: one message a line")
+	addOutput(c.Flags(), &output, "a table, or one JSON object a line", "text", "json")
 	return c
 }
 
@@ -138,7 +138,7 @@ func newDeadLettersShow(conn *connection) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show NUMBER...",
 		Short: "Show messages whole, without taking them",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  arguments(1, endless),
 		RunE: func(c *cobra.Command, args []string) error {
 			b, all, err := conn.letters(c)
 			if err != nil {

@@ -4,13 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"goldmint/emulator/local"
 	"goldmint/internal/history"
-
-	"golang.org/x/term"
 )
 
 // display is what `goldmint local` shows: a screen, plain lines, or JSON.
@@ -26,7 +23,7 @@ func newDisplay(out io.Writer, output string, submissions []*submission) display
 		return &jsonDisplay{out: out}
 	}
 	lines := &linesDisplay{out: out, board: newBoard(submissions)}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if terminalOf(out) != nil {
 		return &screenDisplay{linesDisplay: lines, stop: make(chan struct{})}
 	}
 	return lines

@@ -16,14 +16,14 @@ import (
 	"goldmint/internal/azure"
 	"goldmint/internal/config"
 	"goldmint/internal/doctor"
-	"goldmint/internal/history"
+	"goldmint/internal/namespace"
 )
 
 // doctorOptions are the flags of `goldmint doctor`.
 type doctorOptions struct {
+	connection
 	settings string
-	override map[string]*string // settings by name
-	history  string
+	arm      string
 	groups   []string
 	parts    []string
 	identity string
@@ -31,14 +31,15 @@ type doctorOptions struct {
 }
 
 func newDoctor() *cobra.Command {
-	o := doctorOptions{override: map[string]*string{}}
+	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check a deployment: settings, Service Bus, Resource Manager, every right",
 		Long: `Asks for everything that Goldmint needs, with the rights of whoever runs it, and names each role that is missing. It
 changes nothing: no message is sent, received or locked, and Resource Manager is only read.
 
-The settings are the function app's, from a file or else from the environment. Without --identity it signs in as a managed
+The settings are the function app's: from --settings, or else from the environment, where the namespace is found as every
+command finds it ("goldmint help environment"). A flag goes before a setting. By default it signs in as a managed
 identity where there is one (IDENTITY_ENDPOINT), else as you (az login, a workload identity, …).
 
 The exit status is 0 when nothing is missing, 1 when something is, 2 for wrong usage or settings, 4 when a service cannot be
@@ -46,37 +47,25 @@ reached.`,
 		Example: `  az functionapp config appsettings list -g rg-goldmint-dev -n FUNCTION_APP -o json | goldmint doctor --settings -
   goldmint doctor --namespace sb-goldmint-dev-abc123 --as submitter
   goldmint doctor --settings dist/local.settings.json --resource-group /subscriptions/GUID/resourceGroups/rg-images`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runDoctor(c, o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.settings, "settings", "", "`file` of settings: local.settings.json, or what \"az functionapp config appsettings list\" prints; - is stdin (default: the environment)")
-	for flag, s := range map[string]struct{ name, usage string }{
-		"connection-string": {"ServiceBusConnection", "connection string of the Service Bus"},
-		"namespace":         {"ServiceBusConnection__fullyQualifiedNamespace", "name or host of the Service Bus namespace"},
-		"queue":             {"BUILD_QUEUE", "the build queue"},
-		"topic":             {"EVENT_TOPIC", "the event topic"},
-		"arm-endpoint":      {"ARM_ENDPOINT", "Resource Manager"},
-	} {
-		o.override[s.name] = f.String(flag, "", s.usage+" (default: setting "+s.name+")")
-	}
-	f.StringVar(&o.history, "subscription", history.Subscription, "the topic's subscription that waiters peek")
-	f.StringArrayVar(&o.groups, "resource-group", nil, "id of a resource group that holds images (default: those that the settings allow)")
-	f.StringSliceVar(&o.parts, "as", []string{"function", "submitter", "waiter"}, "whose rights to look for")
-	f.StringVar(&o.identity, "identity", "", "caller or managed")
-	f.StringVarP(&o.output, "output", "o", "text", "text or json")
+	o.addFlags(f)
+	o.addQueueFlag(f)
+	o.addTopicFlags(f)
+	f.StringVar(&o.arm, "arm-endpoint", "", "Resource Manager (default: setting ARM_ENDPOINT)")
+	f.StringArrayVar(&o.groups, "resource-group", nil, "`id` of a resource group that holds images (default: those that the settings allow)")
+	f.StringSliceVar(&o.parts, "as", []string{"function", "submitter", "waiter"}, "whose `rights` to look for")
+	addOneOf(f, &o.identity, "identity", "", "whose rights to use: yours, the managed identity's, or the latter's where there is one", "auto", "caller", "managed")
+	addOutput(f, &o.output, "a list, or one JSON object", "text", "json")
 	return c
 }
 
 var groupID = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}$`)
 
 func (o doctorOptions) check() error {
-	if o.output != "text" && o.output != "json" {
-		return fmt.Errorf("--output is %q: use text or json", o.output)
-	}
-	if o.identity != "" && o.identity != "caller" && o.identity != "managed" {
-		return fmt.Errorf("--identity is %q: use caller or managed", o.identity)
-	}
 	for _, p := range o.parts {
 		switch doctor.Part(p) {
 		case doctor.Function, doctor.Submitter, doctor.Waiter:
@@ -100,59 +89,82 @@ func runDoctor(c *cobra.Command, o doctorOptions) error {
 	if err != nil {
 		return err
 	}
+	address, err := o.overlay(values, c.Flags().Changed)
+	if err != nil && (o.settings == "" || o.connectionString+o.namespace != "") {
+		return err // elsewhere it is for the finding to say, with all else that is wrong with the settings
+	}
 	sheet := &sheet{out: c.OutOrStdout(), json: o.output == "json"}
 	settings, finding := doctor.ReadSettings(values)
 	sheet.add(finding)
 	if finding.Result == doctor.OK {
-		d, err := o.deployment(settings)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = d.Bus.Close(context.WithoutCancel(c.Context())) }()
-		d.Examine(c.Context(), sheet.add)
+		if err := o.examine(c.Context(), settings, address, sheet); err != nil {
+			return err
+		}
 	}
 	return sheet.end(finding.Result == doctor.OK)
 }
 
-// values are the settings, those given as flags over the others.
-func (o doctorOptions) values(stdin io.Reader) (map[string]string, error) {
-	values := map[string]string{}
-	for _, entry := range os.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		values[name] = value
+func (o doctorOptions) examine(ctx context.Context, settings config.Config, address namespace.Address, sheet *sheet) error {
+	d, err := o.deployment(settings, address)
+	if err != nil {
+		return err
 	}
+	defer func() { _ = d.Bus.Close(context.WithoutCancel(ctx)) }()
+	d.Examine(ctx, sheet.add)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return nil
+}
+
+// values are the settings, from the file or else from the environment.
+func (o doctorOptions) values(stdin io.Reader) (map[string]string, error) {
 	if o.settings != "" {
 		text, err := readSettings(o.settings, stdin)
 		if err != nil {
 			return nil, err
 		}
-		if values, err = doctor.ParseSettings(text); err != nil {
+		values, err := doctor.ParseSettings(text)
+		if err != nil {
 			return nil, fmt.Errorf("--settings %s: %w", o.settings, err)
 		}
+		return values, nil
 	}
-	const connection, namespace = "ServiceBusConnection", "ServiceBusConnection__fullyQualifiedNamespace"
-	for name, value := range o.override {
-		if *value != "" {
-			values[name] = *value
-		}
+	values := map[string]string{}
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
 	}
-	switch { // a flag for the one leaves no room for a setting of the other
-	case *o.override[connection] != "" && *o.override[namespace] == "":
-		delete(values, namespace)
-	case *o.override[namespace] != "" && *o.override[connection] == "":
-		delete(values, connection)
-		if !strings.Contains(values[namespace], ".") {
-			values[namespace] += ".servicebus.windows.net"
+	return values, nil
+}
+
+// overlay lays the flags over the settings, and the namespace that they or the command's own variables name.
+func (o doctorOptions) overlay(values map[string]string, given func(flag string) bool) (namespace.Address, error) {
+	for flag, s := range map[string]struct{ name, value string }{
+		"queue": {"BUILD_QUEUE", o.queue}, "topic": {"EVENT_TOPIC", o.topic}, "arm-endpoint": {"ARM_ENDPOINT", o.arm},
+	} {
+		if given(flag) {
+			values[s.name] = s.value
 		}
 	}
 	for _, name := range []string{"IDENTITY_ENDPOINT", "IDENTITY_HEADER"} { // where the Azure SDK looks for them
 		if value := values[name]; value != "" {
 			if err := os.Setenv(name, value); err != nil {
-				return nil, err
+				return namespace.Address{}, err
 			}
 		}
 	}
-	return values, nil
+	address, err := o.find(func(name string) string { return values[name] })
+	if err == nil && !address.OfApp() {
+		values[namespace.AppConnectionString], values[namespace.AppNamespace] = address.ConnectionString, ""
+		if address.ConnectionString == "" {
+			values[namespace.AppNamespace] = address.Host
+		}
+	}
+	return address, err
 }
 
 func readSettings(file string, stdin io.Reader) ([]byte, error) {
@@ -162,9 +174,9 @@ func readSettings(file string, stdin io.Reader) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-func (o doctorOptions) deployment(c config.Config) (doctor.Deployment, error) {
+func (o doctorOptions) deployment(c config.Config, address namespace.Address) (doctor.Deployment, error) {
 	d := doctor.Deployment{
-		Queue: c.Queue, Topic: c.Topic, History: o.history, Namespace: c.ServiceBus.Namespace,
+		Queue: c.Queue, Topic: c.Topic, History: o.subscription, Namespace: address,
 		ARMEndpoint: c.ARMEndpoint, ARMAudience: c.ARMAudience, ResourceGroups: o.groups,
 	}
 	for _, p := range o.parts {
@@ -178,22 +190,20 @@ func (o doctorOptions) deployment(c config.Config) (doctor.Deployment, error) {
 		return d, err
 	}
 	options := &azservicebus.ClientOptions{ApplicationID: "goldmint-doctor", RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}}
-	if text := c.ServiceBus.ConnectionString; text != "" {
-		_, rest, _ := strings.Cut(text, "Endpoint=sb://")
-		d.Namespace = strings.TrimRight(rest[:strings.IndexByte(rest+";", ';')], "/")
+	if text := address.ConnectionString; text != "" {
 		d.Bus, err = azservicebus.NewClientFromConnectionString(text, options)
 		return d, err
 	}
 	if d.BusCredential, err = o.credential(c.ServiceBus.ClientID); err != nil {
 		return d, err
 	}
-	d.Bus, err = azservicebus.NewClient(d.Namespace, d.BusCredential, options)
+	d.Bus, err = azservicebus.NewClient(address.Host, d.BusCredential, options)
 	return d, err
 }
 
 // credential is a managed identity's, or the caller's own.
 func (o doctorOptions) credential(clientID string) (azcore.TokenCredential, error) {
-	if o.identity == "managed" || o.identity == "" && os.Getenv("IDENTITY_ENDPOINT") != "" {
+	if o.identity == "managed" || o.identity == "auto" && os.Getenv("IDENTITY_ENDPOINT") != "" {
 		return azure.Identity(clientID)
 	}
 	return azidentity.NewDefaultAzureCredential(nil)

@@ -14,6 +14,7 @@ type sheet struct {
 	out      io.Writer
 	json     bool
 	findings []doctor.Finding
+	err      error // the first of the writer's
 	counts   map[doctor.Result]int
 }
 
@@ -26,10 +27,10 @@ func (s *sheet) add(f doctor.Finding) {
 	if s.json {
 		return
 	}
-	fmt.Fprintf(s.out, "%-12s %s\n", f.Result, f.Check)
+	s.printf("%-12s %s\n", f.Result, f.Check)
 	indented := func(label, text string) {
 		if text != "" {
-			fmt.Fprintf(s.out, "%13s%s%s\n", "", label, strings.ReplaceAll(text, "\n", "\n             "))
+			s.printf("%13s%s%s\n", "", label, strings.ReplaceAll(text, "\n", "\n             "))
 		}
 	}
 	indented("", f.Detail)
@@ -41,6 +42,12 @@ func (s *sheet) add(f doctor.Finding) {
 		indented("missing: ", fmt.Sprintf("role %q%s on %s", m.Role, action, m.Scope))
 	}
 	indented("hint: ", f.Hint)
+}
+
+func (s *sheet) printf(format string, args ...any) {
+	if _, err := fmt.Fprintf(s.out, format, args...); s.err == nil {
+		s.err = err
+	}
 }
 
 // end says what came of it all.
@@ -55,6 +62,8 @@ func (s *sheet) end(usable bool) error {
 		return &exitError{error: fmt.Errorf(format, args...), status: status}
 	}
 	switch {
+	case s.err != nil:
+		return s.err
 	case !usable:
 		return problem(exitUsage, "the settings are not usable")
 	case dark > 0:

@@ -16,10 +16,10 @@ import (
 )
 
 func newEmulator() *cobra.Command {
-	c := &cobra.Command{
+	c := asGroup(&cobra.Command{
 		Use:   "emulator",
 		Short: "Run one part of the local Azure alone, for other clients",
-	}
+	})
 	c.AddCommand(newEmulatorServiceBus(), newEmulatorARM(), newEmulatorIdentity())
 	return c
 }
@@ -32,7 +32,7 @@ func newEmulatorServiceBus() *cobra.Command {
 		Long: `Runs a Service Bus that speaks AMQP 1.0 without TLS. The first line on stdout is
 {"ready":true,"connectionString":"…"}. Without --config it has Goldmint's own queue, topic and subscription.`,
 		Example: "  goldmint emulator servicebus --listen 127.0.0.1:5672 --config config.json",
-		Args:    cobra.NoArgs,
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			config := local.Entities()
 			if file != "" {
@@ -65,12 +65,9 @@ func newEmulatorARM() *cobra.Command {
 		Long: `Runs the images, virtual machines, disks and snapshots of Azure Resource Manager, with its timing, errors and
 limits as recorded. Any bearer token is taken. The first line on stdout is {"ready":true,"endpoint":"…","caFile":"…"}.`,
 		Example: "  goldmint emulator arm --listen 127.0.0.1:8443 --tls --image-duration 1s --limits bucket",
-		Args:    cobra.NoArgs,
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			var err error
-			if o.Limits, err = parseLimits(limits); err != nil {
-				return err
-			}
+			o.Limits = limitsOf(limits)
 			s, err := arm.Listen(o)
 			if err != nil {
 				return err
@@ -89,19 +86,17 @@ limits as recorded. Any bearer token is taken. The first line on stdout is {"rea
 func armFlags(c *cobra.Command, o *arm.Options, limits *string) {
 	c.Flags().DurationVar(&o.ImageDuration, "image-duration", 5150*time.Millisecond, "what creating an image takes after its PUT is answered")
 	c.Flags().DurationVar(&o.PutLatency, "put-latency", 5300*time.Millisecond, "how long the PUT of an image takes to answer")
-	c.Flags().StringVar(limits, "limits", "windows", "how image creations are limited: windows (40 in 3 min, 200 in 30), bucket (60, refilled 20 a minute) or off")
+	addOneOf(c.Flags(), limits, "limits", "", "how image creations are limited: windows (40 in 3 min, 200 in 30), bucket (60, refilled 20 a minute) or off", "windows", "bucket", "off")
 }
 
-func parseLimits(s string) (arm.Limits, error) {
-	switch s {
-	case "windows":
-		return arm.Windows(40, 200), nil
+func limitsOf(name string) arm.Limits {
+	switch name {
 	case "bucket":
-		return arm.Bucket(60, 20), nil
+		return arm.Bucket(60, 20)
 	case "off":
-		return arm.Off(), nil
+		return arm.Off()
 	}
-	return arm.Limits{}, fmt.Errorf("--limits is %q: use windows, bucket or off", s)
+	return arm.Windows(40, 200)
 }
 
 // serve prints the ready line and runs until the context ends.

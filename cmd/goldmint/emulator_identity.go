@@ -15,7 +15,7 @@ func newEmulatorIdentity() *cobra.Command {
 SDKs, takes its tokens from it when IDENTITY_ENDPOINT and IDENTITY_HEADER say so. The tokens are worth nothing in Azure.
 The first line on stdout is {"ready":true,"endpoint":"…","secret":"…"}: the values of those two settings.`,
 		Example: "  goldmint emulator identity --listen 127.0.0.1:8081",
-		Args:    cobra.NoArgs,
+		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := identity.Listen(o)
 			if err != nil {

@@ -32,26 +32,23 @@ func newEvents() *cobra.Command {
 		Long: `Prints the events that the subscription history keeps, oldest first, without taking them. A filter is NAME=PATTERN, where
 the name is that of an application property: type, buildId, digest, name, imageId, resourceGroup, subscriptionId, location,
 sourceType, hyperVGeneration, errorCode. A pattern may have * and ?, several are separated by commas, and a type may be
-written short. Of several filters all must fit.`,
+written short: started, succeeded, failed, rejected. Of several filters all must fit.`,
 		Example: `  goldmint events
   goldmint events --follow --filter type=failed,rejected
   goldmint events --filter buildId=web-* --output json | jq -r .data.imageId`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return events(c, &o) },
 	}
 	f := c.Flags()
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with events as they are published, until Ctrl-C")
-	f.StringArrayVar(&o.filters, "filter", nil, "print only events with this NAME=PATTERN (may be given more than once)")
-	f.StringVarP(&o.output, "output", "o", "text", "text, or json: one event a line, as it was published")
+	f.StringArrayVar(&o.filters, "filter", nil, "print only events with this `NAME=PATTERN` (may be given more than once)")
+	addOutput(f, &o.output, "a line for each event, in words or as it was published", "text", "json")
 	o.addFlags(f)
 	o.addTopicFlags(f)
 	return c
 }
 
 func events(c *cobra.Command, o *eventsOptions) error {
-	if o.output != "text" && o.output != "json" {
-		return fmt.Errorf("--output is %q: use text or json", o.output)
-	}
 	wanted, err := parseFilters(o.filters)
 	if err != nil {
 		return err
@@ -94,6 +91,10 @@ func events(c *cobra.Command, o *eventsOptions) error {
 // filters are the patterns of each property. An event fits when each of them is met by one of its patterns.
 type filters map[string][]string
 
+const typePrefix = "goldmint.build."
+
+var typeNames = []string{"started", "succeeded", "failed", "rejected"}
+
 var filterNames = []string{
 	"type", "buildId", "digest", "name", "imageId", "resourceGroup", "subscriptionId", "location", "sourceType", "hyperVGeneration", "errorCode",
 }
@@ -112,10 +113,16 @@ func parseFilters(texts []string) (filters, error) {
 			if _, err := path.Match(pattern, ""); err != nil {
 				return nil, fmt.Errorf("--filter %s: %w", text, err)
 			}
-			if name == "type" && !strings.Contains(pattern, ".") {
-				pattern = "goldmint.build." + pattern
+			pattern = strings.ToLower(pattern)
+			if name == "type" {
+				if !strings.Contains(pattern, ".") {
+					pattern = typePrefix + pattern
+				}
+				if !slices.ContainsFunc(typeNames, func(t string) bool { return matches(pattern, typePrefix+t) }) {
+					return nil, fmt.Errorf("--filter %s: no event has such a type: use %s", text, or(typeNames))
+				}
 			}
-			all[name] = append(all[name], strings.ToLower(pattern))
+			all[name] = append(all[name], pattern)
 		}
 	}
 	return all, nil
@@ -157,7 +164,7 @@ func (p *eventPrinter) print(e history.Entry) {
 	d := e.Event.Data
 	text := d.ImageID
 	if d.Error != nil {
-		text = strings.ReplaceAll(d.Error.Code+": "+d.Error.Message, "\n", " ")
+		text = strings.ReplaceAll(brief(d.Error), "\n", " ")
 	}
-	_, p.err = fmt.Fprintf(p.out, "%s  %-9s  %s  %s\n", clock(e.Event.Time), strings.TrimPrefix(e.Event.Type, "goldmint.build."), d.BuildID, text)
+	_, p.err = fmt.Fprintf(p.out, "%s  %-9s  %s  %s\n", clock(e.Event.Time), strings.TrimPrefix(e.Event.Type, typePrefix), d.BuildID, text)
 }

@@ -55,27 +55,24 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
   goldmint local --vm web-01,goldmint=capture
   goldmint local --submit examples/requests --until-done --faults throttle=0.05,lost-reply=0.02,kill=10s --seed 7
   goldmint local --faults throttle=0.05,error=0.02,reset=0.02,lost-reply=0.02,fail=0.02,slow=0.05,vanish=0.02,drop=0.001,duplicate=0.01,kill=10s`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runLocal(c, o) },
 	}
 	f := c.Flags()
-	f.StringArrayVar(&o.submit, "submit", nil, "request to submit: a file, or a folder of *.json (may be given more than once)")
-	f.StringArrayVar(&o.prepare, "prepare", nil, "make the sources of these requests without submitting them")
-	f.StringArrayVar(&o.vms, "vm", nil, "make a running VM: NAME[,tag=value…] (may be given more than once)")
+	f.StringArrayVar(&o.submit, "submit", nil, "submit the request in the file, or all in the folder, at this `PATH` (may be given more than once)")
+	f.StringArrayVar(&o.prepare, "prepare", nil, "make the sources of the requests at this `PATH` without submitting them")
+	f.StringArrayVar(&o.vms, "vm", nil, "make a running VM: `NAME[,TAG=VALUE,...]` (may be given more than once)")
 	f.BoolVar(&o.untilDone, "until-done", false, "stop when all that was submitted, and the image of each --vm, is done")
-	f.StringVarP(&o.output, "output", "o", "text", "text, or json: one object a line")
+	addOutput(f, &o.output, "what happens, in words or as one JSON object a line: how to connect, then each event", "text", "json")
 	f.StringVar(&o.handler, "handler", besideMe("handler"), "the handler binary")
-	f.StringVar(&o.logs, "logs", "", "file for the handler's and the host's log lines (default: none are kept)")
-	f.StringVar(&o.faults, "faults", "", "how this Azure misbehaves, such as throttle=0.05,kill=10s (see above)")
+	f.StringVar(&o.logs, "logs", "", "`file` for the handler's and the host's log lines (default: none are kept)")
+	f.StringVar(&o.faults, "faults", "", "how this Azure misbehaves: a `SPEC` such as throttle=0.05,kill=10s (see above)")
 	f.Uint64Var(&o.seed, "seed", 1, "decides which requests and which moments the faults hit")
 	armFlags(c, &o.arm, &o.limits)
 	return c
 }
 
 func runLocal(c *cobra.Command, o localOptions) error {
-	if o.output != "text" && o.output != "json" {
-		return fmt.Errorf("--output is %q: use text or json", o.output)
-	}
 	submissions, err := readSubmissions(o.submit)
 	if err != nil {
 		return err
@@ -91,9 +88,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	if o.untilDone && len(submissions)+len(vms) == 0 {
 		return errors.New("--until-done waits for what --submit and --vm name: give it at least one request or VM")
 	}
-	if o.arm.Limits, err = parseLimits(o.limits); err != nil {
-		return err
-	}
+	o.arm.Limits = limitsOf(o.limits)
 	faults, err := local.ParseFaults(o.faults, o.seed)
 	if err != nil {
 		return fmt.Errorf("--faults: %w", err)
@@ -215,11 +210,15 @@ func (w *waiting) verdict() error {
 	if w.failed == 0 && w.done() {
 		return nil
 	}
-	text := fmt.Sprintf("%d of %s gave no image", w.failed, count(w.failed+w.succeeded+len(w.open), "build"))
-	if n := len(w.open); n > 0 {
-		text += fmt.Sprintf(", %d had not ended", n)
+	all := count(w.failed+w.succeeded+len(w.open), "build")
+	var parts []string
+	if w.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %s gave no image", w.failed, all))
 	}
-	return &exitError{error: errors.New(text), status: exitFailed}
+	if n := len(w.open); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %s had not ended", n, all))
+	}
+	return &exitError{error: errors.New(strings.Join(parts, ", ")), status: exitFailed}
 }
 
 // besideMe is the path of a file in the folder of this command's binary.

@@ -82,21 +82,27 @@ resource ID comes out of a topic. This command submits requests, waits for their
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
-	for _, c := range []*cobra.Command{newNew(), newValidate(), newSubmit(), newWait(), newStatus(), newEvents(), newDeadLetters()} {
+	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupDeployment, Title: "A deployment:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
+	for _, c := range []*cobra.Command{newNew(), newValidate(), newSubmit(), newWait(), newStatus()} {
 		c.GroupID = groupBuilds
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newEvents(), newDeadLetters(), newDoctor()} {
+		c.GroupID = groupDeployment
 		root.AddCommand(c)
 	}
 	for _, c := range []*cobra.Command{newLocal(), newEmulator()} {
 		c.GroupID = groupLocal
 		root.AddCommand(c)
 	}
-	root.AddCommand(newDoctor(), newVersion(), helpEnvironment(), helpExitStatus())
+	root.AddCommand(newVersion(), helpEnvironment(), helpExitStatus())
+	root.SetFlagErrorFunc(usageError)
 	return root
 }
 
 // The groups of commands in the help.
 const (
-	groupBuilds = "builds"
-	groupLocal  = "local"
+	groupBuilds     = "builds"
+	groupDeployment = "deployment"
+	groupLocal      = "local"
 )

@@ -11,6 +11,7 @@ import (
 
 	"goldmint/internal/event"
 	"goldmint/internal/history"
+	"goldmint/internal/namespace"
 	"goldmint/internal/pipeline"
 
 	"golang.org/x/term"
@@ -29,6 +30,9 @@ type progress struct {
 	since   time.Time
 	started *event.Event
 	problem error // since the last time that events could be read
+	silent  bool  // there is nothing to check when nothing comes, or it was told
+
+	mayBeOld bool // the outcome: the queue could not be looked at for a newer request
 
 	done    chan struct{}
 	drawing sync.WaitGroup
@@ -37,10 +41,10 @@ type progress struct {
 func newProgress(out io.Writer, reporter *pipeline.Reporter, t target) *progress {
 	p := &progress{out: reporter.Plain(out), target: t, begun: time.Now(), done: make(chan struct{})}
 	every := time.Minute
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.terminal, every = f, 100*time.Millisecond
+	if p.terminal = terminalOf(out); p.terminal != nil {
+		every = 100 * time.Millisecond
 	}
-	p.step, p.since = "waiting to be heard of", p.begun
+	p.step, p.since = "waiting for its first event", p.begun
 	if !t.submitted.IsZero() {
 		p.step, p.since = "queued", t.submitted
 	}
@@ -71,13 +75,41 @@ func (p *progress) heard(e *history.Entry) {
 	defer p.mu.Unlock()
 	troubled := p.problem != nil
 	p.problem = nil
-	if e != nil && p.started == nil {
+	switch {
+	case e != nil && p.started == nil:
 		p.started = &e.Event
 		p.step, p.since = "creating", e.Event.Data.StartedAt
-	} else if !troubled {
-		return
+		p.say()
+	case p.started == nil && !p.silent && p.target.submitted.IsZero() && time.Since(p.begun) > quiet:
+		p.silent = true
+		p.note("note: " + silence(p.target))
+	case troubled:
+		p.say()
 	}
-	p.say()
+}
+
+// quiet is longer than it takes until something is heard of a build that has its turn: Azure answers the PUT of an image
+// after five to six seconds.
+const quiet = 10 * time.Second
+
+// awaits notes that the target is a newer request than the one that was answered.
+func (p *progress) awaits(t target, older event.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target, p.silent = t, true
+	p.note(fmt.Sprintf("note: %s is on its way, so the answer of %s (%s) is not the last", t, localTime(older.Time), strings.TrimPrefix(older.Type, typePrefix)))
+}
+
+// note writes a line that stays.
+func (p *progress) note(text string) {
+	p.clear()
+	_, _ = fmt.Fprintln(p.out, text)
+}
+
+func (p *progress) clear() {
+	if p.terminal != nil {
+		_, _ = io.WriteString(p.out, "\r\x1b[2K")
+	}
 }
 
 func (p *progress) trouble(err error) {
@@ -94,9 +126,7 @@ func (p *progress) trouble(err error) {
 func (p *progress) stop() {
 	close(p.done)
 	p.drawing.Wait()
-	if p.terminal != nil {
-		_, _ = io.WriteString(p.out, "\r\x1b[2K")
-	}
+	p.clear()
 }
 
 // spinner turns at ten steps a second.
@@ -118,14 +148,13 @@ func (p *progress) say() {
 }
 
 func (p *progress) line() string {
-	parts := []string{p.target.id, p.step}
+	parts := []string{p.target.String(), p.step}
 	if what := p.what(); what != "" {
 		parts = append(parts, what)
 	}
 	parts = append(parts, time.Since(p.since).Round(time.Second).String())
 	if p.problem != nil {
-		line, _, _ := strings.Cut(p.problem.Error(), "\n")
-		parts = append(parts, "out of contact, trying again: "+line)
+		parts = append(parts, "out of contact, trying again: "+namespace.Brief(p.problem))
 	}
 	return strings.Join(parts, "  ")
 }
@@ -159,9 +188,15 @@ func (p *progress) ended(e event.Event) {
 	// The clocks of the two sides may differ by seconds, not by minutes.
 	if at := p.target.submitted; !at.IsZero() && e.Time.Before(at.Add(-time.Minute)) {
 		_, _ = fmt.Fprintf(p.out, "note: this very request was submitted before under the id %s; this is its answer of %s. For another build give another --id.\n",
-			d.BuildID, e.Time.Local().Format(time.DateTime))
+			d.BuildID, localTime(e.Time))
+	}
+	if p.mayBeOld && e.Type == event.Rejected {
+		_, _ = fmt.Fprintf(p.out, "note: this is the answer of %s; for a request that was sent again since, wait for %s/DIGEST\n", localTime(e.Time), d.BuildID)
 	}
 }
+
+// localTime is a time as people at this machine read it.
+func localTime(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 func duration(seconds float64) string {
 	return time.Duration(seconds * float64(time.Second)).Round(100 * time.Millisecond).String()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"goldmint/internal/pipeline"
 	"goldmint/internal/request"
@@ -20,7 +22,7 @@ type requestFlags struct {
 }
 
 func (r *requestFlags) addSet(c *cobra.Command) {
-	c.Flags().StringArrayVar(&r.settings, "set", nil, `set one value, as path=value: image.location=westeurope, image.tags["cost.center"]=42 (may be given more than once)`)
+	c.Flags().StringArrayVar(&r.settings, "set", nil, "set one value: a `PATH=VALUE` such as image.location=westeurope or image.tags[\"cost.center\"]=42 (may be given more than once)")
 }
 
 func (r *requestFlags) parse() ([]requestfile.Setting, error) {
@@ -37,6 +39,77 @@ func (r *requestFlags) parse() ([]requestfile.Setting, error) {
 		settings = append(settings, s)
 	}
 	return settings, nil
+}
+
+// requestFiles are the files at the paths, in order: a folder stands for all files in it that look like requests.
+func requestFiles(paths []string) ([]string, error) {
+	var files []string
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if p == "-" || err == nil && !info.IsDir() {
+			files = append(files, p)
+			continue
+		}
+		entries, err := os.ReadDir(p)
+		if err != nil {
+			return nil, err
+		}
+		before := len(files)
+		for _, e := range entries { // which are sorted
+			if slices.Contains(requestExtensions, filepath.Ext(e.Name())) && !e.IsDir() {
+				files = append(files, filepath.Join(p, e.Name()))
+			}
+		}
+		if len(files) == before {
+			return nil, fmt.Errorf("%s holds no request: no file in it ends in %s", p, or(requestExtensions))
+		}
+	}
+	return files, nil
+}
+
+var requestExtensions = []string{".json", ".jsonc", ".yaml", ".yml"}
+
+// readAll reads the requests at the paths. Each that is good is handed on as it comes; the error is about all others, of
+// which everything that is wrong has been shown.
+func (r *requestFlags) readAll(c *cobra.Command, paths []string, good func(file string, made request.Request)) error {
+	files, err := requestFiles(paths)
+	if err != nil {
+		return err
+	}
+	if r.id != "" && len(files) > 1 {
+		return fmt.Errorf("--id is for one request, not for %d", len(files))
+	}
+	var wrong []error
+	for _, file := range files {
+		made, err := r.read(c, file)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		good(file, made)
+	}
+	return together(wrong, len(files), "files")
+}
+
+// together is one error of several of n things, with the gravest of their exit statuses. The hint is that of a lone one.
+func together(wrong []error, n int, things string) error {
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
+		if n == 1 {
+			return wrong[0]
+		}
+	}
+	status := exitFailed
+	for _, err := range wrong {
+		var e *exitError
+		if !errors.As(err, &e) {
+			e = &exitError{status: exitUsage}
+		}
+		status = max(status, e.status)
+	}
+	return &exitError{error: fmt.Errorf("%d of %d %s:\n%w", len(wrong), n, things, errors.Join(wrong...)), status: status}
 }
 
 // read reads the request of a file, or of the standard input for "-". Everything that is wrong with it is shown.

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"goldmint/internal/deadletter"
+	"goldmint/internal/request"
 	"goldmint/internal/requestfile"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -26,7 +27,8 @@ func newDeadLettersResubmit(conn *connection) *cobra.Command {
 		Short: "Send messages again, after a fix",
 		Long: `Sends messages to the build queue again, under the same build id and a new MessageId (duplicate detection would drop the
 old one), and removes them from the dead-letter queue. A request is checked first: one that would be refused again stays
-where it is, unless --set or --file corrects it.
+where it is, unless --set or --file corrects it. Each is printed as NUMBER  BUILD-ID/DIGEST, by which "goldmint wait" waits
+for this very request.
 
 A build that ended as PoisonMessage has published its end. Its second run does the work but cannot end anew for whoever
 listens: duplicate detection drops an event with the same id for 7 days. With --id it becomes a build of its own.`,
@@ -37,7 +39,7 @@ listens: duplicate detection drops an event with the same id for 7 days. With --
 	}
 	o.add(c)
 	o.addSet(c)
-	c.Flags().StringVar(&o.file, "file", "", "a request, YAML or JSON, to send in place of the message's")
+	c.Flags().StringVar(&o.file, "file", "", "a `file` with a request, YAML or JSON, to send in place of the message's")
 	c.Flags().StringVar(&o.id, "id", "", "send it as another build, under this id")
 	return c
 }
@@ -55,10 +57,10 @@ func resubmit(c *cobra.Command, conn *connection, o *resubmitOptions, args []str
 	if (o.file != "" || o.id != "") && len(chosen) != 1 {
 		return fmt.Errorf("--file and --id are for one message, not for %d", len(chosen))
 	}
-	ready, wrong := map[int64]*azservicebus.Message{}, []error{}
+	ready, wrong := map[int64]again{}, []error{}
 	var good []deadletter.Letter
 	for _, l := range chosen {
-		m, err := o.again(l)
+		a, err := o.again(l)
 		var invalid *requestfile.Invalid
 		switch {
 		case errors.As(err, &invalid):
@@ -67,17 +69,18 @@ func resubmit(c *cobra.Command, conn *connection, o *resubmitOptions, args []str
 		case err != nil:
 			wrong = append(wrong, err)
 		default:
-			ready[l.SequenceNumber] = m
+			ready[l.SequenceNumber] = a
 			good = append(good, l)
 		}
 	}
 	n, err := 0, error(nil)
 	if len(good) > 0 {
 		n, err = deadletter.New(b.client, b.queue).Remove(c.Context(), numbers(good), func(ctx context.Context, l deadletter.Letter) error {
-			if err := b.send(ctx, ready[l.SequenceNumber]); err != nil {
+			a := ready[l.SequenceNumber]
+			if err := b.send(ctx, a.message); err != nil {
 				return err
 			}
-			_, _ = fmt.Fprintf(c.OutOrStdout(), "%d  %s\n", l.SequenceNumber, *ready[l.SequenceNumber].MessageID)
+			_, _ = fmt.Fprintf(c.OutOrStdout(), "%d  %s\n", l.SequenceNumber, a.name)
 			return nil
 		})
 	}
@@ -85,14 +88,24 @@ func resubmit(c *cobra.Command, conn *connection, o *resubmitOptions, args []str
 	return errors.Join(append(wrong, err)...)
 }
 
-// again is the message to send: as it was, or the corrected request under the same build id.
-func (o *resubmitOptions) again(l deadletter.Letter) (*azservicebus.Message, error) {
+// again is a message to send once more, and what "goldmint wait" knows it by.
+type again struct {
+	message *azservicebus.Message
+	name    string
+}
+
+// again is the message as it was, or the corrected request under the same build id.
+func (o *resubmitOptions) again(l deadletter.Letter) (again, error) {
 	if l.Kind != deadletter.Request && o.file == "" && o.id == "" && len(o.settings) == 0 {
-		return l.Again(), nil
+		a := again{l.Again(), l.MessageID}
+		if digest := l.Digest(); digest != "" {
+			a.name = request.Key(l.BuildID, digest)
+		}
+		return a, nil
 	}
 	settings, err := o.parse()
 	if err != nil {
-		return nil, err
+		return again{}, err
 	}
 	name := fmt.Sprintf("message-%d.json", l.SequenceNumber)
 	var text []byte
@@ -103,11 +116,11 @@ func (o *resubmitOptions) again(l deadletter.Letter) (*azservicebus.Message, err
 		text, err = l.Request()
 	}
 	if err != nil {
-		return nil, err
+		return again{}, err
 	}
 	r, err := requestfile.Read(name, text, settings)
 	if err != nil {
-		return nil, err
+		return again{}, err
 	}
 	switch {
 	case o.id != "":
@@ -116,7 +129,7 @@ func (o *resubmitOptions) again(l deadletter.Letter) (*azservicebus.Message, err
 		r.ID = l.BuildID
 	}
 	if r.ID == "" {
-		return nil, fmt.Errorf("message %d has no build id: give one with --id", l.SequenceNumber)
+		return again{}, fmt.Errorf("message %d has no build id: give one with --id", l.SequenceNumber)
 	}
-	return l.AgainAs(r), nil
+	return again{l.AgainAs(r), request.Key(r.ID, r.Digest())}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -85,6 +86,14 @@ func (b *board) visible(lines int) []*row {
 		}
 	}
 	return rows
+}
+
+// terminalOf is the terminal that out is; nil where it is none, or one that cannot draw.
+func terminalOf(out io.Writer) *os.File {
+	if f, ok := out.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
 // clip cuts a line at the screen's width: a wrapped line would spoil the count.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -19,7 +20,8 @@ import (
 	"goldmint/internal/namespace"
 )
 
-// The scripts of testdata/script are the command's specification, to read and to run. Beside testscript's own commands:
+// The scripts of testdata/script are the command's specification, to read and to run. $HANDLER is the handler's binary.
+// Beside testscript's own commands:
 //
 //	azure                   start a local Azure, the connection string in the environment
 //	bus                     start a Service Bus alone
@@ -37,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(2 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			e.Values[stageKey{}] = new(stage)
+			e.Setenv("HANDLER", os.Getenv(handlerVariable))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

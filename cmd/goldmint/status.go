@@ -28,7 +28,7 @@ rejected. It waits for nothing. A build that is still in the queue is not known 
 The exit status is 0 when something is known, whatever it is, and 2 when nothing is.`,
 		Example: `  goldmint status web-1
   goldmint status web-1 --output json | jq .data.error`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			t, err := parseTarget(args[0])
 			if err != nil {
@@ -37,16 +37,13 @@ The exit status is 0 when something is known, whatever it is, and 2 when nothing
 			return status(c, o.connection, t, o.output)
 		},
 	}
-	c.Flags().StringVarP(&o.output, "output", "o", "text", "text, or json (the last event)")
+	addOutput(c.Flags(), &o.output, "a list, or the last event", "text", "json")
 	o.addFlags(c.Flags())
 	o.addTopicFlags(c.Flags())
 	return c
 }
 
 func status(c *cobra.Command, conn connection, t target, output string) error {
-	if output != "text" && output != "json" {
-		return fmt.Errorf("--output is %q: use text or json", output)
-	}
 	b, err := conn.dial()
 	if err != nil {
 		return err
@@ -63,7 +60,7 @@ func status(c *cobra.Command, conn connection, t target, output string) error {
 	latest := story.Latest()
 	if latest == nil {
 		return &exitError{
-			error: fmt.Errorf("nothing is known of build %s", t.id), status: exitUsage,
+			error: fmt.Errorf("nothing is known of build %s", t), status: exitUsage,
 			hint: "is the id right? It may still be in the queue, or have ended longer ago than the subscription keeps events",
 		}
 	}
@@ -110,10 +107,16 @@ func describe(out io.Writer, e event.Event) error {
 	row("requested", clock(d.RequestedAt))
 	row("started", clock(d.StartedAt))
 	row("ended", clock(d.EndedAt))
+	if e.Type == event.Rejected {
+		row("rejected", clock(e.Time))
+	}
 	if d.DurationSeconds > 0 {
 		row("took", duration(d.DurationSeconds))
 	}
-	if d.Error != nil {
+	switch {
+	case len(d.Problems) > 0: // which the error's message repeats
+		row("error", d.Error.Code)
+	case d.Error != nil:
 		row("error", tell(d.Error))
 	}
 	for _, p := range d.Problems {

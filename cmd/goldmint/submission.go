@@ -23,28 +23,24 @@ type submission struct {
 	request   request.Request // zero when the body is no valid request
 }
 
-// readSubmissions reads files and folders of *.json. A request without an id gets the name of its file.
+// readSubmissions reads files and folders. A request without an id gets the name of its file.
 func readSubmissions(paths []string) ([]*submission, error) {
+	files, err := requestFiles(paths)
+	if err != nil {
+		return nil, err
+	}
 	var all []*submission
 	seen := map[string]string{}
-	for _, p := range paths {
-		files := []string{p}
-		if info, err := os.Stat(p); err != nil {
+	for _, f := range files {
+		s, err := readSubmission(f)
+		if err != nil {
 			return nil, err
-		} else if info.IsDir() {
-			files, _ = filepath.Glob(filepath.Join(p, "*.json"))
 		}
-		for _, f := range files {
-			s, err := readSubmission(f)
-			if err != nil {
-				return nil, err
-			}
-			if other := seen[s.id]; other != "" {
-				return nil, fmt.Errorf("%s and %s have the same id %q: give one of them another", other, f, s.id)
-			}
-			seen[s.id] = f
-			all = append(all, s)
+		if other := seen[s.id]; other != "" {
+			return nil, fmt.Errorf("%s and %s have the same id %q: give one of them another", other, f, s.id)
 		}
+		seen[s.id] = f
+		all = append(all, s)
 	}
 	return all, nil
 }
@@ -57,8 +53,8 @@ func readSubmission(file string) (*submission, error) {
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	r, err := requestfile.Read(file, body, nil)
 	if err != nil {
-		id := request.Identity("", name, 0)
-		return &submission{id: id, messageID: id, body: body}, nil //nolint:nilerr // sent as it is: what is wrong with it is the handler's to say
+		messageID := request.Identity("", name, 0)
+		return &submission{id: request.Identity(request.IDOf(body), messageID, 0), messageID: messageID, body: body}, nil //nolint:nilerr // sent as it is: what is wrong with it is the handler's to say
 	}
 	r = r.WithIdentity(name, 0)
 	if body, err = json.Marshal(r); err != nil {

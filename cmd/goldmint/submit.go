@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -27,20 +28,24 @@ type submitOptions struct {
 func newSubmit() *cobra.Command {
 	var o submitOptions
 	c := &cobra.Command{
-		Use:   "submit FILE|-",
-		Short: "Send a build request",
-		Long: `Checks a request as "goldmint validate" does and sends it to the queue. The file is YAML, or JSON with comments; - is
-the standard input. The build id is printed; with --wait the image id instead, once the image is there.
+		Use:   "submit FILE|DIR|-...",
+		Short: "Send build requests",
+		Long: `Checks requests as "goldmint validate" does and, when all are valid, sends them to the queue. A file is YAML, or JSON with
+comments; - is the standard input, and a folder stands for all *.json, *.jsonc, *.yaml and *.yml in it. For each the build
+id is printed; with --wait the image id instead, once the image is there.
 
 A build is its id and its request. Sent again, the same request under the same id is the same build: nothing happens twice,
 and --wait gives its answer. Another request under the id, such as a corrected one, is another build. Without an id, in
-the request or by --id, each submit is a build of its own.`,
+the request or by --id, each submit is a build of its own.
+
+The exit status is that of "goldmint wait"; of several the highest.`,
 		Example: `  goldmint submit web.yaml
   goldmint submit web.yaml --set name=web-$(date +%Y%m%d) --set image.location=westeurope --wait
   image=$(goldmint submit web.yaml --id "web-$GITHUB_RUN_ID" --wait --timeout 90m)
+  goldmint submit images/ --wait
   jq .request job.json | goldmint submit -`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return submit(c, &o, args[0]) },
+		Args: arguments(1, endless),
+		RunE: func(c *cobra.Command, args []string) error { return submit(c, &o, args) },
 	}
 	f := c.Flags()
 	o.addSet(c)
@@ -53,16 +58,15 @@ the request or by --id, each submit is a build of its own.`,
 	return c
 }
 
-func submit(c *cobra.Command, o *submitOptions, file string) error {
-	if err := o.check(); err != nil {
+func submit(c *cobra.Command, o *submitOptions, paths []string) error {
+	var requests []request.Request
+	if err := o.readAll(c, paths, func(_ string, r request.Request) {
+		if r.ID == "" {
+			r.ID = newID(r.Name)
+		}
+		requests = append(requests, r)
+	}); err != nil {
 		return err
-	}
-	r, err := o.read(c, file)
-	if err != nil {
-		return err
-	}
-	if r.ID == "" {
-		r.ID = newID(r.Name)
 	}
 	b, err := o.dial()
 	if err != nil {
@@ -70,17 +74,40 @@ func submit(c *cobra.Command, o *submitOptions, file string) error {
 	}
 	defer b.close(c.Context())
 	at := time.Now()
-	if err := b.send(c.Context(), requestMessage(r)); err != nil {
+	for _, r := range requests {
+		if err := b.send(c.Context(), requestMessage(r)); err != nil {
+			return err
+		}
+		if !o.wait {
+			if err := submitted(c, r, o.output); err != nil {
+				return err
+			}
+		}
+	}
+	if !o.wait {
+		return nil
+	}
+	var ended []error
+	for _, r := range requests {
+		if err := waitFor(c, b, o.waitFlags, target{id: r.ID, digest: r.Digest(), submitted: at, request: &r}); err != nil {
+			ended = append(ended, err)
+		}
+		if c.Context().Err() != nil {
+			break
+		}
+	}
+	return together(ended, len(requests), "builds")
+}
+
+// submitted tells that a request was sent.
+func submitted(c *cobra.Command, r request.Request, output string) error {
+	if err := pipeline.Detect(os.Getenv, c.ErrOrStderr()).Submitted(r.ID); err != nil {
 		return err
 	}
-	if o.wait {
-		return waitFor(c, b, o.waitFlags, target{id: r.ID, digest: r.Digest(), submitted: at, request: &r})
+	if output == "json" {
+		return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"buildId": r.ID, "digest": r.Digest()})
 	}
-	reporter := pipeline.Detect(os.Getenv, c.ErrOrStderr())
-	if err := reporter.Submitted(r.ID); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(c.OutOrStdout(), r.ID)
+	_, err := fmt.Fprintln(c.OutOrStdout(), r.ID)
 	return err
 }
 

@@ -21,13 +21,14 @@ workload identity, a managed identity, or whoever ran "az login". It needs these
   submit                          Azure Service Bus Data Sender    on the queue
   wait, status, events            Azure Service Bus Data Receiver  on the subscription history
   submit --wait                   both
-  dead-letters list, show         Azure Service Bus Data Receiver  on the queue
-  dead-letters resubmit, discard  Azure Service Bus Data Owner     on the queue
+  dead-letters                    Azure Service Bus Data Receiver  on the queue
+  dead-letters resubmit           Azure Service Bus Data Sender    on the queue, too
 
   BUILD_QUEUE, EVENT_TOPIC        the queue and the topic, where they are not image-builds and image-events
 
 In GitHub Actions (GITHUB_ACTIONS) the commands submit and wait set the step's outputs image-id, build-id and outcome and
-write a summary; in Azure DevOps (TF_BUILD) they set the variables imageId, buildId and outcome.`,
+write a summary; in Azure DevOps (TF_BUILD) they set the variables imageId, buildId and outcome. Of several builds these
+are the last one's.`,
 	}
 }
 
@@ -40,6 +41,8 @@ func helpExitStatus() *cobra.Command {
   1  the build failed (local: a submitted build did not give an image; doctor: something is missing)
   2  the request was rejected or is not valid, nothing is known of the build (status), or the command was used wrongly
   3  it did not end within --timeout, or the command was interrupted; the build goes on
-  4  Service Bus could not be reached, or did not let you in`,
+  4  Service Bus could not be reached, or did not let you in (doctor: a service could not be reached)
+
+Of several builds or files the highest counts.`,
 	}
 }

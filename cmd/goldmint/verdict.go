@@ -36,11 +36,16 @@ func tell(e *event.Error) string {
 	if e == nil {
 		return "no reason was given"
 	}
-	text := strings.TrimSuffix(e.Code+": "+e.Message, ": ")
+	text := brief(e)
 	if e.Target != "" {
 		text += " (" + e.Target + ")"
 	}
 	return text + details(e.Details, "\n  - ")
+}
+
+// brief is an error's code and message. The message of a rejection begins with the code itself.
+func brief(e *event.Error) string {
+	return strings.TrimSuffix(e.Code+": "+strings.TrimPrefix(e.Message, e.Code+": "), ": ")
 }
 
 func details(list []event.Detail, bullet string) string {

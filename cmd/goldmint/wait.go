@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"time"
 
 	"goldmint/internal/event"
-	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 	"goldmint/internal/pipeline"
 	"goldmint/internal/request"
 
@@ -27,15 +24,16 @@ type waitFlags struct {
 func (w *waitFlags) add(f *pflag.FlagSet) {
 	w.timeout = timeout(3 * time.Hour)
 	f.Var(&w.timeout, "timeout", "how long to wait, as 90m or PT90M; the build goes on")
-	f.StringVarP(&w.output, "output", "o", "id", "what to print at the end: id (the image id, of a success only) or json (the event)")
+	addOutput(f, &w.output, "what to print at the end: the image id (of a success only), or the event", "id", "json")
 }
 
-// check is for before anything is done: a build that was sent cannot be taken back.
-func (w *waitFlags) check() error {
-	if w.output != "id" && w.output != "json" {
-		return fmt.Errorf("--output is %q: use id or json", w.output)
+// patience is how long to wait for a target. Of several that were submitted at once each gets a look.
+func (w *waitFlags) patience(t target) time.Duration {
+	all := time.Duration(w.timeout)
+	if t.submitted.IsZero() {
+		return all
 	}
-	return nil
+	return max(all-time.Since(t.submitted), min(all, firstContact))
 }
 
 func newWait() *cobra.Command {
@@ -54,17 +52,17 @@ starts during the build or after it gets the same answer. Under an id that was u
 newest build; BUILD-ID/DIGEST asks for the one whose request's digest starts so. A rejection is the answer only when
 nothing was started or ended under the id.
 
+An answer that is there already may be out of date: a corrected request may be on its way. Who may listen on the queue too
+waits for such a request; others name it as BUILD-ID/DIGEST, as "dead-letters resubmit" prints it.
+
 The exit status is 0 for a success, 1 for a failure, 2 for a rejection, 3 when the time is over and 4 when Service Bus could
 not be reached.`,
 		Example: `  goldmint wait web-1
   az vm create --image "$(goldmint wait web-1 --timeout 1h)" …`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			t, err := parseTarget(args[0])
 			if err != nil {
-				return err
-			}
-			if err := o.check(); err != nil {
 				return err
 			}
 			b, err := o.dial()
@@ -78,6 +76,7 @@ not be reached.`,
 	o.add(c.Flags())
 	o.addFlags(c.Flags())
 	o.addTopicFlags(c.Flags())
+	o.addQueueFlag(c.Flags())
 	return c
 }
 
@@ -91,6 +90,14 @@ type target struct {
 
 var targetForm = regexp.MustCompile(`^([A-Za-z0-9._-]{1,48})(?:/([0-9a-f]{1,64}))?$`)
 
+// String is how the target is named on the command line.
+func (t target) String() string {
+	if t.digest == "" || t.request != nil {
+		return t.id
+	}
+	return t.id + "/" + t.digest
+}
+
 // parseTarget reads BUILD-ID or BUILD-ID/DIGEST.
 func parseTarget(s string) (target, error) {
 	m := targetForm.FindStringSubmatch(s)
@@ -100,15 +107,12 @@ func parseTarget(s string) (target, error) {
 	return target{id: m[1], digest: m[2]}, nil
 }
 
-// lookEvery is the time between two looks for new events: with what a look takes it is below the two seconds within
-// which an event is to be seen.
-const lookEvery = time.Second
-
 // waitFor waits and reports.
 func waitFor(c *cobra.Command, b *bus, flags waitFlags, t target) error {
 	reporter := pipeline.Detect(os.Getenv, c.ErrOrStderr())
 	progress := newProgress(c.ErrOrStderr(), reporter, t)
-	entry, err := follow(c.Context(), b, time.Duration(flags.timeout), t, progress)
+	f := &following{bus: b, target: t, progress: progress}
+	entry, err := f.follow(c.Context(), flags)
 	progress.stop()
 	if err != nil {
 		return err
@@ -118,73 +122,9 @@ func waitFor(c *cobra.Command, b *bus, flags waitFlags, t target) error {
 	}
 	progress.ended(entry.Event)
 	if flags.output == "json" {
-		_, _ = fmt.Fprintf(c.OutOrStdout(), "%s\n", entry.Body)
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", entry.Body)
 	} else if entry.Event.Type == event.Succeeded {
-		_, _ = fmt.Fprintln(c.OutOrStdout(), entry.Event.Data.ImageID)
+		_, err = fmt.Fprintln(c.OutOrStdout(), entry.Event.Data.ImageID)
 	}
-	return verdict(entry.Event)
-}
-
-// errTimeout ends a wait.
-var errTimeout = errors.New("the time is over")
-
-// lostContact is how long a namespace that was reached before may be out of reach.
-const lostContact = 10 * time.Minute
-
-// follow reads the events until they tell the outcome.
-func follow(ctx context.Context, b *bus, patience time.Duration, t target, p *progress) (history.Entry, error) {
-	reader, err := history.Open(b.client, b.topic, b.subscription)
-	if err != nil {
-		return history.Entry{}, b.trouble(err, b.historyEntity(), namespace.Listen)
-	}
-	reader.BuildID = t.id
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errTimeout)
-	defer cancel()
-	story := history.Story{Digest: t.digest}
-	var outcome *history.Entry
-	reached := false
-	err = reader.Follow(ctx, history.Following{
-		Interval: lookEvery,
-		Each: func(entries []history.Entry, current bool) bool {
-			reached = true
-			for _, e := range entries {
-				story.Tell(e)
-			}
-			if current {
-				outcome = story.Outcome()
-				p.heard(story.Started())
-			}
-			return outcome != nil
-		},
-		Trouble: func(err error, since time.Duration) error {
-			return b.endure(err, since, reached, p)
-		},
-	})
-	switch {
-	case err == nil:
-		return *outcome, nil
-	case errors.Is(err, errTimeout):
-		err = fmt.Errorf("build %s did not end within %s", t.id, short(patience))
-	case errors.Is(err, context.Canceled):
-		err = fmt.Errorf("interrupted while waiting for build %s", t.id)
-	default:
-		return history.Entry{}, err
-	}
-	hint := "the build goes on: `goldmint wait " + t.id + "` waits for it again"
-	if story.Latest() == nil && t.submitted.IsZero() {
-		hint = "nothing was heard of " + t.id + ": is the id right, and does the handler run? `goldmint dead-letters list` shows what it refused"
-	}
-	return history.Entry{}, &exitError{error: err, status: exitTimeout, hint: hint}
-}
-
-// endure says whether trouble is to be put up with: not a refusal by a namespace that was never reached.
-func (b *bus) endure(err error, since time.Duration, reached bool, p *progress) error {
-	explained := b.trouble(err, b.historyEntity(), namespace.Listen)
-	var refusal *namespace.Refusal
-	switch {
-	case !reached && (errors.As(explained, &refusal) || since > firstContact), since > lostContact:
-		return explained
-	}
-	p.trouble(err)
-	return nil
+	return errors.Join(verdict(entry.Event), err)
 }

@@ -200,3 +200,32 @@ func TestAgain(t *testing.T) {
 }
 
 func nothing(context.Context, deadletter.Letter) error { return nil }
+
+// What waits in the queue is seen with its digest, locked and scheduled messages too, and stays as it is.
+func TestWaiting(t *testing.T) {
+	s := newStage(t)
+	sender, err := s.client.NewSender(local.Queue, nil)
+	s.check(err)
+	_, web, _ := strings.Cut(continuation, `"request":`)
+	web = strings.TrimSuffix(web, "}}")
+	other := strings.NewReplacer("web-1", "web-2").Replace(web)
+	for _, m := range []*azservicebus.Message{message("1", web), message("web-1", "hello"), message("2", other)} {
+		s.check(sender.SendMessage(s.ctx, m, nil))
+	}
+	receiver, err := s.client.NewReceiverForQueue(local.Queue, nil)
+	s.check(err)
+	locked, err := receiver.ReceiveMessages(s.ctx, 1, nil)
+	s.check(err)
+	_, err = sender.ScheduleMessages(s.ctx, []*azservicebus.Message{message("web-1/9f1c4d2be07a/3/aa", continuation)}, time.Now().Add(time.Hour), nil)
+	s.check(err)
+	waiting, err := s.queue.Waiting(s.ctx, "web-1")
+	s.check(err)
+	var got []string
+	for _, l := range waiting {
+		got = append(got, fmt.Sprintf("%s %t", l.Kind, l.Digest() != "" && l.Digest() == waiting[0].Digest()))
+	}
+	if diff := cmp.Diff([]string{"request true", "request false", "continuation true"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	s.check(receiver.CompleteMessage(s.ctx, locked[0], nil)) // its lock still holds
+}

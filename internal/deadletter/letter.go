@@ -67,14 +67,14 @@ func newLetter(m *azservicebus.ReceivedMessage) Letter {
 	e := open(m.Body)
 	switch {
 	case e.Type == continuationType:
-		l.Kind, l.BuildID = Continuation, idOf(e.Data.Request)
+		l.Kind, l.BuildID = Continuation, request.IDOf(e.Data.Request)
 		if l.BuildID == "" {
 			l.BuildID = text(m.CorrelationID)
 		}
 	case e.SpecVersion != nil, e.EventType != nil:
 		l.Kind = Event
 	default:
-		l.Kind, l.BuildID = Request, request.Identity(idOf(m.Body), m.MessageID, l.SequenceNumber)
+		l.Kind, l.BuildID = Request, request.Identity(request.IDOf(m.Body), m.MessageID, l.SequenceNumber)
 	}
 	return l
 }
@@ -88,19 +88,6 @@ func open(body []byte) envelope {
 	var e envelope
 	_ = json.Unmarshal(body, &e) // what is no JSON is a request that was not
 	return e
-}
-
-// idOf is the build id that a request gives itself, as the handler reads it: that of a request that is otherwise wrong
-// counts too.
-func idOf(body []byte) string {
-	r, err := request.Decode(body)
-	if err == nil {
-		return r.ID
-	}
-	if invalid, ok := err.(*request.Invalid); ok { //nolint:errorlint // Decode says that it always is one
-		return invalid.ID
-	}
-	return ""
 }
 
 // Body is the message's body for people to see: a continuation's without its token, which is a capability.
@@ -134,6 +121,19 @@ func (l Letter) Request() ([]byte, error) {
 	case Event:
 	}
 	return nil, fmt.Errorf("message %d is %s %s and holds no request", l.SequenceNumber, article(l.Kind), l.Kind)
+}
+
+// Digest is that of the request that the message carries; empty where there is none, or one that is not valid.
+func (l Letter) Digest() string {
+	text, err := l.Request()
+	if err != nil {
+		return ""
+	}
+	r, err := request.Decode(text)
+	if err != nil {
+		return ""
+	}
+	return r.Digest()
 }
 
 func article(k Kind) string {

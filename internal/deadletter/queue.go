@@ -38,11 +38,27 @@ func (q *Queue) List(ctx context.Context) ([]Letter, error) {
 		return nil, err
 	}
 	defer closing(ctx, r)
+	return peek(ctx, r)
+}
+
+// Waiting gives what the queue itself holds of a build, be it locked or scheduled. It takes nothing either.
+func (q *Queue) Waiting(ctx context.Context, buildID string) ([]Letter, error) {
+	r, err := q.client.NewReceiverForQueue(q.name, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer closing(ctx, r)
+	all, err := peek(ctx, r)
+	return slices.DeleteFunc(all, func(l Letter) bool { return l.BuildID != buildID }), err
+}
+
+// peek looks at every message.
+func peek(ctx context.Context, r *azservicebus.Receiver) ([]Letter, error) {
 	var all []Letter
 	for from := int64(0); ; {
 		messages, err := r.PeekMessages(ctx, batch, &azservicebus.PeekMessagesOptions{FromSequenceNumber: &from})
 		if err != nil {
-			return nil, fmt.Errorf("peek the dead letters: %w", err)
+			return nil, fmt.Errorf("peek the messages: %w", err)
 		}
 		if len(messages) == 0 {
 			return all, nil

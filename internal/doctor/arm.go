@@ -8,8 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"goldmint/internal/namespace"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 )
+
+// assignHint is for a role that is not Service Bus'.
+const assignHint = "role assignments take up to ten minutes to reach every service; docs/deploy.md says which identity needs which"
 
 // customRole is the role that infra/identity.tf creates.
 const customRole = "Goldmint image builder"
@@ -103,7 +108,7 @@ func (d Deployment) examineGroup(ctx context.Context, group string, report func(
 func endOfGroup(check string, err error, report func(Finding)) (stop string) {
 	var answered *azcore.ResponseError
 	if !errors.As(err, &answered) {
-		report(Finding{Check: check, Result: Unreachable, Detail: firstLine(err), Hint: "check ARM_ENDPOINT, and that it can be reached from here"})
+		report(Finding{Check: check, Result: Unreachable, Detail: namespace.Brief(err), Hint: "check ARM_ENDPOINT, and that it can be reached from here"})
 		return "Resource Manager cannot be reached"
 	}
 	f := Finding{Check: check, Result: Failed, Detail: fmt.Sprintf("Resource Manager answers %d %s", answered.StatusCode, answered.ErrorCode)}

@@ -3,42 +3,39 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
-	"strings"
+
+	"goldmint/internal/namespace"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// Azure's built-in roles for Service Bus, and the scope of its tokens.
-const (
-	sender   = "Azure Service Bus Data Sender"
-	receiver = "Azure Service Bus Data Receiver"
-	busScope = "https://servicebus.azure.net/.default"
-)
+// busScope is that of Service Bus' tokens.
+const busScope = "https://servicebus.azure.net/.default"
 
 // busNeed is one right on one entity.
 type busNeed struct {
 	parts  []Part
-	check  string
-	entity string
-	path   string // below the namespace, of the role assignment
-	role   string
+	verb   string
+	entity namespace.Entity
+	right  namespace.Right
 	try    func(context.Context) error
 }
 
+func (n busNeed) check() string { return n.entity.String() + ": " + n.verb }
+
 func (d Deployment) busNeeds() []busNeed {
-	queue, topic := "queue "+d.Queue, "topic "+d.Topic
-	history := "subscription " + d.History + " of " + topic
+	queue, topic := namespace.Entity{Queue: d.Queue}, namespace.Entity{Topic: d.Topic}
+	history := namespace.Entity{Topic: d.Topic, Subscription: d.History}
 	return []busNeed{
-		{[]Part{Function, Submitter}, queue + ": send", queue, "queues/" + d.Queue, sender, d.send(d.Queue)},
-		{[]Part{Function}, queue + ": listen", queue, "queues/" + d.Queue, receiver, func(ctx context.Context) error {
+		{[]Part{Function, Submitter}, "send", queue, namespace.Send, d.send(d.Queue)},
+		{[]Part{Function}, "listen", queue, namespace.Listen, func(ctx context.Context) error {
 			return peek(ctx, func() (*azservicebus.Receiver, error) { return d.Bus.NewReceiverForQueue(d.Queue, nil) })
 		}},
-		{[]Part{Function}, topic + ": send", topic, "topics/" + d.Topic, sender, d.send(d.Topic)},
-		{[]Part{Waiter}, history + ": peek", history, "topics/" + d.Topic + "/subscriptions/" + d.History, receiver, func(ctx context.Context) error {
+		{[]Part{Function}, "send", topic, namespace.Send, d.send(d.Topic)},
+		{[]Part{Waiter}, "peek", history, namespace.Listen, func(ctx context.Context) error {
 			return peek(ctx, func() (*azservicebus.Receiver, error) {
 				return d.Bus.NewReceiverForSubscription(d.Topic, d.History, nil)
 			})
@@ -53,12 +50,12 @@ func (d Deployment) examineBus(ctx context.Context, report func(Finding)) {
 			continue
 		}
 		if stop != "" {
-			report(Finding{Check: need.check, Result: Skipped, Detail: stop})
+			report(Finding{Check: need.check(), Result: Skipped, Detail: stop})
 			continue
 		}
 		f := d.examineNeed(ctx, need)
 		if f.Result == Unreachable {
-			stop = d.Namespace + " cannot be reached"
+			stop = d.Namespace.Host + " cannot be reached"
 		}
 		report(f)
 	}
@@ -69,29 +66,19 @@ func (d Deployment) examineNeed(ctx context.Context, need busNeed) Finding {
 	defer cancel()
 	err := need.try(ctx)
 	if err == nil {
-		return Finding{Check: need.check, Result: OK}
+		return Finding{Check: need.check(), Result: OK}
 	}
-	f := Finding{Check: need.check, Result: Failed, Detail: firstLine(err)}
-	var refused *azservicebus.Error
-	switch errors.As(err, &refused); {
-	case refused != nil && refused.Code == azservicebus.CodeUnauthorizedAccess:
-		f.Missing = &Grant{Role: need.role, Scope: d.Namespace + "/" + need.path}
-		f.Hint = assignHint
-		if d.BusCredential == nil {
-			f.Missing = nil
-			f.Hint = fmt.Sprintf("the connection string's key must be current, and its policy grant Send or Listen on the %s; with managed identity that is the role %q", need.entity, need.role)
-		}
-	case refused != nil && refused.Code == azservicebus.CodeNotFound:
-		f.Detail = d.Namespace + " has no " + need.entity
-		f.Hint = "check BUILD_QUEUE and EVENT_TOPIC; infra/messaging.tf creates the entities"
-	default:
-		f.Result = Unreachable
-		f.Hint = "check the namespace's name and that port 5671 (AMQP over TLS) is open from here; with private_network only its VNet gets in"
+	err = d.Namespace.Explain(err, need.entity, need.right)
+	var refusal *namespace.Refusal
+	if !errors.As(err, &refusal) {
+		return Finding{Check: need.check(), Result: Unreachable, Detail: namespace.Brief(err), Hint: namespace.ContactHint}
+	}
+	f := Finding{Check: need.check(), Result: Failed, Detail: refusal.Error(), Hint: refusal.Hint}
+	if refusal.Role != "" {
+		f.Missing = &Grant{Role: refusal.Role, Scope: d.Namespace.Host + need.entity.Scope()}
 	}
 	return f
 }
-
-const assignHint = "role assignments take up to ten minutes to reach every service; docs/deploy.md says which identity needs which"
 
 // signIn gets a token, and says why nothing else can be asked where there is none. No credential needs no token.
 func (d Deployment) signIn(ctx context.Context, check string, credential azcore.TokenCredential, scope string, report func(Finding)) (stop string) {
@@ -101,7 +88,7 @@ func (d Deployment) signIn(ctx context.Context, check string, credential azcore.
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if _, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}}); err != nil {
-		report(Finding{Check: check, Result: Failed, Detail: refusal(err), Hint: "as yourself: `az login`; as a managed identity: run where it is assigned, and check its client id in the settings"})
+		report(Finding{Check: check, Result: Failed, Detail: signInError(err), Hint: namespace.SignInHint})
 		return "nobody is signed in"
 	}
 	report(Finding{Check: check, Result: OK})
@@ -133,15 +120,10 @@ func peek(ctx context.Context, open func() (*azservicebus.Receiver, error)) erro
 
 var said = regexp.MustCompile(`"(?:message|error_description)":\s*"([^"]+)"`)
 
-// refusal is what the endpoint said that gave no token, which stands far down in the SDK's error.
-func refusal(err error) string {
+// signInError is what the endpoint said that gave no token, which stands far down in the SDK's error.
+func signInError(err error) string {
 	if found := said.FindStringSubmatch(err.Error()); found != nil {
 		return found[1]
 	}
-	return firstLine(err)
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	return namespace.Brief(err)
 }

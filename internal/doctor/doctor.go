@@ -7,6 +7,8 @@ import (
 	"context"
 	"time"
 
+	"goldmint/internal/namespace"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -54,7 +56,7 @@ type Deployment struct {
 	Parts []Part // whose rights are looked for
 
 	Bus                   *azservicebus.Client // with few retries: a check waits for each
-	Namespace             string               // its host, for the texts
+	Namespace             namespace.Address
 	Queue, Topic, History string
 	BusCredential         azcore.TokenCredential // nil with a connection string
 

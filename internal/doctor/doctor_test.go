@@ -22,6 +22,7 @@ import (
 	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/doctor"
+	"goldmint/internal/namespace"
 )
 
 const group = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-images"
@@ -59,7 +60,7 @@ func deployment(t *testing.T, role []string) (doctor.Deployment, world) {
 	w := world{servicebus.Start(t, servicebus.Options{Config: local.Entities()}), arm.Start(t, arm.Options{Role: role})}
 	return doctor.Deployment{
 		Parts: []doctor.Part{doctor.Function, doctor.Submitter, doctor.Waiter},
-		Bus:   dial(t, w.bus.ConnectionString()), Namespace: "sb.example.net", Queue: local.Queue, Topic: local.Topic, History: local.History,
+		Bus:   dial(t, w.bus.ConnectionString()), Namespace: namespace.Address{Host: "sb.example.net"}, Queue: local.Queue, Topic: local.Topic, History: local.History,
 		BusCredential: anyToken{}, // what the client itself uses is the connection string
 		ARMEndpoint:   w.arm.Endpoint(), ARMAudience: "https://management.azure.com", ARMCredential: anyToken{},
 		ResourceGroups: []string{group},

@@ -50,8 +50,9 @@ func (r *Reader) open() (err error) {
 
 // Entry is one event as it was published.
 type Entry struct {
-	Event event.Event
-	Body  []byte
+	Event     event.Event
+	Body      []byte
+	Published time.Time // by Service Bus' clock
 }
 
 // Read gives the events that came since the last call, at most a few hundred; none means that there is nothing new.
@@ -71,7 +72,11 @@ func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
 				continue
 			}
 			if e, err := event.Parse(m.Body); err == nil && (r.BuildID == "" || e.Data.BuildID == r.BuildID) {
-				entries = append(entries, Entry{Event: e, Body: m.Body})
+				entry := Entry{Event: e, Body: m.Body}
+				if m.EnqueuedTime != nil {
+					entry.Published = *m.EnqueuedTime
+				}
+				entries = append(entries, entry)
 			}
 		}
 		if len(entries) > 0 {

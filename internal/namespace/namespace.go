@@ -22,10 +22,10 @@ type Address struct {
 // The environment variables that are looked at, in this order, where no flag is given. The last two are the settings of
 // the function app itself.
 const (
-	EnvConnectionString    = "GOLDMINT_CONNECTION_STRING"
-	EnvNamespace           = "GOLDMINT_NAMESPACE"
-	envAppConnectionString = "ServiceBusConnection"
-	envAppNamespace        = "ServiceBusConnection__fullyQualifiedNamespace"
+	EnvConnectionString = "GOLDMINT_CONNECTION_STRING"
+	EnvNamespace        = "GOLDMINT_NAMESPACE"
+	AppConnectionString = "ServiceBusConnection"
+	AppNamespace        = "ServiceBusConnection__fullyQualifiedNamespace"
 )
 
 // ErrNoAddress says that nothing names a namespace.
@@ -42,8 +42,8 @@ func Find(connectionString, host string, getenv func(string) string) (Address, e
 		{Host: host, from: "--namespace"},
 		{ConnectionString: getenv(EnvConnectionString), from: EnvConnectionString},
 		{Host: getenv(EnvNamespace), from: EnvNamespace},
-		{ConnectionString: getenv(envAppConnectionString), from: envAppConnectionString},
-		{Host: getenv(envAppNamespace), from: envAppNamespace},
+		{ConnectionString: getenv(AppConnectionString), from: AppConnectionString},
+		{Host: getenv(AppNamespace), from: AppNamespace},
 	} {
 		if a.ConnectionString != "" || a.Host != "" {
 			return a.check()
@@ -51,6 +51,9 @@ func Find(connectionString, host string, getenv func(string) string) (Address, e
 	}
 	return Address{}, ErrNoAddress
 }
+
+// OfApp reports whether nothing but the settings of the function app name the namespace.
+func (a Address) OfApp() bool { return a.from == AppConnectionString || a.from == AppNamespace }
 
 // check completes a bare name and refuses what is neither.
 func (a Address) check() (Address, error) {

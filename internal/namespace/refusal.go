@@ -1,7 +1,6 @@
 package namespace
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,7 +21,14 @@ var (
 	Listen = Right{Role: "Azure Service Bus Data Receiver", Claim: "Listen"}
 )
 
-// Entity is a queue, or a subscription of a topic.
+// What to do about trouble that no role mends.
+const (
+	SignInHint  = "as yourself: run `az login`; in a pipeline: log in with OIDC (azure/login, AzureCLI@2); as a managed identity: run where it is assigned, and check its client id"
+	ContactHint = "check the namespace's name, and that TLS connections to port 5671 (AMQP) are open from here; with private_network only its VNet gets in; a local Azure must be running"
+	entityHint  = "check the queue (--queue, BUILD_QUEUE), the topic (--topic, EVENT_TOPIC) and --subscription; infra/ creates image-builds, image-events and history"
+)
+
+// Entity is a queue, a topic or a subscription of a topic.
 type Entity struct {
 	Queue               string
 	Topic, Subscription string
@@ -30,16 +36,22 @@ type Entity struct {
 
 // String names the entity in a sentence.
 func (e Entity) String() string {
-	if e.Queue != "" {
+	switch {
+	case e.Queue != "":
 		return "queue " + e.Queue
+	case e.Subscription == "":
+		return "topic " + e.Topic
 	}
 	return "subscription " + e.Subscription + " of topic " + e.Topic
 }
 
-// scope is the entity's place below the namespace in a resource ID.
-func (e Entity) scope() string {
-	if e.Queue != "" {
+// Scope is the entity's place below the namespace in a resource ID.
+func (e Entity) Scope() string {
+	switch {
+	case e.Queue != "":
 		return "/queues/" + e.Queue
+	case e.Subscription == "":
+		return "/topics/" + e.Topic
 	}
 	return "/topics/" + e.Topic + "/subscriptions/" + e.Subscription
 }
@@ -48,6 +60,7 @@ func (e Entity) scope() string {
 type Refusal struct { //nolint:errname // callers read namespace.Refusal
 	Err  error
 	Hint string
+	Role string // whose lack it is; empty where a role would not help
 }
 
 func (r *Refusal) Error() string { return r.Err.Error() }
@@ -60,45 +73,40 @@ func (a Address) Explain(err error, entity Entity, right Right) error {
 	if errors.As(err, &refused) {
 		switch refused.Code {
 		case azservicebus.CodeUnauthorizedAccess:
-			return &Refusal{fmt.Errorf("%s does not let you use %s: %s", a.Host, entity, brief(refused)), a.grant(entity, right)}
+			return a.unauthorized(refused, entity, right)
 		case azservicebus.CodeNotFound:
-			return &Refusal{fmt.Errorf("%s has no %s", a.Host, entity), "check --queue, --topic and --subscription; infra/ creates image-builds, image-events and history"}
+			return &Refusal{Err: fmt.Errorf("%s has no %s", a.Host, entity), Hint: entityHint}
 		default:
 			return err
 		}
 	}
 	var noSignIn *azidentity.AuthenticationFailedError
 	if errors.As(err, &noSignIn) || strings.Contains(fmt.Sprint(err), "DefaultAzureCredential: failed to acquire a token") {
-		return &Refusal{
-			fmt.Errorf("cannot sign in to Azure: %s", brief(err)),
-			"run `az login`; in a pipeline log in with OIDC (azure/login, AzureCLI@2) or give the machine a managed identity; or set " + EnvConnectionString,
-		}
+		return &Refusal{Err: fmt.Errorf("cannot sign in to Azure: %s", Brief(err)), Hint: SignInHint + "; or set " + EnvConnectionString}
 	}
 	return err
 }
 
-// grant says which role to assign, or what is wrong with the policy.
-func (a Address) grant(entity Entity, right Right) string {
+// unauthorized says which role to assign, or what is wrong with the policy.
+func (a Address) unauthorized(refused error, entity Entity, right Right) *Refusal {
+	r := &Refusal{Err: fmt.Errorf("%s does not let you use %s: %s", a.Host, entity, Brief(refused))}
 	if a.ConnectionString != "" {
-		return fmt.Sprintf("the shared access policy of %s must be current and grant %s; or use --namespace and the role %q", a.from, right.Claim, right.Role)
+		r.Hint = fmt.Sprintf("the shared access policy of %s must be current and grant %s; or use --namespace and the role %q", a.from, right.Claim, right.Role)
+		return r
 	}
 	name, _, _ := strings.Cut(a.Host, ".")
-	return fmt.Sprintf(`assign the role %[1]q on the %[2]s to who is signed in (it takes effect within minutes):
-      az role assignment create --assignee OBJECT-ID --role %[1]q \
-        --scope "$(az servicebus namespace list --query "[?name=='%[3]s'].id" -o tsv)%[4]s"`, right.Role, entity, name, entity.scope())
+	r.Role = right.Role
+	r.Hint = fmt.Sprintf(`assign the role %[1]q on the %[2]s to who is signed in (it takes effect within minutes):
+  az role assignment create --assignee OBJECT-ID --role %[1]q \
+    --scope "$(az servicebus namespace list --query "[?name=='%[3]s'].id" -o tsv)%[4]s"`, right.Role, entity, name, entity.Scope())
+	return r
 }
 
-// brief is the first line of an error that tells its whole story, without the client's own prefixes.
-func brief(err error) string {
+// Brief is the first line of an error that tells its whole story, without the client's own prefixes.
+func Brief(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	for _, prefix := range []string{"(unauthorized): ", "(auth): "} {
-		line = strings.TrimPrefix(line, prefix)
+	for _, prefix := range []string{"(unauthorized): ", "(auth): ", "(connlost): "} {
+		line = strings.Replace(line, prefix, "", 1)
 	}
 	return line
-}
-
-// Unreachable reports whether the error says that the namespace did not answer, rather than that it refused.
-func Unreachable(err error) bool {
-	var refusal *Refusal
-	return err != nil && !errors.As(err, &refusal) && !errors.Is(err, context.Canceled)
 }

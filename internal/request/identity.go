@@ -3,6 +3,7 @@ package request
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"regexp"
 	"strconv"
 )
@@ -29,6 +30,17 @@ func Identity(id, messageID string, sequenceNumber int64) string {
 	default:
 		return "sn-" + strconv.FormatInt(sequenceNumber, 10)
 	}
+}
+
+// IDOf is the id that a body gives its build; that of a request that is
+// otherwise wrong counts too. It is empty where there is none.
+func IDOf(body []byte) string {
+	r, err := Decode(body)
+	var invalid *Invalid
+	if errors.As(err, &invalid) {
+		return invalid.ID
+	}
+	return r.ID
 }
 
 // WithIdentity is r with the id that [Identity] gives it.

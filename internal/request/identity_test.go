@@ -27,6 +27,20 @@ func TestWithIdentity(t *testing.T) {
 	}
 }
 
+func TestIDOf(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"id":"web-1"}`:     "web-1", // wrong otherwise
+		`{"id":"not an id"}`: "",
+		`{"name":"web"}`:     "",
+		`hello`:              "",
+		good:                 "web-1",
+	} {
+		if got := request.IDOf([]byte(body)); got != want {
+			t.Errorf("%s: got %q, want %q", body, got, want)
+		}
+	}
+}
+
 func TestKey(t *testing.T) {
 	if got := request.Key("web-1", "0123456789abcdef"); got != "web-1/0123456789ab" {
 		t.Errorf("got %q", got)

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// oneOf is a flag's value that is one of a few words.
+type oneOf struct {
+	value *string
+	words []string
+}
+
+// addOneOf adds a flag that is one of the words; the first is its default.
+func addOneOf(f *pflag.FlagSet, value *string, name, shorthand, usage string, words ...string) {
+	*value = words[0]
+	f.VarP(oneOf{value, words}, name, shorthand, usage)
+}
+
+// addOutput adds --output as every command has it.
+func addOutput(f *pflag.FlagSet, value *string, usage string, words ...string) {
+	addOneOf(f, value, "output", "o", usage, words...)
+}
+
+func (o oneOf) String() string { return *o.value }
+
+// Type names the value in the help.
+func (o oneOf) Type() string { return strings.Join(o.words, "|") }
+
+// Set takes one of the words.
+func (o oneOf) Set(s string) error {
+	if !slices.Contains(o.words, s) {
+		return fmt.Errorf("use %s", or(o.words))
+	}
+	*o.value = s
+	return nil
+}
+
+// or lists words as a sentence does.
+func or(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// endless is a number of arguments without an upper bound.
+const endless = 1 << 30
+
+// arguments allows so many of them.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usageError(c, errors.New("an argument is missing"))
+		case len(args) > most:
+			return usageError(c, fmt.Errorf("%q is an argument too many", args[most]))
+		}
+		return nil
+	}
+}
+
+// usageError is an error with the way to use the command.
+func usageError(c *cobra.Command, err error) error {
+	return &exitError{error: err, status: exitUsage, hint: fmt.Sprintf("usage: %s; `%s --help` says more", c.UseLine(), c.CommandPath())}
+}
+
+// asGroup makes a command of one that only has others below it: alone it shows its help, and an unknown one is an error.
+func asGroup(c *cobra.Command) *cobra.Command {
+	c.DisableFlagsInUseLine = true
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var names []string
+		for _, sub := range c.Commands() {
+			names = append(names, sub.Name())
+		}
+		return fmt.Errorf("%s has no command %q: use %s", c.CommandPath(), args[0], or(names))
+	}
+	return c
+}
