@@ -58,11 +58,13 @@ func run(environ []string, parent int) (int, error) {
 		Handler:           newServer(w.Handle, c.InvocationTimeout, c.MaxConcurrent, log),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, os.Interrupt) // before anyone can know that it is there
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("ready", zap.Int("port", c.Port), zap.String("queue", c.Queue), zap.String("topic", c.Topic), zap.String("resourceManager", c.ARMEndpoint))
 
-	status, err := waitForEnd(failed, parent)
+	status, err := waitForEnd(failed, stop, parent)
 	drain, cancel := context.WithTimeout(context.Background(), c.InvocationTimeout)
 	defer cancel()
 	log.Info("draining", zap.Int("status", status))
@@ -70,9 +72,7 @@ func run(environ []string, parent int) (int, error) {
 }
 
 // waitForEnd blocks until the process has a reason to end.
-func waitForEnd(failed <-chan error, parent int) (int, error) {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
+func waitForEnd(failed <-chan error, stop <-chan os.Signal, parent int) (int, error) {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
