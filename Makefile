@@ -27,8 +27,9 @@ demo-vm: build ## a VM is deallocated and generalized with curl, an image appear
 ALONE = goldmint/infra/package goldmint/internal/sim
 TESTS = $(or $(shell $(GO) list $(TEST)),$(error no package is $(TEST)))
 
-# Lint has vetted them. Many wait for servers and processes, hence more at once than there are processors.
-test: ## run the tests with the race detector
+# Lint has vetted them. Many wait for servers and processes, hence more at once than there are processors. Several build the
+# handler: once it is built, they find it in Go's cache instead of compiling it all at once.
+test: build ## run the tests with the race detector
 	@$(if $(filter-out $(ALONE),$(TESTS)),CGO_ENABLED=1 $(GO) test -race -vet=off -p 4 -parallel 4 $(filter-out $(ALONE),$(TESTS)))
 	@$(if $(filter $(ALONE),$(TESTS)),$(GO) test -trimpath -vet=off $(filter $(ALONE),$(TESTS)))
 
