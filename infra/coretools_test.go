@@ -27,10 +27,10 @@ func TestCoreTools(t *testing.T) {
 		t.Skipf("the package's handler runs on linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	dist, goldmint := filepath.Join(t.TempDir(), "dist"), filepath.Join(t.TempDir(), "goldmint")
-	build := exec.Command("go", "run", "./infra/package", "-out", dist)
+	build := goCommand("run", "-trimpath", "./infra/package", "-out", dist)
 	build.Dir = ".."
 	run(t, build)
-	run(t, exec.Command("go", "build", "-o", goldmint, "goldmint/cmd/goldmint"))
+	run(t, goCommand("build", "-trimpath", "-o", goldmint, "goldmint/cmd/goldmint"))
 
 	bus := startEmulator(t, goldmint, "servicebus")
 	resourceManager := startEmulator(t, goldmint, "arm", "--image-duration", "1s", "--put-latency", "0s")

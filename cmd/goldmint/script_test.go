@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Values[stageKey{}] = new(stage)
 			e.Setenv("HANDLER", os.Getenv(handlerVariable))
+			e.Setenv("GORACE", noExitSleep)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

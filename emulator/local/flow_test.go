@@ -219,6 +219,7 @@ func (a *azure) submit(r request.Request) {
 
 // TestTenExamples: ten requests, ten images, ten succeeded events with their ids; nothing is left in the queue.
 func TestTenExamples(t *testing.T) {
+	t.Parallel()
 	a := start(t, local.Options{})
 	want := map[string]string{}
 	for _, r := range examples(t) {
@@ -244,6 +245,7 @@ func TestTenExamples(t *testing.T) {
 
 // TestBadInput: each gives one rejected event and one dead-lettered message that name the problem; the queue goes on.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	a := start(t, local.Options{})
 	good := example(t, "../../examples/requests/from-vm.json")
 	text, err := json.Marshal(good)
@@ -294,6 +296,7 @@ func TestBadInput(t *testing.T) {
 
 // TestKilledHandlerLosesNothing: the handler dies in the midst of ten builds, and each still ends once.
 func TestKilledHandlerLosesNothing(t *testing.T) {
+	t.Parallel()
 	a := start(t, local.Options{ARM: arm.Options{PutLatency: 300 * time.Millisecond, ImageDuration: 500 * time.Millisecond}, Settings: killable()})
 	for _, r := range examples(t) {
 		a.submit(r)

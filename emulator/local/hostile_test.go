@@ -79,6 +79,7 @@ func continuation(t *testing.T, canary string) string {
 // TestHostileSenders: through the real handler, each hostile message is rejected and dead-lettered, nobody else is spoken
 // to, no secret is told, no line of the log is forged, the process lives, and the next good request gives its image.
 func TestHostileSenders(t *testing.T) {
+	t.Parallel()
 	var strangers atomic.Int64
 	canary := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strangers.Add(1) }))
 	defer canary.Close()
@@ -144,6 +145,7 @@ func checkLines(t *testing.T, a *azure, told string) {
 // makes Service Bus drop that request. What detects it: the squatter's own message ends as a rejected event that names the
 // MessageId, and the request's sender sees no started event. What prevents it: a MessageId that cannot be guessed.
 func TestSquattedMessageID(t *testing.T) {
+	t.Parallel()
 	a := start(t, local.Options{})
 	victim := example(t, "../../examples/requests/from-vm.json")
 	a.send(request.Key(victim.ID, victim.Digest()), []byte("squatted"))
@@ -170,6 +172,7 @@ func TestSquattedMessageID(t *testing.T) {
 // TestSameIDTwice: two requests under one id are two builds, each with an image and an end of its own; the same request
 // twice is one build.
 func TestSameIDTwice(t *testing.T) {
+	t.Parallel()
 	a := start(t, local.Options{})
 	one := example(t, "../../examples/requests/from-vm.json")
 	two := example(t, "../../examples/requests/from-snapshot.json")

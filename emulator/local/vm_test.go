@@ -19,6 +19,7 @@ const vmGroup = "/subscriptions/" + local.SubscriptionID + "/resourceGroups/vms/
 // TestVMsBecomeImages: nobody asks for an image. VMs are deallocated and generalized through Resource Manager, its events
 // reach the deployed handler through the queue, and each tagged VM gives one image.
 func TestVMsBecomeImages(t *testing.T) {
+	t.Parallel()
 	a := start(t, local.Options{ARM: arm.Options{ActionDuration: 300 * time.Millisecond, Tick: 100 * time.Millisecond}})
 	token := a.token()
 	for name, tags := range map[string]map[string]string{
