@@ -20,7 +20,7 @@ import (
 	"goldmint/internal/history"
 )
 
-// TestCoreTools goes the way of docs/deploy.md's "On your machine": the package, local.settings.example.json and the three
+// TestCoreTools goes the way of docs/local.md's "With Core Tools": the package, local.settings.example.json and the three
 // emulators as processes of their own. The Functions host is Goldmint's own here; `func start` takes its place.
 func TestCoreTools(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {

@@ -19,7 +19,7 @@ import (
 	"goldmint/internal/doctor"
 )
 
-// patients are a healthy deployment and broken ones. What the doctor says of each is in docs/deploy.md, word for word.
+// patients are a healthy deployment and broken ones. What the doctor says of each is in docs/doctor.md, word for word.
 var patients = []struct {
 	name   string // the paragraph that leads to the text
 	status int
@@ -44,7 +44,7 @@ var patients = []struct {
 }
 
 func TestDoctor(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/deploy.md")
+	docs, err := os.ReadFile("../../docs/doctor.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +79,10 @@ func compareWithDocs(t *testing.T, docs []byte, name, got string) {
 	t.Helper()
 	want := regexp.MustCompile("(?s)\n\\*\\*" + name + "\\*\\*[^`]*\n```text\n(.*?)```\n").FindSubmatch(docs)
 	if want == nil {
-		t.Fatalf("docs/deploy.md has no text for %s; it is\n%s", name, got)
+		t.Fatalf("docs/doctor.md has no text for %s; it is\n%s", name, got)
 	}
 	if diff := cmp.Diff(string(want[1]), got); diff != "" {
-		t.Errorf("docs/deploy.md says otherwise (-docs +got):\n%s\n%s", diff, got)
+		t.Errorf("docs/doctor.md says otherwise (-docs +got):\n%s\n%s", diff, got)
 	}
 }
 
