@@ -52,6 +52,8 @@ func (c Course) check() error {
 		return fmt.Errorf("course has %d points, more than %d", len(c.Points), maxPoints)
 	case c.Turn < 0 || c.Turn > maxTurn:
 		return fmt.Errorf("course was corrected %d times, not between 0 and %d", c.Turn, maxTurn)
+	case c.Stride < 0 || c.Stride > maxMost:
+		return fmt.Errorf("course has a stride of %g, not between 0 and %d", c.Stride, maxMost)
 	}
 	before := Point{At: 0, Ticket: -maxMost}
 	for _, p := range c.Points {

@@ -87,7 +87,7 @@ func (r *region) longest() (Sight, bool) {
 func (r *region) follow(o Course, now time.Time) {
 	c, w := r.course, r.window()
 	switch old := max(young, w); {
-	case !o.known() || w == 0 || !r.agrees(o, now):
+	case !o.known() || w == 0 || o.last().At > now.Add(skew).UnixMilli() || !r.agrees(o, now):
 	case !c.known() || o.Turn > c.Turn:
 		r.course, r.off, r.tries = o, 0, 0
 	case o.Turn < c.Turn:

@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -97,9 +98,42 @@ func TestCheck(t *testing.T) {
 		"huge":        course(Point{1, 1e300}),
 		"far below":   course(Point{1, -1e6}),
 		"corrections": {Course: Course{Turn: maxTurn + 1}},
+		"stride":      {Course: Course{Stride: maxMost + 1}},
 	} {
 		if n.Check() == nil {
 			t.Errorf("%s: not refused", name)
 		}
 	}
+}
+
+// FuzzNote holds that no note that is let in makes an instance write one that is not, or a build wait longer than it may.
+func FuzzNote(f *testing.F) {
+	for _, n := range lies(epoch) {
+		text, err := json.Marshal(n)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, int64(7))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, ticket int64) {
+		var n Note
+		if json.Unmarshal(text, &n) != nil || n.Check() != nil || ticket <= 0 {
+			t.Skip("no note")
+		}
+		p, n2 := New("one"), Note{Ticket: ticket}
+		p.Answered("here", 3, []Allowance{{"CreateImages3Min", 3 * time.Minute, 30}, {"CreateImages30Min", 30 * time.Minute, 150}}, 0, epoch, epoch)
+		for i := range 3 {
+			now := epoch.Add(time.Duration(i) * time.Minute)
+			p.Learn("here", n, now)
+			v := p.Admit("here", "b", n2, now)
+			if wait := v.At.Sub(now); !v.Go && v.Hold == 0 && (wait <= 0 || wait > trust+longest) {
+				t.Fatalf("told to wait %s", wait)
+			}
+			n2 = p.Note("here", n2, now)
+			if err := n2.Check(); err != nil {
+				t.Fatalf("one's own note is refused: %v", err)
+			}
+			p.Answered("here", ticket, []Allowance{{"CreateImages3Min", 3 * time.Minute, 29 - i}, {"CreateImages30Min", 30 * time.Minute, 149 - i}}, 0, now, now)
+		}
+	})
 }
