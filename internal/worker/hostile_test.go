@@ -141,7 +141,7 @@ func TestCraftedContinuationsAreRefused(t *testing.T) {
 		"year 1":                  set("requestedAt", `"0001-01-01T00:00:00Z"`),
 		"year 9999":               set("requestedAt", `"9999-01-01T00:00:00Z"`),
 		"no time":                 set("requestedAt", `"now"`),
-		"unknown field":           add(`"callback":"https://evil.example"`),
+		"two builds":              body + body,
 		"failure without a code":  add(`"failure":{"final":true}`),
 		"deep":                    add(`"failure":` + strings.Repeat(`{"details":[`, 9000) + strings.Repeat(`]}`, 9000)),
 		"deeper than the parser":  add(`"failure":` + strings.Repeat(`{"details":[`, 30_000)),
@@ -160,10 +160,16 @@ func TestCraftedContinuationsAreRefused(t *testing.T) {
 			t.Errorf("%s: ARM was asked for %v, %d messages were sent", name, b.arm.calls, len(b.bus.queued))
 		}
 	}
-	b := newBench(Rules{}) // and the honest one goes on, so the refusals above mean something
-	b.handle(t, message(body))
-	if len(b.bus.reasons) > 0 || len(b.bus.queued) != 1 || len(b.arm.calls) == 0 {
-		t.Errorf("the honest one: dead letters %v, %d messages sent, ARM asked for %v", b.bus.reasons, len(b.bus.queued), b.arm.calls)
+	for name, good := range map[string]string{ // go on, so the refusals above mean something
+		"the honest one":          body,
+		"one of another version":  add(`"later":{"field":1}`),
+		"and of what it has seen": add(`"pace":{"ticket":1,"sights":[{"name":"CreateImages3Min","window":180000000000,"remaining":3,"past":[{"at":1,"total":2}],"most":39}]}`),
+	} {
+		b := newBench(Rules{})
+		b.handle(t, message(good))
+		if len(b.bus.reasons) > 0 || len(b.bus.queued) != 1 || len(b.arm.calls) == 0 {
+			t.Errorf("%s: dead letters %v, %d messages sent, ARM asked for %v", name, b.bus.reasons, len(b.bus.queued), b.arm.calls)
+		}
 	}
 }
 

@@ -142,14 +142,13 @@ func (e envelope[T]) outgoing(key string, seq int, handled Message) (Outgoing, e
 	return Outgoing{ID: e.ID, ContentType: event.ContentType, Body: body.Bytes(), Subject: e.Type, CorrelationID: key}, nil
 }
 
-// unwrap reads a continuation strictly.
+// unwrap reads a continuation. What it does not know is left out: while a new version is brought out two of them share the
+// queue.
 func unwrap[T any](body []byte, e *envelope[T]) error {
 	if len(body) > maxContinuation {
 		return fmt.Errorf("it has %d bytes, more than %d", len(body), maxContinuation)
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	return d.Decode(e)
+	return json.Unmarshal(body, e)
 }
 
 // maxContinuation is what the largest request, its build and a resume token need, and some.
