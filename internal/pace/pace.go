@@ -21,11 +21,8 @@ import (
 )
 
 const (
-	probes   = 6               // creations at a time, over all instances, while nothing is known
-	probeFor = 8 * time.Second // a PUT takes ARM 5 to 6 s: as long as its header is awaited
-	grace    = 200 * time.Millisecond
-	soonest  = 4 * time.Second  // a waiting build comes back
-	refill   = 20 * time.Second // beyond a Retry-After: it tells of one creation only
+	soonest = 4 * time.Second  // a waiting build comes back
+	refill  = 20 * time.Second // beyond a Retry-After: it tells of one creation only
 )
 
 // Note is what a continuation carries: whose turn the build is, and what its sender knew. Anybody who may send to the
@@ -125,62 +122,6 @@ func (p *Pacer) decide(r *region, key string, n Note, now time.Time) Verdict {
 		return p.queue(r, key, n, now)
 	}
 	return p.drawn(r, key, n, now)
-}
-
-// blind is how many creations are tried at a time while nothing is known: where the limit was near one is enough to see.
-func (r *region) blind() float64 {
-	if len(r.sights) > 0 {
-		return 1
-	}
-	return probes
-}
-
-// probe lets a few creations at a time find out what ARM says, over all instances: while nothing is known, or at most so
-// many as may be left. The oldest go.
-func (p *Pacer) probe(r *region, key string, n Note, left float64, now time.Time) Verdict {
-	later := Verdict{At: now.Add(probeFor*2/3 + scatter(key, n.Waits, probeFor/2))}
-	if old := r.oldest(now); old > 0 && n.Ticket >= old+probes && (len(r.sights) == 0 || r.window() > 0) {
-		return later
-	}
-	share, lasts := min(probes, left)/p.share.instances(), probeFor
-	if left <= 1 {
-		later.At, lasts = now.Add(soonest/2+scatter(key, n.Waits, soonest/4)), 2*probeFor
-	}
-	if now.Before(r.probing) {
-		if r.probes == 0 {
-			return later
-		}
-		r.probes--
-		return Verdict{Go: true}
-	}
-	if r.round == 0 && p.share.few() { // company may be arriving this moment
-		if r.hold.IsZero() {
-			r.hold = now.Add(grace)
-		}
-		if now.Before(r.hold) {
-			if r.held == 0 || n.Ticket < r.held {
-				r.held = n.Ticket
-			}
-			return Verdict{Hold: r.hold.Sub(now)}
-		}
-	}
-	r.round++
-	r.probing = now.Add(lasts)
-	r.probes = int(share + fraction(p.instance+wave(r.round)))
-	if r.probes == 0 {
-		return later
-	}
-	r.probes--
-	return Verdict{Go: true}
-}
-
-// oldest is the lowest ticket that waits, or was held when the first came together.
-func (r *region) oldest(now time.Time) int64 {
-	front := r.front(now)
-	if r.held > 0 && now.Sub(r.hold) < 2*probeFor && (front == 0 || r.held < front) {
-		return r.held
-	}
-	return front
 }
 
 // Answered notes what ARM's answer to a PUT says: what remains, and after a refusal how long to wait. ticket is the build's
