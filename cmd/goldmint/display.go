@@ -8,6 +8,7 @@ import (
 
 	"goldmint/emulator/local"
 	"goldmint/internal/history"
+	"goldmint/internal/namespace"
 )
 
 // display is what `goldmint local` shows: a screen, plain lines, or JSON.
@@ -73,7 +74,12 @@ func (d *linesDisplay) ready(azure *local.Azure) {
 `, azure.ServiceBus.ConnectionString(), local.Queue, local.Topic, local.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
 	if n := len(d.board.rows); n > 0 {
 		fmt.Fprintf(d.out, "Submitted %s.\n", count(n, "request"))
+		return
 	}
+	fmt.Fprintf(d.out, `For the commands in another terminal:
+  export %s='%s'
+
+`, namespace.EnvConnectionString, azure.ServiceBus.ConnectionString())
 }
 
 func (d *linesDisplay) event(e history.Entry) {
