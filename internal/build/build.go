@@ -34,6 +34,7 @@ type Build struct {
 	Failure     *Failure  `json:"failure,omitempty"`    // why the last attempt failed
 	Found       bool      `json:"found,omitempty"`      // the image was there: that is to be told, and nothing made any more
 	Spared      bool      `json:"spared,omitempty"`     // a message of it was poison once
+	Again       bool      `json:"again,omitempty"`      // a message of it came again since ARM accepted a PUT: it may have ended
 	Pace        pace.Note `json:"pace,omitzero"`        // whose turn it is, and what is known of ARM's allowance
 	Step        Verb      `json:"step,omitempty"`       // the last thing done: told when the build ends as poison
 

@@ -65,6 +65,8 @@ func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 		return p.fail(b, *b.Failure, now)
 	case b.succeeded:
 		return p.fail(b, vanished("the image was created and is gone: somebody else deleted it"), now)
+	case b.Again && b.Failure == nil: // an earlier delivery may have told of its success, and a newer build replaced it
+		return p.fail(b, vanished("the image is gone: somebody else deleted it"), now)
 	case b.Attempts >= p.Attempts:
 		return p.fail(b, vanished("the image is gone: it failed, or somebody else deleted it"), now)
 	case b.Attempts > 0 && !now.Before(working):
@@ -139,7 +141,7 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 	}
 	b.Attempts++
 	b.Token, b.OperationAt = o.Token, time.Time{}
-	b.Looks, b.Trouble, b.Doubts, b.Failure = 0, 0, 0, nil
+	b.Looks, b.Trouble, b.Doubts, b.Failure, b.Again = 0, 0, 0, nil, false
 	if o.Token == "" { // done already, so there is no operation to watch
 		return p.do(b, Look)
 	}
@@ -231,6 +233,7 @@ func (p Policy) aside(b Build, now, at time.Time, reason string) (Build, Command
 
 func (p Policy) later(b Build, at time.Time, reason string) (Build, Command) {
 	b.Seq++
+	b.Again = b.Again || b.redelivered && b.Attempts > 0
 	return b, Command{Verb: Continue, At: at, Reason: reason}
 }
 
