@@ -25,7 +25,7 @@ func (r *region) bucket() Sight {
 	return least
 }
 
-// share is whether the build may start by this instance's share of the rate, once those before it have had theirs.
+// drawn is whether the build may start by this instance's share of the rate, once those before it have had theirs.
 func (p *Pacer) drawn(r *region, key string, n Note, now time.Time) Verdict {
 	instances := p.share.instances()
 	left := max(0, float64(r.bucket().Remaining-reserve))
@@ -57,11 +57,13 @@ func (r *region) draw(key string, n Note, rate, left, instances float64, now tim
 		r.credit = float64(int(left / 2 / instances))
 		r.credited = now.Add(-recent)
 	}
-	since := min(now.Sub(r.credited), recent).Seconds()
-	r.credited = now
+	since := max(0, min(now.Sub(r.credited), recent)).Seconds()
+	r.credited = latest(r.credited, now)
 	alone := instances < 1.5
 	if alone {
 		r.credit = min(r.credit+rate*since, max(1, left/2))
+	} else {
+		r.credit = min(r.credit, left/2/instances)
 	}
 	if r.credit >= 1 {
 		r.credit--

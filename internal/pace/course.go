@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -58,7 +59,7 @@ func (c Course) at(t time.Time) float64 {
 // and while there are too many the one that says least is left out: it lies nearest to the line between its neighbours.
 func (c Course) with(keep time.Duration, more ...Point) Course {
 	all := slices.Concat(c.Points, more)
-	slices.SortStableFunc(all, func(a, b Point) int { return int(a.At - b.At) })
+	slices.SortStableFunc(all, func(a, b Point) int { return cmp.Compare(a.At, b.At) })
 	from := all[len(all)-1].At - keep.Milliseconds()
 	points := make([]Point, 0, len(all))
 	for i, p := range all {
@@ -99,7 +100,7 @@ func (c Course) shift(by float64) Course {
 
 // turned is the course after a correction.
 func (c Course) turned() Course {
-	c.Turn++
+	c.Turn = min(c.Turn+1, maxTurn)
 	return c
 }
 

@@ -29,7 +29,7 @@ func (r *region) advance(ticket int64, at, now time.Time, known bool) {
 		}
 		r.begin(at, first-1, s.used())
 		if known {
-			r.course.Turn++
+			r.course = r.course.turned()
 		}
 		return
 	}
@@ -38,7 +38,7 @@ func (r *region) advance(ticket int64, at, now time.Time, known bool) {
 	switch {
 	case stood < last-all/2: // a window in fixed steps has begun anew
 		fresh := begun(at, max(k, last+1), c.tickets(s.used()), c.Stride)
-		fresh.Since, fresh.Turn = c.Since, c.Turn+1
+		fresh.Since, fresh.Turn = c.Since, c.turned().Turn
 		r.course = fresh
 		return
 	case k > r.reach(at)+all, k > r.reach(at)+c.tickets(astray) && r.showed(0.3) && r.quiet(r.left(at), at): // the line began anew further on
@@ -87,7 +87,7 @@ func (r *region) longest() (Sight, bool) {
 func (r *region) follow(o Course, now time.Time) {
 	c, w := r.course, r.window()
 	switch old := max(young, w); {
-	case !o.known() || w == 0 || o.last().At > now.Add(skew).UnixMilli() || !r.agrees(o, now):
+	case !o.known() || w == 0 || o.Since.After(now.Add(skew)) || o.last().At > now.Add(skew).UnixMilli() || !r.agrees(o, now):
 	case !c.known() || o.Turn > c.Turn:
 		r.course, r.off, r.tries = o, 0, 0
 	case o.Turn < c.Turn:

@@ -25,7 +25,7 @@ func Parse(header string) []Allowance {
 		name, left, ok := strings.Cut(strings.TrimSpace(entry), ";")
 		_, name, slash := strings.Cut(name, "/")
 		remaining, err := strconv.Atoi(left)
-		if !ok || !slash || err != nil || remaining < 0 || !strings.HasPrefix(name, creations) || len(name) > maxName || remaining > maxMost {
+		if !ok || !slash || err != nil || remaining < 0 || !strings.HasPrefix(name, creations) || len(name) > maxName || remaining >= maxMost {
 			continue
 		}
 		all = append(all, Allowance{Name: name, Window: window(name), Remaining: remaining})

@@ -20,6 +20,10 @@ func lies(now time.Time) map[string]Note {
 			Sights: []Sight{full("CreateImages30Min"), full("CreateImages3Min")},
 			Course: Course{Since: now.Add(-time.Hour), Turn: maxTurn, Points: []Point{{now.UnixMilli() - 1000, -5000}, {now.UnixMilli(), -5000}}},
 		},
+		"begun in the future": {
+			Sights: []Sight{full("CreateImages30Min"), full("CreateImages3Min")},
+			Course: Course{Since: now.Add(1000 * time.Hour), Turn: 5, Points: []Point{{now.UnixMilli() - 1000, 0}, {now.UnixMilli(), 0}}},
+		},
 		"nothing remains":          {Sights: []Sight{empty("CreateImages30Min"), empty("CreateImages3Min")}},
 		"in a week's window":       {Sights: []Sight{empty("CreateImages1440Min")}},
 		"an empty bucket":          {Sights: []Sight{empty("CreateImagesSubscriptionMaximum")}},
@@ -119,6 +123,11 @@ func FuzzNote(f *testing.F) {
 		var n Note
 		if json.Unmarshal(text, &n) != nil || n.Check() != nil || ticket <= 0 {
 			t.Skip("no note")
+		}
+		blind := New("blind")
+		blind.Learn("here", n, epoch)
+		if err := blind.Note("here", Note{Ticket: 1}, epoch).Check(); err != nil {
+			t.Fatalf("the note of an instance that has seen nothing is refused: %v", err)
 		}
 		p, n2 := New("one"), Note{Ticket: ticket}
 		p.Answered("here", 3, []Allowance{{"CreateImages3Min", 3 * time.Minute, 30}, {"CreateImages30Min", 30 * time.Minute, 150}}, 0, epoch, epoch)

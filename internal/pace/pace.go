@@ -147,6 +147,7 @@ func (p *Pacer) Answered(where string, ticket int64, allowances []Allowance, ret
 		r.until, r.refused = latest(r.until, now.Add(retryAfter)), now
 	case len(allowances) == 0:
 		r.silent = now
+		r.tidy(sent)
 	}
 	r.probing = time.Time{}
 }

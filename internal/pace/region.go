@@ -85,7 +85,7 @@ func (r *region) memory() time.Duration {
 // seen a little ahead of it was seen now.
 func (r *region) merge(n Note, now time.Time) {
 	for _, s := range n.Sights {
-		if !s.At.After(now.Add(skew)) && !s.At.Before(r.mine.seen.Add(-trust)) {
+		if !s.At.After(now.Add(skew)) && !s.At.Before(latest(r.mine.seen, r.silent).Add(-trust)) {
 			s.At = earliest(s.At, now)
 			r.sight(s)
 		}
@@ -121,7 +121,7 @@ func (r *region) note(n Note, now time.Time) Note {
 	if len(n.Sights) > maxSights {
 		n.Sights = n.Sights[:maxSights]
 	}
-	if r.window() > 0 {
+	if r.window() > 0 && r.course.check() == nil {
 		n.Course = r.course
 	}
 	if r.until.After(now) {

@@ -100,6 +100,9 @@ func (r *region) left(now time.Time) float64 {
 	left := math.Inf(1)
 	for _, s := range r.sights {
 		l := float64(s.Remaining) - r.own(s.At, now)
+		if s.Window == 0 && now.Sub(s.At) > 2*settle {
+			continue // it has filled up since, or says nothing any more
+		}
 		if s.Window > 0 {
 			l += (r.course.at(now.Add(-s.Window-late)) - r.course.at(s.At.Add(-s.Window))) / r.course.tickets(1)
 		}
