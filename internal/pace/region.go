@@ -10,8 +10,9 @@ const (
 	maxRegions = 1000 // remembered at most
 	maxStarts  = 100  // of one's own remembered
 
-	// trust is for how long a limit is believed to be used up because a message says so. A sender who writes messages to
-	// that end gains no more than by requests that use the limit up.
+	// trust is for how long a message is believed that tells of a Retry-After, or of a limit that one's own headers do not tell
+	// of, and for how long one's own build says where the course has to pass. A sender who writes messages to that end gains
+	// no more than by requests that use the limit up.
 	trust    = 10 * time.Minute
 	believed = 30 * time.Minute // that a window may be, which is Azure's longest
 	skew     = time.Minute      // by which another instance's clock may be ahead
