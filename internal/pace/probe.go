@@ -22,7 +22,7 @@ func (r *region) blind() float64 {
 // many as may be left. The oldest go.
 func (p *Pacer) probe(r *region, key string, n Note, left float64, now time.Time) Verdict {
 	later := Verdict{At: now.Add(probeFor*2/3 + scatter(key, n.Waits, probeFor/2))}
-	if old := r.oldest(now); old > 0 && n.Ticket >= old+probes && (len(r.sights) == 0 || r.window() > 0) {
+	if old := r.oldest(now); old > 0 && n.Ticket >= old+probes && r.ordered() {
 		return later
 	}
 	share, lasts := min(probes, left)/p.share.instances(), probeFor
@@ -49,6 +49,12 @@ func (p *Pacer) probe(r *region, key string, n Note, left float64, now time.Time
 	}
 	r.probes--
 	return Verdict{Go: true}
+}
+
+// ordered says that it matters whose the first creations are: a course may begin with them. It does not where ARM has
+// answered and told of no window.
+func (r *region) ordered() bool {
+	return r.window() > 0 || len(r.sights) == 0 && r.silent.IsZero() && r.refused.IsZero()
 }
 
 // holds is for how long a first creation waits for company, which may be arriving this moment.
