@@ -109,6 +109,9 @@ func (f *following) lookAhead(ctx context.Context) {
 	}
 	f.tell(entries)
 	f.outcome = f.story.Outcome()
+	if f.outcome == nil { // a newer request has started meanwhile
+		return
+	}
 	if digest := sentSince(f.outcome, f.told, queued, f.target.digest); digest != "" {
 		f.target.digest = digest[:12]
 		f.progress.awaits(f.target, f.outcome.Event)
