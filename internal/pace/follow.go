@@ -33,7 +33,7 @@ func (r *region) advance(ticket int64, at, now time.Time, known bool) {
 		}
 		return
 	}
-	stood, all := c.at(at.Add(-s.Window))+c.tickets(s.used()), c.tickets(float64(s.Most))
+	stood, all := c.told(s), c.tickets(float64(s.Most))
 	last := c.last().Ticket
 	switch {
 	case stood < last-all/2: // a window in fixed steps has begun anew
@@ -48,6 +48,9 @@ func (r *region) advance(ticket int64, at, now time.Time, known bool) {
 	r.course = c.with(s.Window+beyond, Point{when, round(max(stood, c.last().Ticket))})
 	r.check(k-stood, all)
 }
+
+// told is where a header says that the course stood: so many further than a window before.
+func (c Course) told(s Sight) float64 { return c.at(s.At.Add(-s.Window)) + c.tickets(s.used()) }
 
 // begin starts the course at the ticket, after which so many builds have started.
 func (r *region) begin(at time.Time, ticket, builds float64) {
@@ -108,7 +111,7 @@ func (r *region) follow(o Course, now time.Time) {
 func (r *region) catchUp() {
 	s, ok := r.longest()
 	if c := r.course; ok && c.known() && s.At.UnixMilli() > c.last().At {
-		stood := max(c.last().Ticket, c.at(s.At.Add(-s.Window))+c.tickets(s.used()))
+		stood := max(c.last().Ticket, c.told(s))
 		r.course = c.with(s.Window+beyond, Point{s.At.UnixMilli(), round(stood)})
 	}
 }

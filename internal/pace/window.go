@@ -19,19 +19,15 @@ const (
 
 // window is the longest over which the region's limits count; 0 where there are none but buckets.
 func (r *region) window() time.Duration {
-	w := time.Duration(0)
-	for _, s := range r.sights {
-		w = max(w, s.Window)
-	}
-	return w
+	s, _ := r.longest()
+	return s.Window
 }
 
 // queue is whether the build may start, in the order of tickets.
 func (p *Pacer) queue(r *region, key string, n Note, now time.Time) Verdict {
 	ticket, left, reach := float64(n.Ticket), r.left(now), r.reach(now)
-	later := Verdict{At: r.turn(key, n, now)}
 	if left < enough {
-		return later
+		return Verdict{At: r.turn(key, n, now)}
 	}
 	if ticket <= reach {
 		return Verdict{Go: true}
@@ -44,17 +40,22 @@ func (p *Pacer) queue(r *region, key string, n Note, now time.Time) Verdict {
 			return v
 		}
 	}
-	return later
+	return Verdict{At: r.turn(key, n, now)}
 }
 
 // quiet says that whoever had a turn has taken it: hardly any has come lately, against what is left.
 func (r *region) quiet(left float64, now time.Time) bool {
-	return now.Sub(r.course.Since) > calm && r.reach(now)-r.reach(now.Add(-calm)) < r.course.tickets(max(1, left/4))
+	return now.Sub(r.course.Since) > calm && r.flat(r.reach(now), now.Add(-calm), left)
+}
+
+// flat says that the reach has hardly grown since, against what is left.
+func (r *region) flat(reach float64, since time.Time, left float64) bool {
+	return reach-r.reach(since) < r.course.tickets(max(1, left/4))
 }
 
 // unused is what those who had their turn have left over, as far as a header has shown since.
 func (r *region) unused(reach, left float64) float64 {
-	if reach-r.reach(r.seen().Add(-around)) < r.course.tickets(max(1, left/4)) {
+	if r.flat(reach, r.seen().Add(-around), left) {
 		return left
 	}
 	return 0
