@@ -24,7 +24,7 @@ demo-vm: build ## a VM is deallocated and generalized with curl, an image appear
 	examples/demo-vm.sh
 
 # In these one goroutine runs at a time: the race detector can find nothing, and takes ten times the time and 8 GB.
-ALONE = goldmint/infra/package goldmint/internal/sim
+ALONE = goldmint/internal/deploy/package goldmint/internal/worker/workertest
 TESTS = $(or $(shell $(GO) list $(TEST)),$(error no package is $(TEST)))
 
 # Lint has vetted them. Many wait for servers and processes, hence more at once than there are processors. Several build the
@@ -36,7 +36,7 @@ test: build ## run the tests with the race detector
 # The linter is compiled as the handler is, and reads what the tests are compiled from: either finds the other's work in
 # Go's build cache. Its govet holds all of go vet's analyzers.
 lint: ## vet, format and more, with golangci-lint
-	@linter=$$(GOFLAGS="$(GOFLAGS) -trimpath" $(GO) tool -modfile=tools.mod -n golangci-lint) && set -x && \
+	@linter=$$(GOFLAGS="$(GOFLAGS) -trimpath" $(GO) -C tools tool -n golangci-lint) && set -x && \
 	CGO_ENABLED=1 GOFLAGS="$(GOFLAGS) -race" $$linter run
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
@@ -46,7 +46,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	  done; done
 
 package: ## write dist/ and dist.zip as the Functions host wants them
-	$(GO) run ./infra/package -out dist
+	$(GO) run ./internal/deploy/package -out dist
 
 infra-test: ## check the Terraform: format, validate, test (AZURERM_PROVIDER_DIR names a local provider)
 	infra/test.sh
@@ -61,10 +61,10 @@ bench-burst: ## a burst of 1,000 requests against ARM's limits: prints the table
 	@$(GO) test ./internal/pace -run '^TestBurstTable$$' -count 1 -v -args -burst.table -burst.seeds $(SEEDS) | grep '^|'
 
 bench-memory: ## the handler's memory over MESSAGES (10000) messages: prints the curve, fails when it grows without bound
-	$(GO) test ./emulator/local -run '^TestMemory$$' -messages $(MESSAGES) -v -timeout 30m
+	$(GO) test ./internal/localazure -run '^TestMemory$$' -messages $(MESSAGES) -v -timeout 30m
 
 vulncheck: ## look for known vulnerabilities in what is used
-	$(GO) tool -modfile=tools.mod govulncheck ./...
+	$(GO) tool -modfile=tools/go.mod govulncheck ./...
 
 clean: ## remove what was built
 	rm -rf bin dist dist.zip

@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"goldmint/emulator/local"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
+	"goldmint/internal/localazure"
 	"goldmint/internal/request"
 	"goldmint/schema"
 )
@@ -94,8 +94,8 @@ func TestNames(t *testing.T) {
 	doc := read(t)
 	for pointer, want := range map[string]string{
 		"/asyncapi":                                   "3.0.0",
-		"/channels/builds/address":                    local.Queue,
-		"/channels/events/address":                    local.Topic,
+		"/channels/builds/address":                    localazure.Queue,
+		"/channels/events/address":                    localazure.Topic,
 		"/operations/build/action":                    "receive",
 		"/operations/tell/action":                     "send",
 		"/operations/build/channel/$ref":              "#/channels/builds",

@@ -10,8 +10,8 @@ import (
 
 	"goldmint"
 	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
 	"goldmint/internal/event"
+	"goldmint/internal/localazure"
 	"goldmint/internal/requestfile"
 
 	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
@@ -21,8 +21,8 @@ import (
 )
 
 // quick is a local Azure whose images take a moment, with the real handler in it.
-func quick() local.Options {
-	return local.Options{
+func quick() localazure.Options {
+	return localazure.Options{
 		Handler: os.Getenv(handlerVariable), HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON,
 		ARM: arm.Options{ImageDuration: 100 * time.Millisecond, Limits: arm.Off()},
 		Settings: map[string]string{
@@ -32,8 +32,8 @@ func quick() local.Options {
 }
 
 // startAzure starts it until cleanup.
-func startAzure(ctx context.Context, o local.Options, cleanup func(func())) (*local.Azure, error) {
-	azure, err := local.Start(ctx, o)
+func startAzure(ctx context.Context, o localazure.Options, cleanup func(func())) (*localazure.Azure, error) {
+	azure, err := localazure.Start(ctx, o)
 	if err == nil {
 		cleanup(func() { _ = azure.Close() })
 	}
@@ -41,7 +41,7 @@ func startAzure(ctx context.Context, o local.Options, cleanup func(func())) (*lo
 }
 
 // makeSources makes what the request in a file is to be made from.
-func makeSources(azure *local.Azure, name string, text []byte, settings ...string) error {
+func makeSources(azure *localazure.Azure, name string, text []byte, settings ...string) error {
 	var parsed []requestfile.Setting
 	for _, text := range settings {
 		s, err := requestfile.ParseSetting(text)
@@ -65,7 +65,7 @@ func publish(ctx context.Context, connectionString string, events ...event.Event
 		return err
 	}
 	defer func() { _ = client.Close(context.WithoutCancel(ctx)) }()
-	sender, err := client.NewSender(local.Topic, nil)
+	sender, err := client.NewSender(localazure.Topic, nil)
 	if err != nil {
 		return err
 	}
@@ -90,5 +90,5 @@ image:
   properties:
     sourceVirtualMachine:
       id: /subscriptions/%[2]s/resourceGroups/golden/providers/Microsoft.Compute/virtualMachines/%[1]s
-`, name, local.SubscriptionID)
+`, name, localazure.SubscriptionID)
 }

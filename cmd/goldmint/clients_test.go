@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/namespace"
 )
 
 const clients = "../../examples/clients/"

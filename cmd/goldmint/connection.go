@@ -7,8 +7,8 @@ import (
 	"os"
 	"time"
 
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/spf13/pflag"

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"goldmint/internal/deadletter"
-	"goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/deadletter"
+	"goldmint/cmd/goldmint/internal/namespace"
 
 	"github.com/spf13/cobra"
 )

@@ -6,14 +6,14 @@ import (
 	"io"
 	"sync"
 
-	"goldmint/emulator/local"
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/internal/history"
-	"goldmint/internal/namespace"
+	"goldmint/internal/localazure"
 )
 
 // display is what `goldmint local` shows: a screen, plain lines, or JSON.
 type display interface {
-	ready(azure *local.Azure)
+	ready(azure *localazure.Azure)
 	console(line string)   // of the handler
 	event(e history.Entry) // in the order of publication
 	end(w *waiting) error  // the verdict
@@ -36,10 +36,10 @@ type jsonDisplay struct {
 	out io.Writer
 }
 
-func (d *jsonDisplay) ready(azure *local.Azure) {
+func (d *jsonDisplay) ready(azure *localazure.Azure) {
 	d.print(map[string]any{
 		"ready": true, "serviceBus": azure.ServiceBus.ConnectionString(), "arm": azure.ARM.Endpoint(),
-		"queue": local.Queue, "topic": local.Topic, "subscription": local.History,
+		"queue": localazure.Queue, "topic": localazure.Topic, "subscription": localazure.History,
 		"identityEndpoint": azure.Identity.Endpoint(), "identityHeader": azure.Identity.Secret(),
 	})
 }
@@ -61,7 +61,7 @@ type linesDisplay struct {
 	board *board
 }
 
-func (d *linesDisplay) ready(azure *local.Azure) {
+func (d *linesDisplay) ready(azure *localazure.Azure) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fmt.Fprintf(d.out, `A local Azure is running with Goldmint in it.
@@ -71,7 +71,7 @@ func (d *linesDisplay) ready(azure *local.Azure) {
   Resource Manager  %s
   managed identity  %s (X-IDENTITY-HEADER: %s)
 
-`, azure.ServiceBus.ConnectionString(), local.Queue, local.Topic, local.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
+`, azure.ServiceBus.ConnectionString(), localazure.Queue, localazure.Topic, localazure.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
 	if n := len(d.board.rows); n > 0 {
 		fmt.Fprintf(d.out, "Submitted %s.\n", count(n, "request"))
 		return

@@ -13,10 +13,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/spf13/cobra"
 
+	"goldmint/cmd/goldmint/internal/doctor"
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/internal/azure"
 	"goldmint/internal/config"
-	"goldmint/internal/doctor"
-	"goldmint/internal/namespace"
 )
 
 // doctorOptions are the flags of `goldmint doctor`.

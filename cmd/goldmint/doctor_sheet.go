@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"goldmint/internal/doctor"
+	"goldmint/cmd/goldmint/internal/doctor"
 )
 
 // sheet shows findings as they come.

@@ -12,11 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"goldmint/cmd/goldmint/internal/doctor"
 	"goldmint/emulator/arm"
 	"goldmint/emulator/identity"
-	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
-	"goldmint/internal/doctor"
+	"goldmint/internal/localazure"
 )
 
 // patients are a healthy deployment and broken ones. What the doctor says of each is in docs/doctor.md, word for word.
@@ -49,7 +49,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	// One for all: the SDK keeps a process's tokens for an identity, whoever gave them.
-	msi := identity.Start(t, identity.Options{ClientIDs: []string{local.ClientID}})
+	msi := identity.Start(t, identity.Options{ClientIDs: []string{localazure.ClientID}})
 	for _, p := range patients {
 		t.Run(p.name, func(t *testing.T) {
 			got, status := visit(t, msi, "text", p.ail)
@@ -89,10 +89,10 @@ func compareWithDocs(t *testing.T, docs []byte, name, got string) {
 // visit runs the doctor on a local deployment with an ailment, and makes its addresses those of a real one.
 func visit(t *testing.T, msi *identity.Server, output string, ail func(map[string]string, *servicebus.Server, *arm.Options)) (text string, status int) {
 	t.Helper()
-	bus := servicebus.Start(t, servicebus.Options{Config: local.Entities()})
+	bus := servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
 	settings := map[string]string{
-		"ServiceBusConnection": bus.ConnectionString(), "AZURE_CLIENT_ID": local.ClientID,
-		"AZURE_SUBSCRIPTION_ID": local.SubscriptionID, "ALLOWED_RESOURCE_GROUPS": "rg-images",
+		"ServiceBusConnection": bus.ConnectionString(), "AZURE_CLIENT_ID": localazure.ClientID,
+		"AZURE_SUBSCRIPTION_ID": localazure.SubscriptionID, "ALLOWED_RESOURCE_GROUPS": "rg-images",
 		"IDENTITY_ENDPOINT": msi.Endpoint(), "IDENTITY_HEADER": msi.Secret(),
 	}
 	options := arm.Options{Authorize: func(token string) bool { return msi.Valid(token, "https://management.azure.com") }}

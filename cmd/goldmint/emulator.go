@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
+	"goldmint/internal/localazure"
 
 	"github.com/spf13/cobra"
 )
@@ -34,7 +34,7 @@ func newEmulatorServiceBus() *cobra.Command {
 		Example: "  goldmint emulator servicebus --listen 127.0.0.1:5672 --config config.json",
 		Args:    arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			config := local.Entities()
+			config := localazure.Entities()
 			if file != "" {
 				text, err := os.ReadFile(file)
 				if err != nil {

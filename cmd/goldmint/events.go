@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 
 	"github.com/spf13/cobra"
 )

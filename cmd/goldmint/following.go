@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"goldmint/internal/deadletter"
+	"goldmint/cmd/goldmint/internal/deadletter"
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 )
 
 // errTimeout ends a wait.

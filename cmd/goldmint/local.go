@@ -11,9 +11,9 @@ import (
 
 	"goldmint"
 	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
+	"goldmint/internal/localazure"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/spf13/cobra"
@@ -89,7 +89,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 		return errors.New("--until-done waits for what --submit and --vm name: give it at least one request or VM")
 	}
 	o.arm.Limits = limitsOf(o.limits)
-	faults, err := local.ParseFaults(o.faults, o.seed)
+	faults, err := localazure.ParseFaults(o.faults, o.seed)
 	if err != nil {
 		return fmt.Errorf("--faults: %w", err)
 	}
@@ -99,7 +99,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	}
 	defer logs.close()
 	show := newDisplay(c.OutOrStdout(), o.output, submissions)
-	azure, err := local.Start(c.Context(), local.Options{
+	azure, err := localazure.Start(c.Context(), localazure.Options{
 		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm, Faults: faults,
 		Console: func(line string, _ bool) { logs.write(line); show.console(line) },
 		Log:     logs.write,
@@ -124,20 +124,20 @@ func runLocal(c *cobra.Command, o localOptions) error {
 // faultHelp lists the faults by name, one a line.
 func faultHelp() string {
 	var b strings.Builder
-	for _, f := range local.FaultNames() {
+	for _, f := range localazure.FaultNames() {
 		fmt.Fprintf(&b, "  %-11s %s\n", f[0], f[1])
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
 // play submits and shows the events until all is done, the context ends, or the host gives up.
-func play(ctx context.Context, azure *local.Azure, submissions []*submission, show display, untilDone bool) error {
+func play(ctx context.Context, azure *localazure.Azure, submissions []*submission, show display, untilDone bool) error {
 	client, err := azservicebus.NewClientFromConnectionString(azure.ServiceBus.ConnectionString(), nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = client.Close(context.WithoutCancel(ctx)) }()
-	reader, err := history.Open(client, local.Topic, history.Subscription)
+	reader, err := history.Open(client, localazure.Topic, history.Subscription)
 	if err != nil {
 		return err
 	}

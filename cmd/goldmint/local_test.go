@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"goldmint/emulator/local"
+	"goldmint/internal/localazure"
 )
 
 // TestLocalFaults: an unknown fault is wrong usage before anything is started, and the help names every known one.
@@ -19,7 +19,7 @@ func TestLocalFaults(t *testing.T) {
 		}
 	}
 	help := newLocal().Long
-	for _, f := range local.FaultNames() {
+	for _, f := range localazure.FaultNames() {
 		if !strings.Contains(help, "\n  "+f[0]+" ") {
 			t.Errorf("the help does not name %s", f[0])
 		}

@@ -8,12 +8,12 @@ import (
 	"github.com/google/uuid"
 
 	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
+	"goldmint/internal/localazure"
 )
 
 // Where the VMs of --vm are.
 const (
-	vmGroup    = "/subscriptions/" + local.SubscriptionID + "/resourceGroups/golden-vms/providers/Microsoft.Compute/virtualMachines/"
+	vmGroup    = "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/golden-vms/providers/Microsoft.Compute/virtualMachines/"
 	vmLocation = "westeurope"
 )
 

@@ -11,7 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"goldmint/internal/pipeline"
+	"goldmint/cmd/goldmint/internal/pipeline"
 
 	"github.com/spf13/cobra"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
-	"goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/namespace"
 )
 
 const pipelines = "../../examples/pipelines/"

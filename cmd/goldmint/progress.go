@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"goldmint/cmd/goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/pipeline"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
-	"goldmint/internal/namespace"
-	"goldmint/internal/pipeline"
 
 	"golang.org/x/term"
 )

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"goldmint/internal/pipeline"
+	"goldmint/cmd/goldmint/internal/pipeline"
 )
 
 // Who waits for a build that nobody knows is told after some seconds, once, what to check; who has just submitted it is not.

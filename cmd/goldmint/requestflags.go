@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"goldmint/internal/pipeline"
+	"goldmint/cmd/goldmint/internal/pipeline"
 	"goldmint/internal/request"
 	"goldmint/internal/requestfile"
 

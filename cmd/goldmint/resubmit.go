@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"goldmint/internal/deadletter"
+	"goldmint/cmd/goldmint/internal/deadletter"
 	"goldmint/internal/request"
 	"goldmint/internal/requestfile"
 

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"goldmint/emulator/local"
 	"goldmint/internal/history"
+	"goldmint/internal/localazure"
 
 	"golang.org/x/term"
 )
@@ -22,7 +22,7 @@ type screenDisplay struct {
 	drawn   int // lines on the screen
 }
 
-func (d *screenDisplay) ready(azure *local.Azure) {
+func (d *screenDisplay) ready(azure *localazure.Azure) {
 	d.linesDisplay.ready(azure)
 	d.drawing.Go(func() {
 		tick := time.NewTicker(100 * time.Millisecond)

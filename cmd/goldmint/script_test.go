@@ -13,11 +13,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/event"
-	"goldmint/internal/namespace"
+	"goldmint/internal/localazure"
 )
 
 // The scripts of testdata/script are the command's specification, to read and to run. $HANDLER is the handler's binary.
@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 
 // stage is what a script has started.
 type stage struct {
-	azure *local.Azure
+	azure *localazure.Azure
 	bus   *servicebus.Server
 }
 
@@ -81,7 +81,7 @@ func cmdAzure(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func cmdBus(ts *testscript.TestScript, _ bool, _ []string) {
-	bus, err := servicebus.Listen(servicebus.Options{Config: local.Entities()})
+	bus, err := servicebus.Listen(servicebus.Options{Config: localazure.Entities()})
 	ts.Check(err)
 	ts.Defer(func() { _ = bus.Close() })
 	stageOf(ts).bus = bus
@@ -101,7 +101,7 @@ func cmdSend(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ctx := context.Background()
 	defer func() { _ = client.Close(ctx) }()
-	sender, err := client.NewSender(local.Queue, nil)
+	sender, err := client.NewSender(localazure.Queue, nil)
 	ts.Check(err)
 	ts.Check(sender.SendMessage(ctx, &azservicebus.Message{MessageID: &args[0], Body: []byte(ts.ReadFile(args[1]))}, nil))
 }

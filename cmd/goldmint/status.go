@@ -7,9 +7,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
-	"goldmint/internal/namespace"
 
 	"github.com/spf13/cobra"
 )

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"goldmint/internal/namespace"
-	"goldmint/internal/pipeline"
+	"goldmint/cmd/goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/pipeline"
 	"goldmint/internal/request"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"

@@ -13,8 +13,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/sync/errgroup"
 
-	"goldmint/emulator/local"
-	"goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/namespace"
+	"goldmint/internal/localazure"
 )
 
 // Fifty builds and fifty waiters run together, two of the waiters on one build: each waiter gets its own build's image.
@@ -24,7 +24,7 @@ func TestFiftyTogether(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	o := quick()
-	o.Faults = local.Faults{Cut: time.Hour} // it is cut below; what is then locked for a receiver that is gone comes back in seconds
+	o.Faults = localazure.Faults{Cut: time.Hour} // it is cut below; what is then locked for a receiver that is gone comes back in seconds
 	azure, err := startAzure(ctx, o, t.Cleanup)
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"regexp"
 	"time"
 
+	"goldmint/cmd/goldmint/internal/pipeline"
 	"goldmint/internal/event"
-	"goldmint/internal/pipeline"
 	"goldmint/internal/request"
 
 	"github.com/spf13/cobra"

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
+	"goldmint/internal/localazure"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -25,10 +25,10 @@ type stage struct {
 
 func newStage(t *testing.T, faults servicebus.Faults) *stage {
 	t.Helper()
-	s := &stage{T: t, bus: servicebus.Start(t, servicebus.Options{Config: local.Entities(), Faults: faults})}
+	s := &stage{T: t, bus: servicebus.Start(t, servicebus.Options{Config: localazure.Entities(), Faults: faults})}
 	s.client = s.dial()
 	var err error
-	if s.sender, err = s.client.NewSender(local.Topic, nil); err != nil {
+	if s.sender, err = s.client.NewSender(localazure.Topic, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -48,7 +48,7 @@ func (s *stage) dial() *azservicebus.Client {
 
 func (s *stage) open() *history.Reader {
 	s.Helper()
-	r, err := history.Open(s.dial(), local.Topic, local.History)
+	r, err := history.Open(s.dial(), localazure.Topic, localazure.History)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 // Without Trouble, and when Trouble says so, an error ends the following.
 func TestFollowGivesUp(t *testing.T) {
 	s := newStage(t, servicebus.Faults{})
-	reader, err := history.Open(s.dial(), local.Topic, "no-such-subscription")
+	reader, err := history.Open(s.dial(), localazure.Topic, "no-such-subscription")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,13 +20,13 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"goldmint/emulator/arm"
-	"goldmint/emulator/local"
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/azure"
 	"goldmint/internal/build"
 	"goldmint/internal/config"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
+	"goldmint/internal/localazure"
 	"goldmint/internal/vmevent"
 	"goldmint/internal/worker"
 )
@@ -66,14 +66,14 @@ func (bearer) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acce
 func newRig(t *testing.T, change func(*vmevent.Policy)) *rig {
 	t.Helper()
 	r := &rig{T: t, parallel: 1, crash: &crash{}}
-	r.bus = servicebus.Start(t, servicebus.Options{Config: local.Entities()})
+	r.bus = servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
 	r.arm = arm.Start(t, arm.Options{OnAction: r.acted, Intercept: r.interceptor})
 	connection := config.ServiceBus{ConnectionString: r.bus.ConnectionString()}
 	client := check(azure.DialServiceBus(connection))(t)
 	t.Cleanup(func() { _ = client.Close(context.Background()) })
-	r.sender = check(client.NewSender(local.Queue, nil))(t)
-	r.receiver = check(client.NewReceiverForQueue(local.Queue, nil))(t)
-	r.history = check(history.Open(client, local.Topic, history.Subscription))(t)
+	r.sender = check(client.NewSender(localazure.Queue, nil))(t)
+	r.receiver = check(client.NewReceiverForQueue(localazure.Queue, nil))(t)
+	r.history = check(history.Open(client, localazure.Topic, history.Subscription))(t)
 	manager := check(azure.NewARM(r.arm.Endpoint(), "https://management.azure.com", bearer{}, nil))(t)
 	core, logs := observer.New(zapcore.DebugLevel)
 	r.logs = logs
@@ -82,7 +82,7 @@ func newRig(t *testing.T, change func(*vmevent.Policy)) *rig {
 		change(&p)
 	}
 	r.worker = &worker.Worker{
-		Bus: crashingBus{check(azure.NewBus(client, local.Queue, local.Topic))(t), r.crash}, ARM: manager, Policy: build.DefaultPolicy(),
+		Bus: crashingBus{check(azure.NewBus(client, localazure.Queue, localazure.Topic))(t), r.crash}, ARM: manager, Policy: build.DefaultPolicy(),
 		VMs: crashingVMs{manager, r.crash}, VMPolicy: p, Now: r.bus.Now, Log: zap.New(core),
 		Rules: worker.Rules{DefaultSubscription: subscription, EventSource: "/goldmint", PoisonDelivery: 5},
 	}
@@ -132,7 +132,7 @@ func (r *rig) send(id string, body []byte) {
 func (r *rig) drain() {
 	r.Helper()
 	for range 20_000 {
-		active, scheduled, _, _ := r.bus.Counts(local.Queue)
+		active, scheduled, _, _ := r.bus.Counts(localazure.Queue)
 		if active == 0 && scheduled == 0 {
 			r.collect()
 			return
@@ -251,7 +251,7 @@ func (r *rig) deadLetters() []string {
 	for _, l := range r.logs.FilterMessage("dead_lettered").All() {
 		reasons = append(reasons, l.ContextMap()["reason"].(string))
 	}
-	if _, _, dead, _ := r.bus.Counts(local.Queue); dead != len(reasons) {
+	if _, _, dead, _ := r.bus.Counts(localazure.Queue); dead != len(reasons) {
 		r.Errorf("%d messages are dead-lettered, the log tells of %v", dead, reasons)
 	}
 	return reasons

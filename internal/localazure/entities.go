@@ -1,0 +1,30 @@
+package localazure
+
+import (
+	"time"
+
+	"goldmint"
+	"goldmint/emulator/servicebus"
+)
+
+// Entities are the queue, the topic and the subscriptions that infra/messaging.tf creates, with the same properties.
+func Entities() servicebus.Config {
+	c, err := servicebus.ParseConfig(goldmint.ServiceBusJSON)
+	if err != nil {
+		panic(err) // a file of this repository, which the tests read
+	}
+	return c
+}
+
+// shortLock replaces the queue's lock duration where faults leave messages locked for receivers that are gone: five
+// minutes are long to wait for each.
+const shortLock = 5 * time.Second
+
+// entitiesFor are the entities for an Azure with such faults.
+func entitiesFor(f Faults) servicebus.Config {
+	c := Entities()
+	if f.losesLocks() {
+		c.UserConfig.Namespaces[0].Queues[0].Properties.LockDuration = servicebus.Duration(shortLock)
+	}
+	return c
+}

@@ -1,0 +1,173 @@
+// Package localazure is a whole Azure for Goldmint on loopback: Service Bus, Resource Manager, Event Grid's messages about VMs,
+// a managed identity and the Functions host, wired together around the handler binary that is deployed.
+package localazure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"goldmint/emulator/arm"
+	"goldmint/emulator/functions"
+	"goldmint/emulator/identity"
+	"goldmint/emulator/servicebus"
+)
+
+// Names of the entities and of the identity, as infra/ creates them.
+const (
+	Queue          = "image-builds"
+	Topic          = "image-events"
+	History        = "history"
+	SubscriptionID = "11111111-2222-3333-4444-555555555555" // of requests that name none
+	ClientID       = "9b1f9a3e-7c52-4d0e-8a64-0c7f3a5d2e11" // of the function's user-assigned identity
+	audience       = "https://management.azure.com"
+)
+
+// Options say how the local Azure behaves.
+type Options struct {
+	Handler      string                         // path of the handler binary
+	HostJSON     []byte                         // host.json
+	FunctionJSON []byte                         // function.json of build-image
+	Settings     map[string]string              // more app settings for the handler
+	ARM          arm.Options                    // durations, limits, faults
+	Faults       Faults                         // chances of misbehaviour; Azure.Misbehave does those to processes and connections
+	Console      func(line string, stderr bool) // the handler's console
+	Log          func(line string)              // the Functions host's own lines
+}
+
+// Azure is a running local Azure.
+type Azure struct {
+	ServiceBus *servicebus.Server
+	ARM        *arm.Server
+	Identity   *identity.Server
+	Host       *functions.Host
+
+	events  *eventGrid
+	app     functions.Options
+	appRoot string
+	faults  Faults
+	log     func(string)
+	starts  int // of the handler, by hosts that have ended
+}
+
+// Start starts everything and returns when the handler is ready. On an error nothing is left running.
+func Start(ctx context.Context, o Options) (*Azure, error) {
+	a := &Azure{faults: o.Faults, log: o.Log}
+	if a.log == nil {
+		a.log = func(string) {}
+	}
+	if err := a.start(ctx, o); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *Azure) start(ctx context.Context, o Options) (err error) {
+	if a.ServiceBus, err = servicebus.Listen(servicebus.Options{Config: entitiesFor(o.Faults), Faults: o.Faults.ServiceBus}); err != nil {
+		return fmt.Errorf("local Service Bus: %w", err)
+	}
+	if a.Identity, err = identity.Listen(identity.Options{ClientIDs: []string{ClientID}}); err != nil {
+		return fmt.Errorf("local managed identity: %w", err)
+	}
+	a.events = &eventGrid{log: o.Log}
+	if err = a.events.subscribe(a.ServiceBus.ConnectionString()); err != nil {
+		return fmt.Errorf("local Event Grid: %w", err)
+	}
+	o.ARM.OnAction = a.events.deliver
+	if o.Faults.ARM != (arm.Faults{}) {
+		o.ARM.Faults = o.Faults.ARM
+	}
+	o.ARM.Authorize = func(token string) bool { return a.Identity.Valid(token, audience) }
+	if a.ARM, err = arm.Listen(o.ARM); err != nil {
+		return fmt.Errorf("local Resource Manager: %w", err)
+	}
+	if a.appRoot, err = layOut(o); err != nil {
+		return fmt.Errorf("local Functions app: %w", err)
+	}
+	a.app = functions.Options{AppRoot: a.appRoot, Settings: a.settings(o.Settings), Output: o.Console, Log: o.Log}
+	if o.Faults.Kill > 0 { // the host would end at the third
+		a.app.Timing.RestartWindow = time.Nanosecond
+	}
+	return a.StartHost(ctx)
+}
+
+// StartHost starts the Functions host, again after its Stop.
+func (a *Azure) StartHost(ctx context.Context) (err error) {
+	if a.Host, err = functions.Start(ctx, a.app); err != nil {
+		return fmt.Errorf("local Functions host: %w", err)
+	}
+	return nil
+}
+
+// Starts counts how often the handler was started, by this host and those before it.
+func (a *Azure) Starts() int { return a.starts + a.Host.Starts() }
+
+// settings are the app settings that infra/ would give the function app, but for the connection string: the Service Bus
+// client cannot use a token without TLS.
+func (a *Azure) settings(more map[string]string) map[string]string {
+	settings := map[string]string{
+		"ServiceBusConnection":  a.ServiceBus.ConnectionString(),
+		"BUILD_QUEUE":           Queue,
+		"EVENT_TOPIC":           Topic,
+		"AZURE_SUBSCRIPTION_ID": SubscriptionID,
+		"AZURE_CLIENT_ID":       ClientID,
+		"ARM_ENDPOINT":          a.ARM.Endpoint(),
+		"IDENTITY_ENDPOINT":     a.Identity.Endpoint(),
+		"IDENTITY_HEADER":       a.Identity.Secret(),
+	}
+	for k, v := range more {
+		settings[k] = v
+	}
+	return settings
+}
+
+// Close stops everything. It waits for what is in flight for a few seconds.
+func (a *Azure) Close() error {
+	var errs []error
+	if a.Host != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		errs = append(errs, a.Host.Stop(ctx))
+	}
+	if a.ARM != nil {
+		errs = append(errs, a.ARM.Close())
+	}
+	if a.events != nil {
+		errs = append(errs, a.events.close())
+	}
+	if a.Identity != nil {
+		errs = append(errs, a.Identity.Close())
+	}
+	if a.ServiceBus != nil {
+		errs = append(errs, a.ServiceBus.Close())
+	}
+	if a.appRoot != "" {
+		errs = append(errs, os.RemoveAll(a.appRoot))
+	}
+	return errors.Join(errs...)
+}
+
+// layOut makes the app's folder as the host wants it: host.json, the handler, build-image/function.json.
+func layOut(o Options) (string, error) {
+	handler, err := filepath.Abs(o.Handler)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(handler); err != nil {
+		return "", fmt.Errorf("handler binary: %w (build it with `make build`)", err)
+	}
+	root, err := os.MkdirTemp("", "goldmint-app-")
+	if err != nil {
+		return "", err
+	}
+	function := filepath.Join(root, "build-image")
+	return root, errors.Join(
+		os.Mkdir(function, 0o700),
+		os.WriteFile(filepath.Join(root, "host.json"), o.HostJSON, 0o600),
+		os.WriteFile(filepath.Join(function, "function.json"), o.FunctionJSON, 0o600),
+		os.Symlink(handler, filepath.Join(root, "handler")),
+	)
+}

@@ -1,0 +1,86 @@
+package localazure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Misbehave does to the local Azure what Options.Faults say about its processes and connections: it kills the handler,
+// restarts the Functions host and cuts the connections to Service Bus, at moments drawn from the seed. It returns nil when
+// the context ends, and the host's error when the host gives up. While it runs nobody else may use Host.
+func (a *Azure) Misbehave(ctx context.Context) error {
+	rng := rand.New(rand.NewPCG(a.faults.ARM.Seed, 1)) //nolint:gosec // to be repeated, not secret
+	kill, restart, cut := newMoments(rng, a.faults.Kill), newMoments(rng, a.faults.Restart), newMoments(rng, a.faults.Cut)
+	defer kill.stop()
+	defer restart.stop()
+	defer cut.stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.Host.Done():
+			return fmt.Errorf("the Functions host gave up: %w", a.Host.Err())
+		case <-kill.due:
+			kill.draw()
+			a.log("fault: kill -9 of the handler")
+			_ = a.Host.KillHandler() // one that is dead already
+		case <-cut.due:
+			cut.draw()
+			a.log("fault: every connection to Service Bus is cut")
+			a.ServiceBus.DropConnections()
+		case <-restart.due:
+			restart.draw()
+			if err := a.restartHost(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// restartHost stops the host with little patience, so that now and then a message stays locked, and starts another.
+func (a *Azure) restartHost(ctx context.Context) error {
+	const patience = 500 * time.Millisecond
+	a.log("fault: restart of the Functions host")
+	a.starts += a.Host.Starts()
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	if err := a.Host.Stop(stopping); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if err := a.StartHost(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// moments come about every mean, between a half and one and a half of it.
+type moments struct {
+	due   <-chan time.Time // nil where they never come
+	timer *time.Timer
+	mean  time.Duration
+	rng   *rand.Rand
+}
+
+func newMoments(rng *rand.Rand, mean time.Duration) *moments {
+	m := &moments{mean: mean, rng: rng}
+	if mean > 0 {
+		m.timer = time.NewTimer(m.next())
+		m.due = m.timer.C
+	}
+	return m
+}
+
+func (m *moments) next() time.Duration {
+	return m.mean/2 + time.Duration(m.rng.Int64N(int64(m.mean)))
+}
+
+func (m *moments) draw() { m.timer.Reset(m.next()) }
+
+func (m *moments) stop() {
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+}

@@ -1,0 +1,175 @@
+package workertest
+
+import (
+	"fmt"
+	"time"
+
+	"goldmint/internal/build"
+)
+
+// Measured behaviour of ARM's image operations.
+const (
+	putTakes = 5 * time.Second // until the 201
+	tick     = 5150 * time.Millisecond
+)
+
+// arm keeps Resource Manager's facts about images.
+type arm struct {
+	w          *World
+	images     map[string]*image
+	operations map[string]*operation
+}
+
+// image is one image resource.
+type image struct {
+	id         string
+	tag        string // goldmint-build-id
+	properties string // what it is made from: a PUT with others is refused
+	state      string // Creating, Succeeded, Failed, Deleting
+	since      time.Time
+	created    time.Time
+}
+
+// operation is the creation of an image.
+type operation struct {
+	image    *image
+	started  time.Time
+	ends     time.Time // zero: never
+	code     string    // of the failure
+	vanishes bool
+}
+
+func (a *arm) get(id string) build.Image {
+	i := a.images[id]
+	if i == nil {
+		return build.Image{}
+	}
+	return build.Image{Exists: true, ID: id, Location: "westeurope", State: i.state, BuildTag: i.tag, CreatedAt: i.created}
+}
+
+// put is a PUT that has arrived.
+func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration, *build.ARMError) {
+	w, id := a.w, b.ImageID()
+	now := w.clock.now
+	had := a.images[id]
+	w.putLands(inv, b, had)
+	left, e := w.allowance(b)
+	if e != nil {
+		return build.Accepted{}, 0, e
+	}
+	if had != nil {
+		if e := had.again(b); e != nil {
+			return build.Accepted{}, 0, e
+		}
+		had.tag = b.Tag() // succeeds, and captures nothing anew
+		return build.Accepted{Date: now.Truncate(time.Second), Left: left}, time.Second, nil
+	}
+	made := &image{id: id, tag: b.Tag(), properties: properties(b), state: "Creating", since: now, created: now}
+	a.images[id] = made
+	w.captureBegins(b.Key())
+	takes := putTakes + w.between(0, time.Second)
+	token := a.begin(made, b.Key(), now.Add(takes))
+	return build.Accepted{Token: token, Date: now.Add(takes).Truncate(time.Second), Left: left}, takes, nil
+}
+
+// again is what ARM says to a PUT over an image, nil where it succeeds.
+func (i *image) again(b build.Build) *build.ARMError {
+	switch {
+	case i.state == "Creating":
+		return &build.ARMError{Status: 409, Code: "Conflict", Message: "the image is being created"}
+	case i.state != "Succeeded":
+		return &build.ARMError{Status: 409, Code: "OperationNotAllowed", Message: "the image is " + i.state}
+	case i.properties != properties(b):
+		return &build.ARMError{Status: 409, Code: "PropertyChangeNotAllowed"}
+	}
+	return nil
+}
+
+// properties tell what a build's image is made from.
+func properties(b build.Build) string { return b.Request.Source().ID }
+
+// begin starts the operation that finishes the image, and draws how it goes.
+func (a *arm) begin(i *image, key string, answered time.Time) (token string) {
+	w := a.w
+	token = fmt.Sprintf("op-%d", len(a.operations)+1)
+	op := &operation{image: i, started: answered.Add(-w.between(0, time.Second))}
+	a.operations[token] = op
+	takes := time.Duration(1+w.rng.IntN(2))*tick + w.between(0, 100*time.Millisecond)
+	if w.chance(w.Faults.Slow) {
+		takes = w.between(time.Minute, 10*time.Minute)
+	}
+	op.vanishes = w.chance(w.Faults.Vanishes)
+	switch {
+	case w.chance(w.Faults.Hangs):
+		w.mayTimeOut(key)
+		return token
+	case w.chance(w.Faults.Fails):
+		op.code = "InternalExecutionError"
+	case w.chance(w.Faults.FailsFor):
+		op.code = "ImageBlobNotFound"
+	}
+	op.ends = op.started.Add(takes)
+	if takes > 4*time.Minute {
+		w.mayTimeOut(key)
+	}
+	w.clock.at(op.ends, func() { a.finish(op, key) })
+	return token
+}
+
+func (a *arm) finish(op *operation, key string) {
+	if op.image.state != "Creating" { // deleted meanwhile
+		return
+	}
+	op.image.state, op.image.since = "Succeeded", a.w.clock.now
+	if op.code != "" {
+		op.image.state = "Failed"
+		a.w.refusal(key, &build.ARMError{Status: 200, Code: op.code})
+	}
+	a.w.tell("arm", key, "image is %s", op.image.state)
+	a.w.captureEnds(key, op.image)
+}
+
+// operation is a GET of the operation. One of another image is none of the build's business.
+func (a *arm) operation(token, imageID string) (build.Operation, *build.ARMError) {
+	op, now := a.operations[token], a.w.clock.now
+	if op == nil || op.image.id != imageID {
+		return build.Operation{}, nil
+	}
+	if op.vanishes {
+		return build.Operation{}, &build.ARMError{Status: 404, Code: "NotFound"}
+	}
+	seen := build.Operation{Status: "InProgress", StartedAt: op.started, Date: now.Truncate(time.Second)}
+	switch {
+	case op.ends.IsZero() || now.Before(op.ends):
+	case op.code != "":
+		seen.Status, seen.Err = "Failed", &build.ARMError{Status: 200, Code: op.code, Message: "in Azure's words"}
+	default:
+		seen.Status = "Succeeded"
+	}
+	return seen, nil
+}
+
+// remove is a DELETE that has arrived. It takes a while, in which the image can be seen.
+func (a *arm) remove(inv *invocation, id string) {
+	i := a.images[id]
+	a.w.deleteLands(inv, i)
+	if i == nil || i.state == "Deleting" {
+		return
+	}
+	i.state, i.since = "Deleting", a.w.clock.now
+	takes := tick
+	if a.w.chance(a.w.Faults.Slow) {
+		takes = a.w.between(tick, time.Minute)
+	}
+	a.w.clock.after(takes, func() {
+		if a.images[id] == i {
+			delete(a.images, id)
+			a.w.tell("arm", inv.m.key, "image is gone")
+		}
+	})
+}
+
+// place lets somebody else's image exist.
+func (a *arm) place(id, tag, state string, created time.Time) {
+	a.images[id] = &image{id: id, tag: tag, properties: "something else", state: state, since: created, created: created}
+}

@@ -1,0 +1,83 @@
+package workertest
+
+import "time"
+
+// Faults are how often things go wrong. All but the last three are probabilities, drawn at each call or operation.
+type Faults struct {
+	// Of a call to Resource Manager.
+	Lost        float64 // it happened, the answer did not come
+	Refused     float64 // the connection is reset before it happened
+	Timeout     float64 // no answer until the caller gives up; it may happen late
+	Unavailable float64 // 500, 502, 503
+	Throttled   float64 // 429 with Retry-After, whatever the limits
+	Conflict    float64 // 409 on a creation
+	Doubted     float64 // 403 for a minute or two, of a build
+	Final       float64 // 409 OperationNotAllowed on a creation
+
+	// Of an ARM operation.
+	Fails    float64 // InternalExecutionError
+	FailsFor float64 // ImageBlobNotFound: another attempt fails the same way
+	Hangs    float64 // never ends
+	Vanishes float64 // 404 when looked at; the image goes its way
+	Slow     float64 // takes a minute or ten
+
+	// Of Service Bus.
+	SendLost   float64 // sent, but the sender is told that it failed
+	SendFails  float64
+	LockLost   float64 // the message is delivered to another instance as well
+	NoComplete float64 // the host's completion does not arrive
+
+	// Of a process, between any two effects.
+	Killed      float64 // the handler: its host gives the messages back
+	MachineLost float64 // the host as well: the locks run out
+
+	Skew    time.Duration // clocks of the instances are off by up to this
+	Outages []Outage      // of Resource Manager
+}
+
+// Outage is a time in which Resource Manager answers nobody.
+type Outage struct {
+	After, For time.Duration
+}
+
+// Usual is a bad day: everything goes wrong now and then.
+func Usual() Faults {
+	return Faults{
+		Lost: 0.01, Refused: 0.01, Timeout: 0.005, Unavailable: 0.02, Throttled: 0.01, Conflict: 0.01, Doubted: 0.01, Final: 0.005,
+		Fails: 0.05, FailsFor: 0.02, Hangs: 0.003, Vanishes: 0.03, Slow: 0.02,
+		SendLost: 0.01, SendFails: 0.01, LockLost: 0.01, NoComplete: 0.01,
+		Killed: 0.0005, MachineLost: 0.0002,
+		Skew: 3 * time.Second,
+	}
+}
+
+// Terrible is a day on which everything goes wrong all the time.
+func Terrible() Faults {
+	f := Usual()
+	for _, p := range []*float64{
+		&f.Lost, &f.Refused, &f.Timeout, &f.Unavailable, &f.Throttled, &f.Conflict, &f.Fails, &f.Hangs, &f.Vanishes, &f.Slow,
+		&f.SendLost, &f.SendFails, &f.LockLost, &f.NoComplete, &f.Killed, &f.MachineLost,
+	} {
+		*p *= 5
+	}
+	return f
+}
+
+// chance is true with probability p. It draws nothing for 0, so that faults can be turned off one by one.
+func (w *World) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
+
+// between is a duration in [low, high).
+func (w *World) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(w.rng.Int64N(int64(high-low)))
+}
+
+// out says whether Resource Manager is out of service now.
+func (w *World) out() bool {
+	since := w.clock.now.Sub(Start)
+	for _, o := range w.Faults.Outages {
+		if since >= o.After && since < o.After+o.For {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,253 @@
+package workertest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"goldmint/internal/pace"
+	"goldmint/internal/worker"
+)
+
+// InvocationTimeout bounds a handler's work on one message.
+const InvocationTimeout = time.Minute
+
+// instance is one Functions host with its handler process.
+type instance struct {
+	w       *World
+	name    string
+	skew    time.Duration // of its clock
+	up      bool
+	pacer   *pace.Pacer   // of the process: gone with it
+	at      []*invocation // the messages it works on, in the order in which they came
+	crashes []time.Time
+}
+
+// free says whether the host would take another message.
+func (i *instance) free() bool { return i.up && len(i.at) < i.w.Slots }
+
+// dispatch delivers what is available to whoever is free.
+func (w *World) dispatch() {
+	for len(w.queue.available) > 0 {
+		free := make([]*instance, 0, len(w.instances))
+		for _, i := range w.instances {
+			if i.free() {
+				free = append(free, i)
+			}
+		}
+		if len(free) == 0 {
+			return
+		}
+		free[w.rng.IntN(len(free))].receive(w.queue.take())
+	}
+}
+
+// invocation is the handling of one delivery: a coroutine that stops at each call of a port.
+type invocation struct {
+	i       *instance
+	m       *message
+	lock    int
+	first   bool // delivery of the message
+	expires time.Time
+
+	next func() (time.Duration, bool)
+	stop func()
+	wait func(time.Duration) bool // false: the process is dead
+	err  error
+
+	crashed bool // the handler dies of the message
+	absent  bool // the last look saw no image
+}
+
+// killed unwinds the coroutine of a process that is dead.
+type killed struct{}
+
+func (i *instance) receive(m *message) {
+	inv := &invocation{i: i, m: m, lock: m.lock, first: m.deliveries == 1}
+	i.at = append(i.at, inv)
+	i.w.stats.Deliveries++
+	if r := i.w.records[m.key]; r != nil {
+		r.deliveries = max(r.deliveries, m.deliveries)
+	}
+	i.w.tell(i.name, m.key, "received %s (delivery %d)", m.id, m.deliveries)
+	inv.next, inv.stop = iter.Pull(inv.body)
+	i.w.clock.after(i.w.between(time.Millisecond, 10*time.Millisecond), func() {
+		inv.expires = i.w.clock.now.Add(InvocationTimeout)
+		inv.resume()
+	})
+}
+
+// body is the handler's work on the message, up to its answer to the host.
+func (inv *invocation) body(yield func(time.Duration) bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, dead := p.(killed); !dead {
+				inv.i.w.violated(inv.m.key, "the handler panicked: %v", p)
+			}
+		}
+	}()
+	inv.wait = yield
+	m := inv.m
+	in := worker.Message{
+		Body: m.body, ID: m.id, LockToken: "lock", SequenceNumber: m.sequence, EnqueuedAt: m.enqueuedAt, DeliveryCount: m.deliveries,
+	}
+	inv.err = inv.worker(&in).Handle(deadline{inv}, in)
+	inv.sleep(time.Millisecond)
+}
+
+// worker is the real one, on the ports of this invocation.
+func (inv *invocation) worker(in *worker.Message) *worker.Worker {
+	i := inv.i
+	w := &worker.Worker{
+		Bus: busPort{inv}, ARM: armPort{inv}, Policy: i.w.Policy, Rules: i.w.Rules, Log: zap.NewNop(),
+		Now: inv.now, Pacer: i.pacer, Pause: inv.pause,
+	}
+	if i.w.mutate != nil {
+		i.w.mutate(inv, w, in)
+	}
+	return w
+}
+
+// now is the instance's clock. Decoding a continuation asks for it, which is where a message that kills its reader does.
+func (inv *invocation) now() time.Time {
+	w := inv.i.w
+	if inv.m.kills && inv.m.deliveries < w.Rules.PoisonDelivery+worker.Undecoded {
+		inv.crashed = true
+		inv.sleep(0)
+	}
+	return w.clock.now.Add(inv.i.skew)
+}
+
+// pause is a moment's wait of the worker's own.
+func (inv *invocation) pause(ctx context.Context, d time.Duration) error {
+	inv.sleep(d)
+	return ctx.Err()
+}
+
+// sleep lets virtual time pass.
+func (inv *invocation) sleep(d time.Duration) {
+	if !inv.wait(d) {
+		panic(killed{})
+	}
+}
+
+// resume runs the handler to its next call, or its end.
+func (inv *invocation) resume() {
+	i := inv.i
+	if !slices.Contains(i.at, inv) {
+		return // the process died in the meantime
+	}
+	switch {
+	case i.w.chance(i.w.Faults.MachineLost):
+		i.lose()
+		return
+	case i.w.chance(i.w.Faults.Killed):
+		i.die()
+		return
+	}
+	d, going := inv.next()
+	switch {
+	case inv.crashed:
+		i.die()
+	case going:
+		i.w.clock.after(d, inv.resume)
+	default:
+		inv.done()
+	}
+}
+
+// done is the host settling the message by the handler's answer.
+func (inv *invocation) done() {
+	i, w := inv.i, inv.i.w
+	i.forget(inv)
+	switch {
+	case inv.err != nil:
+		w.tell(i.name, inv.m.key, "failed: %v", inv.err)
+		inv.abandon()
+	case w.chance(w.Faults.NoComplete):
+		w.tell(i.name, inv.m.key, "done, but the completion is lost")
+	default:
+		w.clock.after(w.between(time.Millisecond, 10*time.Millisecond), func() {
+			if w.queue.complete(inv.m, inv.lock) {
+				w.tell(i.name, inv.m.key, "completed %s", inv.m.id)
+			}
+		})
+	}
+	w.dispatch()
+}
+
+// abandon gives the message back, as the host does when an invocation failed.
+func (inv *invocation) abandon() {
+	w := inv.i.w
+	w.clock.after(w.between(5*time.Millisecond, 30*time.Millisecond), func() { w.queue.giveBack(inv.m, inv.lock) })
+}
+
+func (i *instance) forget(inv *invocation) {
+	i.at = slices.DeleteFunc(i.at, func(other *invocation) bool { return other == inv })
+}
+
+// The host starts a dead handler again at once, but gives up at the third death within half an hour; then somebody starts
+// the host.
+const (
+	restartHandler = 100 * time.Millisecond
+	restartHost    = time.Minute
+)
+
+// die is the death of the handler process. Its host fails the invocations and gives their messages back.
+func (i *instance) die() {
+	now := i.w.clock.now
+	for _, inv := range i.halt("handler killed") {
+		inv.abandon()
+	}
+	i.crashes = append(slices.DeleteFunc(i.crashes, func(t time.Time) bool { return now.Sub(t) > 30*time.Minute }), now)
+	back := restartHandler
+	if len(i.crashes) >= 3 {
+		back, i.crashes = restartHost, nil
+	}
+	i.w.clock.after(back, i.start)
+}
+
+// lose is the loss of the whole machine: nobody gives anything back.
+func (i *instance) lose() {
+	i.halt("machine lost")
+	i.w.clock.after(i.w.between(10*time.Second, 2*time.Minute), i.start)
+}
+
+func (i *instance) halt(why string) []*invocation {
+	i.w.stats.Kills++
+	was := i.at
+	i.up, i.at = false, nil
+	for _, inv := range was {
+		i.w.tell(i.name, inv.m.key, "%s", why)
+		inv.stop()
+	}
+	return was
+}
+
+func (i *instance) start() {
+	i.boot()
+	i.w.dispatch()
+}
+
+// boot is a new process of the handler's, which knows nothing yet.
+func (i *instance) boot() {
+	i.up = true
+	i.pacer = pace.New(fmt.Sprint(i.name, len(i.crashes)))
+}
+
+// deadline is an invocation's context: virtual, so it has no timer. What waits on it asks the invocation.
+type deadline struct{ inv *invocation }
+
+func (d deadline) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (d deadline) Done() <-chan struct{}       { return nil }
+func (d deadline) Value(any) any               { return nil }
+func (d deadline) Err() error {
+	if d.inv.i.w.clock.now.Before(d.inv.expires) {
+		return nil
+	}
+	return context.DeadlineExceeded
+}

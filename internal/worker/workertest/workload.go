@@ -1,0 +1,114 @@
+package workertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"goldmint/internal/build"
+	"goldmint/internal/request"
+	"goldmint/internal/worker"
+)
+
+// Spec is a request to be sent.
+type Spec struct {
+	ID       string
+	Name     string // of the image
+	Source   string // VM it is made from
+	IfExists request.IfExists
+	Timeout  string // ISO 8601
+}
+
+// Body is the request's JSON.
+func (s Spec) Body() []byte {
+	return fmt.Appendf(nil, `{"id":%q,"resourceGroup":"rg","name":%q,"ifExists":%q,"timeout":%q,"image":{"location":"westeurope","properties":{"sourceVirtualMachine":{"id":"/subscriptions/%s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/%s"}}}}`,
+		s.ID, s.Name, s.IfExists, s.Timeout, subscription, s.Source)
+}
+
+// Submit sends the request after d, as a message of the given id, and gives the build's key.
+func (w *World) Submit(after time.Duration, s Spec, messageID string) string {
+	r, err := request.Decode(s.Body())
+	if err != nil {
+		panic(fmt.Sprintf("request %s of a simulation: %v", s.ID, err))
+	}
+	b := build.New(r, subscription, Start)
+	rec := w.records[b.Key()]
+	if rec == nil {
+		rec = w.newRecord(b)
+	}
+	rec.messages[messageID] = true
+	w.clock.after(after, func() {
+		if w.queue.send(worker.Outgoing{ID: messageID, Body: s.Body()}, rec.key, false) && rec.requestedAt.IsZero() {
+			rec.requestedAt = w.clock.now
+		}
+		w.tell("sender", rec.key, "sent %s", messageID)
+	})
+	return rec.key
+}
+
+// SubmitRaw sends a body that is no request.
+func (w *World) SubmitRaw(after time.Duration, body, messageID string) {
+	w.clock.after(after, func() { w.queue.send(worker.Outgoing{ID: messageID, Body: []byte(body)}, messageID, false) })
+}
+
+// SubmitKiller sends a message that kills the process whenever it is decoded: a continuation, whatever it holds.
+func (w *World) SubmitKiller(after time.Duration) {
+	b := build.New(w.anyRequest(), subscription, Start)
+	b.Seq = 1
+	data, err := json.Marshal(b)
+	if err != nil {
+		panic(err)
+	}
+	body := fmt.Appendf(nil, `{"specversion":"1.0","id":"killer","source":"/sim","type":"goldmint.build.continuation","data":%s}`, data)
+	w.clock.after(after, func() { w.queue.send(worker.Outgoing{ID: "killer", Body: body}, "killer", true) })
+}
+
+func (w *World) anyRequest() request.Request {
+	r, err := request.Decode(Spec{ID: "killer", Name: "killer", Source: "vm", IfExists: request.Fail, Timeout: "PT30M"}.Body())
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// Load sends builds requests, spread over the given time: most of them on their own, some twice, some in each other's way.
+func (w *World) Load(builds int, over time.Duration) {
+	timeouts := []string{"PT5M", "PT10M", "PT30M"}
+	policies := []request.IfExists{request.Fail, request.Reuse, request.Replace}
+	for n := range builds {
+		s := Spec{
+			ID: fmt.Sprintf("b%05d", n), Name: fmt.Sprintf("image-%05d", n), Source: fmt.Sprintf("vm-%05d", n),
+			IfExists: policies[w.rng.IntN(3)], Timeout: timeouts[w.rng.IntN(3)],
+		}
+		at := w.between(0, over)
+		w.variant(&s, n, at)
+		w.Submit(at, s, "m-"+s.ID)
+	}
+}
+
+// variant makes one request in five unusual.
+func (w *World) variant(s *Spec, n int, at time.Duration) {
+	switch w.rng.IntN(40) {
+	case 0, 1: // sent twice: a pipeline's retry
+		w.Submit(at+w.between(0, time.Minute), *s, "m-"+s.ID)
+	case 2: // sent again after its end
+		w.Submit(at+w.between(time.Hour, 8*time.Hour), *s, "again-"+s.ID)
+	case 3: // the same id with another request
+		other := *s
+		other.Timeout = "PT11M"
+		w.Submit(at+w.between(0, time.Minute), other, "other-"+s.ID)
+	case 4, 5: // somebody's image has the name already
+		tag := []string{"", "someone/0123"}[w.rng.IntN(2)]
+		state := []string{"Succeeded", "Failed"}[w.rng.IntN(2)]
+		w.names[imageID(s.Name)]++
+		w.arm.place(imageID(s.Name), tag, state, Start.Add(-time.Hour))
+	case 6, 7: // the name of the request before
+		if n > 0 {
+			s.Name = fmt.Sprintf("image-%05d", n-1)
+		}
+	}
+}
+
+func imageID(name string) string {
+	return request.Request{ResourceGroup: "rg", Name: name}.ImageID(subscription)
+}

@@ -1,0 +1,163 @@
+package workertest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"goldmint/internal/build"
+	"goldmint/internal/pace"
+	"goldmint/internal/worker"
+)
+
+// Start is when a simulation's virtual time begins.
+var Start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// Options are what a run is made of. Two runs of the same options are the same, step by step.
+type Options struct {
+	Seed      uint64
+	Instances int // Functions hosts, each with a handler process
+	Slots     int // messages that a host works on at once
+	Policy    build.Policy
+	Rules     worker.Rules
+	Faults    Faults
+	Limits    Limits // of image creations; nil for none
+
+	NoDuplicateDetection bool // of Service Bus, which Goldmint relies on
+
+	Trace func(at time.Time, who, key, what string) // what happens, as it happens; nil for no trace
+
+	mutate func(*invocation, *worker.Worker, *worker.Message) // a deliberate bug
+}
+
+// Default is three instances of the worker as it is configured by default, but for times of a build that do not fill a
+// day, on a bad day.
+func Default(seed uint64) Options {
+	p := build.DefaultPolicy()
+	p.MaxWait = 3 * time.Hour
+	return Options{
+		Seed: seed, Instances: 3, Slots: 16, Policy: p, Faults: Usual(),
+		Rules: worker.Rules{DefaultSubscription: subscription, EventSource: "/sim", PoisonDelivery: 5},
+	}
+}
+
+const subscription = "11111111-1111-1111-1111-111111111111"
+
+// World is everything around the workers.
+type World struct {
+	Options
+	clock     clock
+	rng       *rand.Rand
+	queue     *queue
+	arm       *arm
+	instances []*instance
+	topic     map[string]time.Time // event ids, for duplicate detection
+
+	records    map[string]*record // by build key
+	order      []*record
+	names      map[string]int // builds by image id
+	stats      Stats
+	violations []Violation
+}
+
+// New is a world in which nothing happens yet. See Load and Submit.
+func New(o Options) *World {
+	w := &World{
+		Options: o, clock: clock{now: Start}, rng: rand.New(rand.NewPCG(o.Seed, 0)), //nolint:gosec // a run is to be repeated
+		topic: map[string]time.Time{}, records: map[string]*record{}, names: map[string]int{},
+		stats: Stats{Failed: map[string]int{}},
+	}
+	w.queue = &queue{w: w, seen: map[string]time.Time{}}
+	w.arm = &arm{w: w, images: map[string]*image{}, operations: map[string]*operation{}}
+	for n := range o.Instances {
+		i := &instance{w: w, name: fmt.Sprintf("host-%d", n+1)}
+		i.boot()
+		if o.Faults.Skew > 0 {
+			i.skew = w.between(-o.Faults.Skew, o.Faults.Skew)
+		}
+		w.instances = append(w.instances, i)
+	}
+	return w
+}
+
+// Run lets time pass until nothing is left to do, then asks each build what became of it. A violation ends it at once.
+func (w *World) Run() Report {
+	limit := Start.Add(w.life())
+	for len(w.violations) == 0 && w.clock.step(limit) {
+	}
+	if len(w.violations) == 0 {
+		w.judge()
+	}
+	for _, i := range w.instances {
+		for _, inv := range i.at {
+			inv.stop()
+		}
+	}
+	w.stats.Dead = len(w.queue.dead)
+	return Report{Options: w.Options, Violations: w.violations, Stats: w.stats, Dead: w.queue.dead}
+}
+
+// life is far longer than any build may live.
+func (w *World) life() time.Duration { return 7 * 24 * time.Hour }
+
+// Report is what came of a run.
+type Report struct {
+	Options    Options
+	Violations []Violation
+	Stats      Stats
+	Dead       []Dead
+}
+
+// Stats count what happened.
+type Stats struct {
+	Builds      int
+	Succeeded   int
+	Failed      map[string]int // by code
+	Rejected    int
+	Deliveries  int // of messages to handlers
+	Creations   int // PUTs that reached ARM
+	Throttled   int // of them, refused for the allowance
+	Kills       int
+	Dead        int // messages dead-lettered
+	Conflicting int // ends published again with another outcome, and dropped
+	LastEnd     time.Duration
+}
+
+// Violation is a promise that was broken.
+type Violation struct {
+	At   time.Duration // since the start
+	Key  string        // of the build
+	What string
+}
+
+func (v Violation) String() string { return fmt.Sprintf("%s after %s: %s", v.Key, v.At, v.What) }
+
+func (w *World) violated(key, format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	w.violations = append(w.violations, Violation{At: w.clock.now.Sub(Start), Key: key, What: what})
+	w.tell("check", key, "VIOLATION: %s", what)
+}
+
+func (w *World) tell(who, key, format string, args ...any) {
+	if w.Trace != nil {
+		w.Trace(w.clock.now, who, key, fmt.Sprintf(format, args...))
+	}
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
+
+// allowance takes one creation from ARM's allowance and says what is left of it.
+func (w *World) allowance(b build.Build) ([]pace.Allowance, *build.ARMError) {
+	w.stats.Creations++
+	if w.Limits == nil {
+		return nil, nil
+	}
+	scope := b.SubscriptionID + " " + *b.Request.Image.Location
+	remaining, wait, ok := w.Limits.Take(scope, w.clock.now)
+	left := pace.Parse(remaining)
+	if ok {
+		return left, nil
+	}
+	w.stats.Throttled++
+	return nil, &build.ARMError{Status: 429, Code: "OperationNotAllowed", RetryAfter: wait, Left: left}
+}
