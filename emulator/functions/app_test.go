@@ -21,7 +21,7 @@ func TestTheRepositorysFilesAreWhatProductionWants(t *testing.T) {
 	if want := filepath.Join(a.root, "handler"); a.command.path != want || a.command.dir != a.root || len(a.command.arguments) != 0 {
 		t.Errorf("the command is %+v", a.command)
 	}
-	fn := a.functions[0]
+	fn := a.functions[0] // its queue is the bench's choice
 	if fn.function != "build-image" || fn.queue != "image-builds" || fn.name != "message" || !fn.binary || fn.namespace != "127.0.0.1" {
 		t.Errorf("the function is %+v", fn)
 	}
@@ -53,6 +53,7 @@ func TestErrorsNameTheFileAndTheMember(t *testing.T) {
 		{withHost(`"extensions":{"serviceBus":{"maxConcurrentCalls":"9"}}`), function, "a string where a int belongs"},
 		{withHost(`"extensions":{"serviceBus":{"maxAutoLockRenewalDuration":"25:00:00"}}`), function, "maxAutoLockRenewalDuration: \"25:00:00\" is not a time span"},
 		{host, "", "no functions: "},
+		{host, "at the root: " + function, "no functions: "},
 		{host, "{]", "build-image/function.json: line 1: "},
 		{host, `{}`, "build-image/function.json: bindings: 0 of them"},
 		{host, withBinding("serviceBusTrigger", "timerTrigger"), `bindings[0].type: "timerTrigger"`},
@@ -74,7 +75,11 @@ func TestErrorsNameTheFileAndTheMember(t *testing.T) {
 func appOf(t *testing.T, host, function string) string {
 	t.Helper()
 	root := t.TempDir()
-	for path, content := range map[string]string{"host.json": host, "build-image/function.json": function} {
+	file := "build-image/function.json"
+	if root, ok := strings.CutPrefix(function, "at the root: "); ok {
+		file, function = "function.json", root
+	}
+	for path, content := range map[string]string{"host.json": host, file: function} {
 		if content == "" {
 			continue
 		}

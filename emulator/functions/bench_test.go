@@ -17,8 +17,9 @@ import (
 // bench is a host with the test handler and a fake queue.
 type bench struct {
 	*Host
-	t     *testing.T
-	queue *fakeQueue
+	t        *testing.T
+	queue    *fakeQueue // image-builds
+	requests *fakeQueue // image-requests, of a second function
 	*lines
 }
 
@@ -91,16 +92,26 @@ func startBench(t *testing.T, timing Timing, settings map[string]string, edits .
 
 func tryBench(t *testing.T, timing Timing, settings map[string]string, edits ...edit) (*bench, error) {
 	t.Helper()
-	b := &bench{t: t, queue: newFakeQueue(), lines: newLines()}
-	return b, b.start(timing, settings, func(function, retryOptions) (queue, func(context.Context), error) {
-		return b.queue, func(context.Context) { b.add("queue closed") }, nil
+	b := &bench{t: t, queue: newFakeQueue(), requests: newFakeQueue(), lines: newLines()}
+	return b, b.start(timing, settings, func(fn function, _ retryOptions) (queue, func(context.Context), error) {
+		q := b.queue
+		if fn.queue == "image-requests" {
+			q = b.requests
+		}
+		return q, func(context.Context) { b.add("queue closed") }, nil
 	}, edits...)
 }
 
 func (b *bench) start(timing Timing, settings map[string]string, open opener, edits ...edit) error {
 	b.t.Helper()
+	root := appRoot(b.t, edits...)
+	if settings[twoFunctions] != "" {
+		function := readMap(b.t, filepath.Join(root, "build-image", "function.json"))
+		trigger(function)["queueName"] = "%REQUEST_QUEUE%"
+		addFunction(b.t, root, "take-request", function)
+	}
 	h, err := start(b.t.Context(), Options{
-		AppRoot:  appRoot(b.t, edits...),
+		AppRoot:  root,
 		Settings: testSettings(settings),
 		Timing:   timing,
 		Output:   func(line string, stderr bool) { b.add(fmt.Sprintf("out(%t) %s", stderr, line)) },
@@ -117,10 +128,15 @@ func (b *bench) start(timing Timing, settings map[string]string, open opener, ed
 	return err
 }
 
+// twoFunctions is the setting that adds the function take-request to the app:
+// the same function.json but for its queue.
+const twoFunctions = "TEST_TWO_FUNCTIONS"
+
 func testSettings(more map[string]string) map[string]string {
 	settings := map[string]string{
 		"TEST_HANDLER":         "serve",
 		"BUILD_QUEUE":          "image-builds",
+		"REQUEST_QUEUE":        "image-requests",
 		"ServiceBusConnection": "Endpoint=sb://127.0.0.1:5672;SharedAccessKeyName=k;SharedAccessKey=s;UseDevelopmentEmulator=true",
 	}
 	for name, value := range more {
@@ -135,14 +151,12 @@ func appRoot(t *testing.T, edits ...edit) string {
 	t.Helper()
 	root := t.TempDir()
 	host, function := readMap(t, "../../host.json"), readMap(t, "../../function.json")
+	trigger(function)["queueName"] = "%BUILD_QUEUE%"
 	for _, e := range edits {
 		e(host, function)
 	}
-	if err := os.Mkdir(filepath.Join(root, "build-image"), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	writeMap(t, filepath.Join(root, "host.json"), host)
-	writeMap(t, filepath.Join(root, "build-image", "function.json"), function)
+	addFunction(t, root, "build-image", function)
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -151,6 +165,19 @@ func appRoot(t *testing.T, edits ...edit) string {
 		t.Fatal(err)
 	}
 	return root
+}
+
+// trigger is the one binding of a function.json.
+func trigger(function map[string]any) map[string]any {
+	return function["bindings"].([]any)[0].(map[string]any)
+}
+
+func addFunction(t *testing.T, root, name string, function map[string]any) {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeMap(t, filepath.Join(root, name, "function.json"), function)
 }
 
 func readMap(t *testing.T, path string) map[string]any {
@@ -173,13 +200,18 @@ func writeMap(t *testing.T, path string, m map[string]any) {
 	}
 }
 
-// settlements waits for the next n.
+// settlements waits for the next n of image-builds.
 func (b *bench) settlements(n int) []settlement {
+	b.t.Helper()
+	return b.settlementsOf(b.queue, n)
+}
+
+func (b *bench) settlementsOf(q *fakeQueue, n int) []settlement {
 	b.t.Helper()
 	var list []settlement
 	for range n {
 		select {
-		case s := <-b.queue.settled:
+		case s := <-q.settled:
 			list = append(list, s)
 		case <-time.After(20 * time.Second):
 			b.t.Fatalf("got %d settlements, want %d: %v", len(list), n, list)

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
@@ -26,7 +29,12 @@ func TestMain(m *testing.M) {
 // runHandler serves until it is killed. What a message makes it do is the
 // message's body: a mode and, after a space, a name to print.
 func runHandler(start string) {
-	fmt.Println("started", os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"))
+	fmt.Println("started", os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), os.Args[1:])
+	if gate := os.Getenv("TEST_GATE"); gate != "" { // the test holds the answer until this process may listen
+		if answer, err := http.Get(gate); err == nil {
+			_ = answer.Body.Close()
+		}
+	}
 	switch start {
 	case "exit0":
 		os.Exit(0)
@@ -35,21 +43,34 @@ func runHandler(start string) {
 	case "never-ready":
 		select {}
 	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		for s := range signals {
+			fmt.Println("signal", s)
+		}
+	}()
 	h := &testHandler{release: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	mux.HandleFunc("GET /release", func(http.ResponseWriter, *http.Request) { h.once.Do(func() { close(h.release) }) })
 	mux.HandleFunc("POST /build-image", h.serve)
-	if err := http.ListenAndServe("127.0.0.1:"+os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), mux); err != nil {
+	mux.HandleFunc("POST /take-request", h.serve)
+	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"))
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
+	h.listener = listener
+	_ = http.Serve(listener, mux)
+	select {} // a handler that closed its listener lives on
 }
 
 type testHandler struct {
-	release chan struct{}
-	once    sync.Once
-	running atomic.Int32
+	listener net.Listener
+	release  chan struct{}
+	once     sync.Once
+	running  atomic.Int32
 }
 
 func (h *testHandler) serve(w http.ResponseWriter, r *http.Request) {
@@ -86,6 +107,11 @@ func (h *testHandler) answer(w http.ResponseWriter, r *http.Request, mode string
 		os.Exit(0)
 	case "exit1":
 		os.Exit(1)
+	case "exit200":
+		os.Exit(200)
+	case "close":
+		_ = h.listener.Close()
+		w.Header().Set("Connection", "close")
 	case "drop":
 		panic(http.ErrAbortHandler)
 	case "hang":

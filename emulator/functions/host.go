@@ -42,9 +42,9 @@ type Timing struct {
 	ReadyInterval time.Duration
 	// ReadyLimit is how long a handler has to answer one: 30 s.
 	ReadyLimit time.Duration
-	// RestartWindow is the time within which a third bad exit or failed start
-	// ends the host: 30 min. A test that kills the handler more often sets it
-	// to a nanosecond.
+	// RestartWindow is the time after which a bad exit or failed start is
+	// forgotten if no other follows: 30 min. The third ends the host. A test
+	// that kills the handler more often sets it to a nanosecond.
 	RestartWindow time.Duration
 	// DrainLimit is how long a stopping host waits for its invocations: 10 s.
 	DrainLimit time.Duration

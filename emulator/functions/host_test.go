@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -34,6 +38,29 @@ func TestTheRequestIsTheProductionHosts(t *testing.T) {
 	r := readRecordings(t)[0]
 	headers := r.Headers[:strings.LastIndex(r.Headers, "[")] + "[ID"
 	b.await(t, 1, fmt.Sprintf("POST /build-image -1 %s %s", r.TransferEncoding, headers))
+}
+
+// TestNoTraceIsInvented: without telemetry the host sends no traceparent, whatever the message says.
+func TestNoTraceIsInvented(t *testing.T) {
+	b := startBench(t, quick, nil)
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	b.queue.ready <- &azservicebus.ReceivedMessage{
+		MessageID: "traced", Body: []byte("request"), DeliveryCount: 1,
+		ApplicationProperties: map[string]any{"traceparent": trace, "Diagnostic-Id": trace},
+	}
+	b.settlements(1)
+	b.await(t, 1, "out(false) POST /build-image")
+	if n, _ := b.count("Traceparent"); n != 0 {
+		t.Error("the host sent a traceparent")
+	}
+}
+
+// TestTheHandlerGetsItsArguments: they follow the executable of host.json.
+func TestTheHandlerGetsItsArguments(t *testing.T) {
+	b := startBench(t, quick, nil, func(host, _ map[string]any) {
+		host["customHandler"].(map[string]any)["description"].(map[string]any)["arguments"] = []string{"--one", "two"}
+	})
+	b.await(t, 1, fmt.Sprintf("started %d [--one two]", b.workers.current.port))
 }
 
 func TestTheHandlersEnvironmentIsTheHosts(t *testing.T) {
@@ -317,5 +344,147 @@ func TestABrokenConnectionAloneIsNoExit(t *testing.T) {
 	}
 	if b.Starts() != 1 {
 		t.Errorf("%d starts", b.Starts())
+	}
+}
+
+// TestARefusedConnectionFailsAtOnce: a handler that lives without its listener burns every delivery of every message.
+// Were one call to wait for something, the ten abandonments would not come.
+func TestARefusedConnectionFailsAtOnce(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("close")
+	b.settlements(1)
+	sent := []string{"ok 1", "ok 2", "ok 3", "ok 4", "ok 5", "ok 6", "ok 7", "ok 8"}
+	b.queue.send(sent...)
+	for _, s := range b.settlements(len(sent) * maxDeliveries) {
+		if s.verb != "abandon" {
+			t.Errorf("settled %v", s)
+		}
+	}
+	if b.Starts() != 1 || b.HandlerPID() == 0 {
+		t.Errorf("%d starts, process %d: the handler was to live all the time", b.Starts(), b.HandlerPID())
+	}
+	if n, _ := b.count("connection refused"); n != len(sent)*maxDeliveries {
+		t.Errorf("%d invocations were refused, want %d", n, len(sent)*maxDeliveries)
+	}
+}
+
+// TestACallDuringARestartWaits: the host knows that its handler has ended, and a message's next delivery waits for the
+// new one however long that takes to listen.
+func TestACallDuringARestartWaits(t *testing.T) {
+	asked, mayListen := make(chan struct{}), make(chan struct{}, 10)
+	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-mayListen }))
+	defer gate.Close()
+	mayListen <- struct{}{}
+	go func() { <-asked }() // the first start
+	b := startBench(t, quick, map[string]string{"TEST_GATE": gate.URL})
+	b.queue.send("slow 1", "slow 2")
+	b.await(t, 2, "got slow")
+	if err := b.KillHandler(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked // the second process runs and does not listen
+	b.queue.send("slow 3")
+	b.awaitSettled(settlement{"abandon", "slow 1", 1}, settlement{"abandon", "slow 2", 1})
+	b.await(t, 2, ", delivery 2, ")
+	b.await(t, 1, "message slow 3, delivery 1, ")
+	mayListen <- struct{}{}
+	b.await(t, 5, "got slow")
+	b.release()
+	b.awaitSettled(settlement{"complete", "slow 1", 2}, settlement{"complete", "slow 2", 2}, settlement{"complete", "slow 3", 1})
+	b.wantCounts(Counts{Succeeded: 3, Failed: 2})
+}
+
+// TestTheHostKillsWithoutASignalFirst: neither a timeout nor the host's stop gives the handler one to drain on.
+func TestTheHostKillsWithoutASignalFirst(t *testing.T) {
+	b := startBench(t, Timing{ReadyInterval: quick.ReadyInterval, DrainLimit: time.Millisecond}, nil, functionTimeout("00:00:01"))
+	b.queue.send("hang")
+	b.settlements(1)
+	second, err := b.workers.ready(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if status := second.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
+		t.Errorf("the handler ended with %v", status)
+	}
+	if n, _ := b.count("out(false) signal"); n != 0 {
+		t.Errorf("the handler got %d signals that it could handle", n)
+	}
+}
+
+// TestEachFunctionHasItsOwnCalls: maxConcurrentCalls is of one function, so that two take twice as many, and a full one
+// keeps nothing from the other.
+func TestEachFunctionHasItsOwnCalls(t *testing.T) {
+	b := startBench(t, quick, map[string]string{twoFunctions: "yes"})
+	var builds []string
+	for i := range 20 {
+		builds = append(builds, fmt.Sprint("slow b", i))
+	}
+	b.queue.send(builds...)
+	b.await(t, 16, "got slow")
+	b.requests.send("ok")
+	if got := b.settlementsOf(b.requests, 1); got[0] != (settlement{"complete", "ok", 1}) {
+		t.Errorf("settled %v", got)
+	}
+	for i := range 20 {
+		b.requests.send(fmt.Sprint("slow r", i))
+	}
+	b.await(t, 32, "got slow")
+	if builds, requests := len(b.queue.ready), len(b.requests.ready); builds != 4 || requests != 4 {
+		t.Errorf("%d and %d messages wait, want 4 and 4", builds, requests)
+	}
+	b.release()
+	b.settlements(20)
+	b.settlementsOf(b.requests, 20)
+	for fn, want := range map[string]int{"Functions.build-image' (message slow b": 20, "Functions.take-request' (message slow r": 20, "Functions.take-request' (message ok": 1} {
+		if n, _ := b.count(fn); n != want {
+			t.Errorf("%d executions of %s), want %d", n, fn, want)
+		}
+	}
+}
+
+// TestAnExitWith200IsNoError: it is how a handler asks for a restart, as often as it likes.
+func TestAnExitWith200IsNoError(t *testing.T) {
+	b := startBench(t, quick, nil)
+	b.queue.send("exit200")
+	b.settlements(maxDeliveries)
+	b.queue.send("ok")
+	if got := b.settlements(1); got[0].verb != "complete" {
+		t.Errorf("settled %v", got)
+	}
+	if b.Starts() != 1+maxDeliveries {
+		t.Errorf("%d starts, want %d", b.Starts(), 1+maxDeliveries)
+	}
+}
+
+// TestErrorsAddUpWhileNoneIsLongAlone: an error is forgotten when half an hour passes without another, and not before.
+func TestErrorsAddUpWhileNoneIsLongAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		gaps []time.Duration
+		ends bool
+	}{
+		"three at once":           {[]time.Duration{0, 0}, true},
+		"25 minutes between them": {[]time.Duration{25 * time.Minute, 25 * time.Minute}, true},
+		"31 minutes before one":   {[]time.Duration{time.Minute, 31 * time.Minute, time.Minute}, false},
+		"31 minutes, then three":  {[]time.Duration{31 * time.Minute, 0, 0}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &supervisor{log: func(string) {}, timing: Timing{}.withDefaults()}
+				err := s.count(errors.New("exited"))
+				for _, gap := range c.gaps {
+					if err != nil {
+						t.Fatal("ended early")
+					}
+					<-time.After(gap)
+					err = s.count(errors.New("exited"))
+				}
+				if (err != nil) != c.ends {
+					t.Errorf("the error is %v, want one: %t", err, c.ends)
+				}
+			})
+		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"syscall"
 )
 
 // hostVersion is the production host whose behaviour this package has.
@@ -36,9 +37,10 @@ func (h *Host) invoke(life context.Context, p *process, fn function, id string, 
 	switch {
 	case err != nil && errors.Is(context.Cause(ctx), errTimedOut):
 		err = errors.Join(errTimedOut, p.killForTimeout())
-		p.awaitVerdict(life)
+		<-p.judged
+	case errors.Is(err, syscall.ECONNREFUSED): // nothing waits for a handler that lives and does not listen
 	case errors.Is(err, errBroken):
-		p.awaitVerdict(life)
+		p.awaitNews()
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,8 +15,13 @@ import (
 )
 
 // exitNotice is how long a broken connection may be ahead of the news that its
-// process has ended, before the host looks whether the process still listens.
-const exitNotice = 100 * time.Millisecond
+// process has ended. A message that the production host abandons is back after
+// 5 to 30 ms, and finds a host that knows.
+const exitNotice = 30 * time.Millisecond
+
+// exitRestart is the status with which a handler asks to be started again: to
+// the host it is no error.
+const exitRestart = 200
 
 // process is one run of the handler.
 type process struct {
@@ -132,31 +136,16 @@ func (p *process) killForTimeout() error {
 	return p.kill()
 }
 
-// awaitVerdict waits after a broken connection until it is known what the
-// process's end means, so that the message's next delivery finds its successor.
-// A process that only closed the connection still listens after a moment.
-func (p *process) awaitVerdict(ctx context.Context) {
-	for {
-		select {
-		case <-p.judged:
-			return
-		case <-ctx.Done():
-			return
-		case <-time.After(exitNotice):
-		}
-		if p.listens(ctx) {
-			return
-		}
+// awaitNews waits after a broken connection for the news that the process has
+// ended, and then for what the supervisor makes of it. It takes no longer than
+// an abandoned message takes to come back: a handler that drops a connection
+// and lives gets the next delivery at once.
+func (p *process) awaitNews() {
+	select {
+	case <-p.exited:
+		<-p.judged
+	case <-time.After(exitNotice):
 	}
-}
-
-func (p *process) listens(ctx context.Context) bool {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)))
-	if err != nil {
-		return false
-	}
-	_ = conn.Close()
-	return true
 }
 
 // end makes sure that the process is gone.

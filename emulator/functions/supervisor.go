@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// maxErrors is how many bad exits and failed starts within the restart window
-// end the host.
+// maxErrors is how many bad exits and failed starts end the host, when none of
+// them comes later than the restart window after the one before.
 const maxErrors = 3
 
 // supervisor keeps one handler process running on one port.
@@ -21,14 +21,16 @@ type supervisor struct {
 	log    func(string)
 	timing Timing
 
-	mu       sync.Mutex
-	current  *process
-	state    chan struct{} // closed at the next change of what follows
-	isReady  bool
-	clean    bool  // the current process exited with 0
-	err      error // why there will be no other process
-	started  int
-	failures []time.Time // bad exits and failed starts within the window
+	errors    int // bad exits and failed starts in a row, each within the window after the one before
+	lastError time.Time
+
+	mu      sync.Mutex
+	current *process
+	state   chan struct{} // closed at the next change of what follows
+	isReady bool
+	clean   bool  // the current process exited with 0
+	err     error // why there will be no other process
+	started int
 }
 
 func newSupervisor(ctx context.Context, c command, options Options, env []string, log func(string), timing Timing) (*supervisor, error) {
@@ -83,7 +85,7 @@ func (s *supervisor) run(ctx context.Context) error {
 }
 
 // runOnce runs one process until it is gone, and tells why it went: nil when a
-// function timed out. The process is nil when none started.
+// function timed out or the handler asked to be started again. The process is nil when none started.
 func (s *supervisor) runOnce(ctx context.Context) (*process, error) {
 	p, err := s.launch(ctx)
 	if err != nil {
@@ -102,7 +104,7 @@ func (s *supervisor) runOnce(ctx context.Context) (*process, error) {
 	case <-p.exited:
 	}
 	switch {
-	case p.timedOut.Load():
+	case p.timedOut.Load() || p.exitCode() == exitRestart:
 		return p, nil
 	case p.exitCode() == 0:
 		return p, errExitedClean
@@ -123,21 +125,21 @@ func (s *supervisor) judge(ctx context.Context, err error) error {
 	return s.count(err)
 }
 
-// count takes note of an error and returns it when it is one too many.
+// count takes note of an error and returns it when it is one too many. As in
+// the host, an error is forgotten only when none follows it for the whole
+// window: three errors with 25 minutes between them end the host.
 func (s *supervisor) count(err error) error {
 	s.log("error: " + err.Error())
 	now := time.Now()
-	recent := []time.Time{now}
-	for _, t := range s.failures {
-		if now.Sub(t) < s.timing.RestartWindow {
-			recent = append(recent, t)
-		}
+	if now.Sub(s.lastError) > s.timing.RestartWindow {
+		s.errors = 0
 	}
-	s.failures = recent
-	if len(recent) < maxErrors {
+	s.lastError = now
+	s.errors++
+	if s.errors < maxErrors {
 		return nil
 	}
-	return fmt.Errorf("the handler failed %d times within %v, the last time: %w", len(recent), s.timing.RestartWindow, err)
+	return fmt.Errorf("the handler failed %d times with less than %v between, the last time: %w", s.errors, s.timing.RestartWindow, err)
 }
 
 // change applies a change of state and wakes who waits for one.
