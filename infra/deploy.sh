@@ -1,7 +1,7 @@
 #!/bin/sh
 # Deploys Goldmint, or takes it away again.
 #
-#   infra/deploy.sh apply ENVIRONMENT     terraform apply, then dist.zip to the function app
+#   infra/deploy.sh apply ENVIRONMENT     terraform apply, then dist.zip to the function app, then its triggers are synced
 #   infra/deploy.sh destroy ENVIRONMENT   everything but the images, which are in resource groups of their own
 #
 # Reads infra/ENVIRONMENT.tfvars and asks before it changes anything. Wants terraform, az (logged in) and, for apply, dist.zip
@@ -31,8 +31,9 @@ if [ "$action" = destroy ]; then
 fi
 
 [ -f ../dist.zip ] || fail 'dist.zip is missing: run make package.'
-terraform apply -var-file="$environment.tfvars"
-az functionapp deployment source config-zip \
-  --resource-group "$(terraform output -raw resource_group)" \
-  --name "$(terraform output -raw function_app)" \
-  --src ../dist.zip
+terraform apply -var-file="$environment.tfvars" || fail 'terraform apply stopped, and what it made stays. Azure takes up to ten minutes to believe a role assignment: where an error says that an identity may not do something, run this again. Where maximum_instance_count is refused, set it to 40.'
+group=$(terraform output -raw resource_group)
+app=$(terraform output -raw function_app)
+./app.sh clean "$ARM_SUBSCRIPTION_ID" "$group" "$app"
+az functionapp deployment source config-zip --subscription "$ARM_SUBSCRIPTION_ID" --resource-group "$group" --name "$app" --src ../dist.zip
+./app.sh sync "$ARM_SUBSCRIPTION_ID" "$group" "$app"

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -111,23 +110,13 @@ func TestAzdFiles(t *testing.T) {
 		}
 	}
 
-	var project struct {
-		Infra    struct{ Provider, Path string }
-		Services map[string]struct{ Host, Language, Dist string }
-	}
-	text, err := os.ReadFile("../azure.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(text, &project); err != nil {
-		t.Fatal(err)
-	}
+	project := readProject(t)
 	if project.Infra.Provider != "terraform" || project.Infra.Path != "infra" {
 		t.Errorf("azure.yaml provisions with %+v", project.Infra)
 	}
 	tag := asText(t, "azd-service-name", m.local(t, "app_tags").GetAttr("azd-service-name"))
 	service, found := project.Services[tag]
-	if !found || service.Host != "function" || service.Dist != "dist" {
+	if !found || service.Host != "function" || service.Language != "custom" || service.Dist != "dist" {
 		t.Errorf("azure.yaml has no function service %q that is packaged in dist: %+v", tag, project.Services)
 	}
 }
