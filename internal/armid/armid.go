@@ -1,0 +1,74 @@
+// Package armid reads the ids and names of Azure's resources, strictly: they become parts of URLs, and azcore's own parser
+// accepts "..", "?x=1" and any type.
+package armid
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// ID is the resource ID of a resource of Microsoft.Compute directly below its resource group. Its parts, checked by
+// [Parse], cannot leave their place in a URL.
+type ID struct{ SubscriptionID, ResourceGroup, Type, Name string }
+
+// String is the ID as Resource Manager spells it, "" for the zero ID.
+func (i ID) String() string {
+	if i == (ID{}) {
+		return ""
+	}
+	return "/subscriptions/" + i.SubscriptionID + "/resourceGroups/" + i.ResourceGroup + "/providers/Microsoft.Compute/" + i.Type + "/" + i.Name
+}
+
+// Same says whether both are IDs of one resource: letter case means nothing in them.
+func (i ID) Same(o ID) bool { return strings.EqualFold(i.String(), o.String()) }
+
+var (
+	guid      = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	groupName = regexp.MustCompile(`^[-_.()\p{L}\p{N}]{0,89}[-_()\p{L}\p{N}]$`)
+	// Compute's rule for the names of its resources, within ASCII.
+	computeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$`)
+)
+
+// IsGUID says whether s is a GUID in its usual form.
+func IsGUID(s string) bool { return guid.MatchString(s) }
+
+// ValidGroup says whether Azure allows a resource group of that name. Two dots in a row are refused too, here and in
+// [ValidName]: no honest name needs them.
+func ValidGroup(name string) bool {
+	return groupName.MatchString(name) && !strings.Contains(name, "..")
+}
+
+// ValidName says whether Azure allows a VM, image, disk or snapshot of that name.
+func ValidName(name string) bool {
+	return computeName.MatchString(name) && !strings.Contains(name, "..")
+}
+
+// OtherTypeError says that an ID is well formed but of a resource of another type.
+type OtherTypeError struct{ Found, Want string }
+
+func (e *OtherTypeError) Error() string {
+	return "it is the ID of a " + e.Found + ", not of a Microsoft.Compute/" + e.Want
+}
+
+// Parse reads the ID of a resource of that type, such as "virtualMachines", in any letter case and with or without its
+// leading slash, and checks every segment.
+func Parse(s, resourceType string) (ID, error) {
+	segments := strings.Split(strings.TrimPrefix(s, "/"), "/")
+	if len(segments) < 8 || len(segments)%2 != 0 || !strings.EqualFold(segments[0], "subscriptions") ||
+		!strings.EqualFold(segments[2], "resourceGroups") || !strings.EqualFold(segments[4], "providers") {
+		return ID{}, fmt.Errorf("it has to be /subscriptions/{guid}/resourceGroups/{name}/providers/Microsoft.Compute/%s/{name}", resourceType)
+	}
+	id := ID{SubscriptionID: segments[1], ResourceGroup: segments[3], Type: resourceType, Name: segments[7]}
+	switch {
+	case !IsGUID(id.SubscriptionID):
+		return ID{}, fmt.Errorf("its subscription is not a GUID")
+	case !ValidGroup(id.ResourceGroup):
+		return ID{}, fmt.Errorf("its resource group has a name that Azure does not allow")
+	case !strings.EqualFold(segments[5], "Microsoft.Compute") || !strings.EqualFold(segments[6], resourceType) || len(segments) > 8:
+		return ID{}, &OtherTypeError{Found: "resource of another type", Want: resourceType}
+	case !ValidName(id.Name):
+		return ID{}, fmt.Errorf("its last part is a name that Azure does not allow")
+	}
+	return id, nil
+}
