@@ -1,113 +1,141 @@
-package build
+// Package armerr is Azure Resource Manager's error, and the one place that decides what it asks of its reader.
+//
+// [Error.Class] goes by rules, not by a list of codes: Azure has more codes than anybody has listed, and their words say
+// whether to come back.
+package armerr
 
 import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 
-	"goldmint/internal/event"
 	"goldmint/internal/pace"
 )
 
-// ARMError is what Azure Resource Manager, or the way to it, answered instead of what was asked for.
-type ARMError struct {
+// Error is what Resource Manager, or the way to it, answered instead of what was asked for.
+type Error struct {
 	Status     int // HTTP status; 200 for an operation that failed; 0 when no answer came
 	Code       string
 	Message    string
 	Target     string
-	Details    []event.Detail
+	Details    []Detail
 	RetryAfter time.Duration // 0 where ARM does not say
 	Left       []pace.Allowance
 }
 
-func (e *ARMError) Error() string {
+// Detail is one of the errors below an error.
+type Detail struct{ Code, Target, Message string }
+
+func (e *Error) Error() string {
 	if e.Status == 0 {
 		return "no answer from Resource Manager: " + e.Message
 	}
 	return fmt.Sprintf("resource manager answered %d %s: %s", e.Status, e.Code, e.Message)
 }
 
-// Meaning is what an error asks of the build.
-type Meaning string
-
-// The meanings. Retry and Throttled last as long as MAX_WAIT, Doubtful a few times.
-const (
-	Retry     Meaning = "retry"       // trouble that passes: try again later, backing off
-	Throttled Meaning = "throttled"   // past a limit: when Retry-After says
-	Doubtful  Meaning = "retry a few" // may be young: a role assignment, a resource just made
-	Conflict  Meaning = "look"        // somebody else wrote: look at the image, then decide
-	Final     Meaning = "fail"        // asking again changes nothing
-)
-
-// Meaning is the one place that decides what an ARM error means. Its test is a table of Azure's codes, recorded or reported.
-func (e *ARMError) Meaning() Meaning {
-	code := strings.ToLower(e.Code)
-	switch {
-	case e.Status == 429 || e.mentions("toomanyrequests", "subscriptionrequeststhrottled"):
-		return Throttled
-	case e.Status == 0 || e.Status == 408 || e.Status >= 500:
-		return Retry
-	case oneOf(code, "internalexecutionerror", "internalservererror", "internaloperationerror", "servertimeout",
-		"operationtimedout", "gatewaytimeout", "serviceunavailable", "resourcereadfailed", "allocationfailed"):
-		return Retry
-	case oneOf(code, "conflict", "conflictingconcurrentwritenotallowed", "retryableerror", "anotheroperationinprogress",
-		"operationpreempted", "operationpreemptedbymoreresentoperation"):
-		return Retry
-	case code == "propertychangenotallowed":
-		return Conflict
-	case e.Status == 401, e.Status == 403 && oneOf(code, "", "authorizationfailed", "linkedauthorizationfailed", "forbidden"):
-		return Doubtful
-	case oneOf(code, "notfound", "resourcenotfound", "resourcegroupnotfound"):
-		return Doubtful
-	default:
-		return Final
+// Reason is the error in a few words, for a log line and the reason of a wait.
+func (e *Error) Reason() string {
+	if e.Status == 0 {
+		return "no answer"
 	}
+	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Code))
 }
 
-// mentions says whether the code, or the code of a detail, is one of the lower-case codes.
-func (e *ARMError) mentions(codes ...string) bool {
-	if oneOf(strings.ToLower(e.Code), codes...) {
-		return true
-	}
-	for _, d := range e.Details {
-		if oneOf(strings.ToLower(d.Code), codes...) {
-			return true
-		}
-	}
-	return false
-}
-
-// failure keeps the error for the failed event.
-func (e *ARMError) failure() *Failure {
-	m := e.Meaning()
-	code := e.Code
+// Name is the error's code, or what stands for it where there is none.
+func (e *Error) Name() string {
 	switch {
-	case code != "":
+	case e.Code != "":
+		return e.Code
 	case e.Status == 0:
-		code = "ResourceManagerUnreachable"
-	default:
-		code = fmt.Sprintf("Http%d", e.Status)
+		return "ResourceManagerUnreachable"
 	}
-	return &Failure{
-		Error: event.Error{
-			Code: code, Message: e.Message, Target: e.Target, Details: e.Details,
-			Retryable: m == Retry || m == Throttled,
-		}.Bounded(), // it travels in continuations
-		Final: m == Final,
-	}
+	return fmt.Sprintf("Http%d", e.Status)
 }
 
 // Unreachable is the error of a request that got no answer.
-func Unreachable(err error) *ARMError {
+func Unreachable(err error) *Error {
 	message := err.Error()
 	var op *net.OpError
 	if errors.As(err, &op) {
 		message = op.Err.Error()
 	}
-	return &ARMError{Message: message}
+	return &Error{Message: message}
 }
 
-func oneOf(s string, list ...string) bool { return slices.Contains(list, s) }
+// Class is what an error asks for.
+type Class string
+
+// The classes. Transient and Throttled last as long as MAX_WAIT, MayHeal a few minutes at most.
+const (
+	Transient Class = "transient" // it passes: try again later, backing off
+	Throttled Class = "throttled" // past a limit: when Retry-After says
+	MayHeal   Class = "may heal"  // a role assignment or a resource may be too young to be seen everywhere
+	Final     Class = "final"     // asking again changes nothing
+)
+
+// Retryable says that the same request may succeed later, with nothing changed.
+func (c Class) Retryable() bool { return c == Transient || c == Throttled }
+
+// Class is the error's. Its test is a table of Azure's codes, recorded or reported.
+func (e *Error) Class() Class {
+	code := strings.ToLower(e.Code)
+	switch {
+	case e.Status == 429, e.hasCode("toomanyrequests", "subscriptionrequeststhrottled"), strings.Contains(strings.ToLower(e.Message), "too many requests"):
+		return Throttled
+	case e.Status == 0, e.Status == 202, e.Status == 408, e.Status >= 500:
+		return Transient
+	case transientCode.MatchString(code), retryLater.MatchString(e.Message):
+		return Transient
+	case e.Status == 401, e.Status == 403 && (code == "" || youngRole.MatchString(code)):
+		return MayHeal
+	case absent.MatchString(code), code == "" && (e.Status == 404 || e.Status == 409), e.Status == 412, e.Status >= 300 && e.Status < 400:
+		return MayHeal
+	}
+	return Final
+}
+
+var (
+	// transientCode is what Azure calls trouble of its own, and a request that met another one.
+	transientCode = regexp.MustCompile(`^internal|internal.*error|^invalidbegingetaccess|servererror|timeout|timedout|temporar|transient|retryable|tryagain|retrylater|` +
+		`unavailable|serverbusy|readfailed|allocationfailed|preempted|throttl|cancell?ed$|beingdetached|` +
+		`^conflict$|^conflicting|concurrent|anotheroperationinprogress|moveinprogress|^propertychangenotallowed$`)
+	// retryLater are the words of a message that ask to come back. "Try again" alone asks for a correction.
+	retryLater = regexp.MustCompile(`(?i)re-?try (the (request|operation) )?(later|after|in a few)|try again (later|after|in a few)|before retrying|if retry does not work|replication jobs failed`)
+	// youngRole are the codes of a right that is missing: an assignment takes minutes to reach every front end.
+	youngRole = regexp.MustCompile(`^(authorizationfailed|linkedauthorizationfailed|forbidden)$`)
+	// absent are the codes of something that is missing, perhaps because it is only just there.
+	absent = regexp.MustCompile(`^(notfound|resourcenotfound|resourcegroupnotfound|parentresourcenotfound|subscriptionnotfound)$`)
+)
+
+// Absent says that what was asked for does not exist. A subscription that is missing is another matter, and so is a 404
+// that says no more: it may be a gateway's.
+func (e *Error) Absent() bool {
+	switch strings.ToLower(e.Code) {
+	case "resourcenotfound", "notfound", "resourcegroupnotfound", "parentresourcenotfound":
+		return e.Status == 404
+	}
+	return false
+}
+
+// OfRole says that a role assignment which was just made may be why: those take minutes to be seen everywhere.
+func (e *Error) OfRole() bool {
+	return e.Status == 401 || e.Status == 403 || strings.EqualFold(e.Code, "SubscriptionNotFound")
+}
+
+// hasCode says whether the code, or the code of a detail, is one of the lower-case codes.
+func (e *Error) hasCode(codes ...string) bool {
+	for _, c := range codes {
+		if strings.EqualFold(e.Code, c) {
+			return true
+		}
+		for _, d := range e.Details {
+			if strings.EqualFold(d.Code, c) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -66,7 +66,7 @@ func (a *ARM) Image(ctx context.Context, id string) (build.Image, error) {
 		return build.Image{}, err
 	}
 	got, err := client.Get(ctx, r.ResourceGroupName, r.Name, nil)
-	if e := armError(err); e != nil && isAbsent(e) {
+	if e := armError(err); e != nil && e.Absent() {
 		return build.Image{}, nil
 	} else if e != nil {
 		return build.Image{}, fmt.Errorf("read image %q: %w", r.Name, e)
@@ -85,10 +85,12 @@ func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error)
 	var answer *http.Response
 	ctx = policy.WithCaptureResponse(ctx, &answer)
 	poller, err := client.BeginCreateOrUpdate(ctx, b.Request.ResourceGroup, b.Request.Name, image, nil)
-	if e := armError(err); e != nil {
+	accepted := build.Accepted{Date: date(answer), Left: left(answer)}
+	if e := armError(err); e != nil && e.Status == http.StatusAccepted { // the client knows 200 and 201; the image tells the rest
+		return accepted, nil
+	} else if e != nil {
 		return build.Accepted{}, fmt.Errorf("create image %q: %w", b.Request.Name, e)
 	}
-	accepted := build.Accepted{Date: date(answer), Left: left(answer)}
 	if !poller.Done() {
 		if accepted.Token, err = poller.ResumeToken(); err != nil {
 			accepted.Token = "" // the image tells as much as the operation
@@ -105,7 +107,7 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 			op, err = build.Operation{}, nil
 		}
 	}()
-	if checkToken(b.Token, a.endpoint, b) != nil {
+	if checkToken(b.Attempt.Token, a.endpoint, b) != nil {
 		return build.Operation{}, nil
 	}
 	client, err := a.images(b.SubscriptionID)
@@ -113,7 +115,7 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 		return build.Operation{}, err
 	}
 	poller, err := client.BeginCreateOrUpdate(ctx, b.Request.ResourceGroup, b.Request.Name, armcompute.Image{},
-		&armcompute.ImagesClientBeginCreateOrUpdateOptions{ResumeToken: b.Token})
+		&armcompute.ImagesClientBeginCreateOrUpdateOptions{ResumeToken: b.Attempt.Token})
 	if err != nil {
 		return build.Operation{}, nil
 	}
@@ -135,7 +137,7 @@ func (a *ARM) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	_, err = client.BeginDelete(ctx, r.ResourceGroupName, r.Name, nil)
-	if e := armError(err); e != nil && !isAbsent(e) {
+	if e := armError(err); e != nil && !e.Absent() {
 		return fmt.Errorf("delete image %q: %w", r.Name, e)
 	}
 	return nil

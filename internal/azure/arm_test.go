@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"goldmint/emulator/arm"
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/request"
 )
@@ -65,7 +66,7 @@ func TestCreateWatchLookDelete(t *testing.T) {
 	if err != nil || accepted.Token == "" || accepted.Date.IsZero() {
 		t.Fatalf("create: %+v, %v", accepted, err)
 	}
-	b.Token = accepted.Token
+	b.Attempt.Token = accepted.Token
 	op, err := a.Operation(ctx, b)
 	if err != nil || op.Status != "InProgress" || op.StartedAt.IsZero() || op.Date.IsZero() {
 		t.Fatalf("operation at once: %+v, %v", op, err)
@@ -106,8 +107,8 @@ func TestErrorsKeepWhatARMSays(t *testing.T) {
 	second := b
 	second.Request.Name = "img2"
 	_, err = a.Create(t.Context(), second)
-	var e *build.ARMError
-	if !errors.As(err, &e) || e.Status != http.StatusTooManyRequests || e.RetryAfter <= 0 || len(e.Left) != 1 || e.Meaning() != build.Throttled {
+	var e *armerr.Error
+	if !errors.As(err, &e) || e.Status != http.StatusTooManyRequests || e.RetryAfter <= 0 || len(e.Left) != 1 || e.Class() != armerr.Throttled {
 		t.Errorf("throttled: %v (%+v)", err, e)
 	}
 	if n := len(s.Calls()) - before; n != 1 {
@@ -134,7 +135,7 @@ func TestFailedOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.FastForward(time.Minute)
-	b.Token = accepted.Token
+	b.Attempt.Token = accepted.Token
 	op, err := a.Operation(t.Context(), b)
 	if err != nil || op.Status != "Failed" || op.Err == nil || op.Err.Code != "ImageBlobNotFound" || op.Err.Status != http.StatusOK {
 		t.Errorf("operation %+v, error %+v, %v", op, op.Err, err)
@@ -156,7 +157,7 @@ func TestOperationThatSaysNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.Token = accepted.Token
+		b.Attempt.Token = accepted.Token
 		if op, err := a.Operation(t.Context(), b); err != nil || op.Status != "" {
 			t.Errorf("answer %q: %+v, %v; want an operation that cannot be seen", body, op, err)
 		}
@@ -192,14 +193,22 @@ func TestNoTokenLeavesARM(t *testing.T) {
 		"another image": func(t map[string]any) {
 			t["origURL"] = strings.Replace(t["origURL"].(string), "/images/img", "/images/img9", 1)
 		},
-		"another method": func(t map[string]any) { t["method"] = "DELETE" },
-		"succeeded":      func(t map[string]any) { t["state"] = "Succeeded" },
-		"failed":         func(t map[string]any) { t["state"] = "Failed" },
-		"no state":       func(t map[string]any) { t["state"] = "" },
-		"fake poller":    func(t map[string]any) { t["fakeURL"] = stranger.URL },
+		"escaped operation": func(t map[string]any) {
+			t["asyncURL"] = strings.Replace(t["asyncURL"].(string), "/operations/", "/%6fperations/", 1)
+		},
+		"escaped image": func(t map[string]any) {
+			t["origURL"] = strings.Replace(t["origURL"].(string), "/images/img", "/images/im%67", 1)
+		},
+		"fragment":        func(t map[string]any) { t["asyncURL"] = t["asyncURL"].(string) + "#x" },
+		"image of a user": func(t map[string]any) { t["origURL"] = strings.Replace(t["origURL"].(string), "://", "://x@", 1) },
+		"another method":  func(t map[string]any) { t["method"] = "DELETE" },
+		"succeeded":       func(t map[string]any) { t["state"] = "Succeeded" },
+		"failed":          func(t map[string]any) { t["state"] = "Failed" },
+		"no state":        func(t map[string]any) { t["state"] = "" },
+		"fake poller":     func(t map[string]any) { t["fakeURL"] = stranger.URL },
 	} {
 		forged := b
-		forged.Token = crafted(t, accepted.Token, change)
+		forged.Attempt.Token = crafted(t, accepted.Token, change)
 		op, err := a.Operation(t.Context(), forged)
 		if err != nil || op.Status != "" {
 			t.Errorf("%s: %+v, %v; want an operation that cannot be seen", name, op, err)
@@ -207,7 +216,7 @@ func TestNoTokenLeavesARM(t *testing.T) {
 	}
 	for _, raw := range []string{"", "{", "null", `{"token":{"pollURL":"` + stranger.URL + `","type":"loc"}}`, `{"type":"x","token":{"oplocURL":"` + stranger.URL + `"}}`} {
 		forged := b
-		forged.Token = raw
+		forged.Attempt.Token = raw
 		if op, err := a.Operation(t.Context(), forged); err != nil || op.Status != "" {
 			t.Errorf("token %q: %+v, %v", raw, op, err)
 		}
@@ -219,7 +228,7 @@ func TestNoTokenLeavesARM(t *testing.T) {
 		"the real token":    func(map[string]any) {},
 		"one with Location": func(t map[string]any) { t["locURL"] = t["asyncURL"].(string) + "&monitor=true" },
 	} {
-		b.Token = crafted(t, accepted.Token, change)
+		b.Attempt.Token = crafted(t, accepted.Token, change)
 		if op, err := a.Operation(t.Context(), b); err != nil || op.Status == "" {
 			t.Errorf("%s: %+v, %v", name, op, err)
 		}
@@ -230,7 +239,7 @@ func TestNoTokenLeavesARM(t *testing.T) {
 func TestGuardRefusesOtherHosts(t *testing.T) {
 	endpoint, _ := url.Parse("https://management.azure.com")
 	g := onlyTo(endpoint)
-	for _, u := range []string{"https://evil.example/", "http://management.azure.com/", "https://management.azure.com:444/", "https://management.azure.com.evil.example/"} {
+	for _, u := range []string{"https://evil.example/", "http://management.azure.com/", "https://management.azure.com:444/", "https://management.azure.com.evil.example/", "https://user:password@management.azure.com/"} {
 		req, err := runtime.NewRequest(t.Context(), http.MethodGet, u)
 		if err != nil {
 			t.Fatal(err)
@@ -266,8 +275,8 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = a.Image(t.Context(), newBuild(t).ImageID())
-	var e *build.ARMError
-	if !errors.As(err, &e) || e.Meaning() != build.Retry || strings.Contains(e.Message, "http") {
+	var e *armerr.Error
+	if !errors.As(err, &e) || e.Class() != armerr.Transient || strings.Contains(e.Message, "http") {
 		t.Errorf("%v", err)
 	}
 }

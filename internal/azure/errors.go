@@ -12,14 +12,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
-	"goldmint/internal/build"
-	"goldmint/internal/event"
+	"goldmint/internal/armerr"
 	"goldmint/internal/pace"
 )
 
-// armError puts whatever azcore returned into the build's words, or is nil for nil. URLs stay out of it: an operation's
+// armError puts whatever azcore returned into its own words, or is nil for nil. URLs stay out of it: an operation's
 // URL is a capability.
-func armError(err error) *build.ARMError {
+func armError(err error) *armerr.Error {
 	if err == nil {
 		return nil
 	}
@@ -29,9 +28,9 @@ func armError(err error) *build.ARMError {
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		return build.Unreachable(err)
+		return armerr.Unreachable(err)
 	}
-	e := &build.ARMError{Status: answered.StatusCode, Code: answered.ErrorCode}
+	e := &armerr.Error{Status: answered.StatusCode, Code: answered.ErrorCode}
 	if r := answered.RawResponse; r != nil {
 		e.RetryAfter, e.Left = retryAfter(r), left(r)
 		if w := readError(r); w != nil {
@@ -70,7 +69,7 @@ func readError(r *http.Response) *wireError {
 	return &bare
 }
 
-func (w *wireError) fill(e *build.ARMError) {
+func (w *wireError) fill(e *armerr.Error) {
 	if w.Code != "" {
 		e.Code = w.Code
 	}
@@ -79,32 +78,23 @@ func (w *wireError) fill(e *build.ARMError) {
 }
 
 // details lays the nested details out one after another.
-func (w *wireError) details(to []event.Detail) []event.Detail {
+func (w *wireError) details(to []armerr.Detail) []armerr.Detail {
 	for _, d := range w.Details {
-		to = append(to, event.Detail{Code: d.Code, Target: d.Target, Message: d.Message})
+		to = append(to, armerr.Detail{Code: d.Code, Target: d.Target, Message: d.Message})
 		to = d.details(to)
 	}
 	return to
 }
 
 // armError is the error of a failed operation, which ARM answers with status 200.
-func (w *wireError) armError(r *http.Response) *build.ARMError {
-	e := &build.ARMError{Status: http.StatusOK, RetryAfter: retryAfter(r)}
+func (w *wireError) armError(r *http.Response) *armerr.Error {
+	e := &armerr.Error{Status: http.StatusOK, RetryAfter: retryAfter(r)}
 	if w == nil {
 		e.Code, e.Message = "OperationFailed", "the operation failed and ARM does not say why"
 		return e
 	}
 	w.fill(e)
 	return e
-}
-
-// isAbsent says that what was asked for does not exist. A subscription that does not exist is another matter.
-func isAbsent(e *build.ARMError) bool {
-	switch e.Code {
-	case "ResourceNotFound", "NotFound", "ResourceGroupNotFound":
-		return e.Status == http.StatusNotFound
-	}
-	return false
 }
 
 // left is what the answer says of ARM's allowance.

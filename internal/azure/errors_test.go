@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	"goldmint/emulator/arm"
-	"goldmint/internal/build"
+	"goldmint/internal/armerr"
 )
 
 // TestErrorsOfOddShapes: ARM's front end and the services behind it do not write their errors alike. What can be read is
 // kept, above all the words.
 func TestErrorsOfOddShapes(t *testing.T) {
-	for body, want := range map[string]build.ARMError{
+	for body, want := range map[string]armerr.Error{
 		`{"error":{"code":"X","message":"why"}}`:                                   {Code: "X", Message: "why"},
 		`{"code":"X","message":"why"}`:                                             {Code: "X", Message: "why"},
 		`{"error":{"code":"X","message":"why","details":{}}}`:                      {Code: "X", Message: "why"},
@@ -30,7 +30,7 @@ func TestErrorsOfOddShapes(t *testing.T) {
 			})
 		}})
 		_, err := a.Create(t.Context(), newBuild(t))
-		var e *build.ARMError
+		var e *armerr.Error
 		if !errors.As(err, &e) || e.Status != http.StatusBadRequest || e.Message != want.Message || want.Code != "" && e.Code != want.Code {
 			t.Errorf("%s: %+v, %v", body, e, err)
 		}
@@ -52,7 +52,7 @@ func TestOperationOfOddShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Token = accepted.Token
+	b.Attempt.Token = accepted.Token
 	if op, err := a.Operation(t.Context(), b); err != nil || op.Status != "Failed" || op.Err == nil || op.Err.Message != "why" {
 		t.Errorf("%+v, %v", op, err)
 	}

@@ -55,7 +55,7 @@ func (a *ARM) ImageOf(ctx context.Context, subscription, group, buildID string) 
 	}
 	for pager := client.NewListByResourceGroupPager(group, nil); pager.More(); {
 		page, err := pager.NextPage(ctx)
-		if e := armError(err); e != nil && isAbsent(e) {
+		if e := armError(err); e != nil && e.Absent() {
 			return "", nil
 		} else if e != nil {
 			return "", fmt.Errorf("list the images of resource group %q: %w", group, e)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"goldmint/emulator/arm"
-	"goldmint/internal/build"
+	"goldmint/internal/armerr"
 	"goldmint/internal/vmevent"
 )
 
@@ -60,7 +60,7 @@ func TestVM(t *testing.T) {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
 		}
 	}
-	var missing *build.ARMError
+	var missing *armerr.Error
 	if _, err := a.VM(t.Context(), parseID(t, vm+"-missing")); !errors.As(err, &missing) || missing.Code != "ResourceNotFound" {
 		t.Errorf("a VM that is not there: %v", err)
 	}
@@ -70,7 +70,7 @@ func TestGeneralize(t *testing.T) {
 	s, a := start(t, arm.Options{})
 	id := parseID(t, vm)
 	s.PutVM(arm.VM{ID: vm, Location: "westeurope", Power: arm.Running})
-	var refused *build.ARMError
+	var refused *armerr.Error
 	if err := a.Generalize(t.Context(), id); !errors.As(err, &refused) || refused.Code != "OperationNotAllowed" {
 		t.Errorf("a running VM: %v", err)
 	}

@@ -6,10 +6,10 @@ package build
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
+	"goldmint/internal/armid"
 	"goldmint/internal/event"
 	"goldmint/internal/pace"
 	"goldmint/internal/request"
@@ -21,28 +21,49 @@ type Build struct {
 	SubscriptionID string          `json:"subscriptionId"` // where the image goes: the request's, else the handler's default
 	Digest         string          `json:"digest"`         // of Request, hexadecimal SHA-256; with the id it is the build's identity
 
-	Seq         int       `json:"seq"`                  // continuations sent so far
-	RequestedAt time.Time `json:"requestedAt"`          // the request's first enqueued time, by Service Bus's clock
-	AcceptedAt  time.Time `json:"acceptedAt,omitzero"`  // first PUT that ARM accepted: the request's timeout counts from here
-	Attempts    int       `json:"attempts,omitempty"`   // PUTs that ARM accepted
-	Announced   bool      `json:"announced,omitempty"`  // the started event is out
-	Token       string    `json:"token,omitempty"`      // resumes the ARM operation; a capability, never logged
-	OperationAt time.Time `json:"operationAt,omitzero"` // the operation's startTime, by ARM's clock
-	Looks       int       `json:"looks,omitempty"`      // at the current operation
-	Trouble     int       `json:"trouble,omitempty"`    // temporary failures of ARM or the bus in a row
-	Doubts      int       `json:"doubts,omitempty"`     // refusals that may heal (role assignment, replication) in a row
-	Failure     *Failure  `json:"failure,omitempty"`    // why the last attempt failed
-	Found       bool      `json:"found,omitempty"`      // the image was there: that is to be told, and nothing made any more
-	Spared      bool      `json:"spared,omitempty"`     // a message of it was poison once
-	Again       bool      `json:"again,omitempty"`      // a message of it came again since ARM accepted a PUT: it may have ended
-	Pace        pace.Note `json:"pace,omitzero"`        // whose turn it is, and what is known of ARM's allowance
-	Step        Verb      `json:"step,omitempty"`       // the last thing done: told when the build ends as poison
+	Seq         int       `json:"seq"`                 // continuations sent so far
+	RequestedAt time.Time `json:"requestedAt"`         // the request's first enqueued time, by Service Bus's clock
+	AcceptedAt  time.Time `json:"acceptedAt,omitzero"` // first PUT that ARM accepted: the request's timeout counts from here
+	Announced   bool      `json:"announced,omitempty"` // the started event is out
+	Attempts    int       `json:"attempts,omitempty"`  // PUTs that ARM accepted
+	Attempt     Attempt   `json:"attempt,omitzero"`    // the last of them
+	Failure     *Failure  `json:"failure,omitempty"`   // why it failed
+	Verdict     Verdict   `json:"verdict,omitempty"`   // written down, and still to be told
 
-	// Of this message alone, not carried on.
+	Transient int       `json:"transient,omitempty"` // temporary failures of ARM or the bus in a row
+	Grace     int       `json:"grace,omitempty"`     // waits in a row before something is believed that may heal
+	Poison    bool      `json:"poison,omitempty"`    // a message of it was delivered too often once
+	Pace      pace.Note `json:"pace,omitzero"`       // whose turn it is, and what is known of ARM's allowance
+	Step      Verb      `json:"step,omitempty"`      // the last thing done: reported when the build ends as poison
+
+	message message
+}
+
+// Attempt is one PUT that ARM accepted, and what is known of its operation.
+type Attempt struct {
+	Token       string    `json:"token,omitempty"`       // resumes the operation; a capability, never logged
+	StartedAt   time.Time `json:"startedAt,omitzero"`    // the operation's startTime, by ARM's clock
+	Looks       int       `json:"looks,omitempty"`       // at the operation
+	Redelivered bool      `json:"redelivered,omitempty"` // a message of it came again: an earlier delivery may have published its end
+}
+
+// Verdict is how the build ends. Where it could be lost, or another one be found, it travels in a message before it is
+// published.
+type Verdict string
+
+// The verdicts.
+const (
+	Created Verdict = "created" // the image is this build's
+	Reused  Verdict = "reused"  // the image was there, and the request asks for it
+	Failed  Verdict = "failed"  // for Build.Failure
+)
+
+// message is what belongs to the handling of one message and is not carried on.
+type message struct {
 	redelivered bool          // see Woken
-	decided     bool          // the message brought the verdict: it is only to be told
-	succeeded   bool          // the operation said so
-	ended       bool          // the last command publishes the end
+	verdict     Verdict       // that it brought: nothing but that is left to be done
+	created     bool          // the operation has succeeded
+	ending      bool          // the last command publishes the end
 	date        time.Time     // ARM's clock at the last look at the operation
 	asked       time.Duration // its Retry-After
 }
@@ -77,7 +98,7 @@ func (b Build) Place() string {
 	return strings.ToLower(b.SubscriptionID + "/" + location)
 }
 
-// Tag is the value of the image's goldmint-build-id tag: whoever finds it knows whose image it is.
+// Tag is the value of the image's goldmint-build-id tag: it says whose image it is.
 func (b Build) Tag() string { return b.Request.ID + "/" + b.Digest }
 
 // Tags of Goldmint's own on an image.
@@ -97,7 +118,10 @@ func (b Build) ImageTags() map[string]*string {
 	return tags
 }
 
-// Deadlines of a build.
+// Decided says that the build has its verdict and nothing is left but to publish it.
+func (b Build) Decided() bool { return b.Verdict != "" }
+
+// deadlines of a build.
 //
 // waiting bounds what is not ARM's work on the image: waiting for the allowance, or for ARM to come back.
 // working bounds the operation itself, and is zero before ARM has accepted a PUT.
@@ -124,7 +148,7 @@ func (b Build) Check(now time.Time) error {
 		return fmt.Errorf("digest is not that of the request")
 	case b.Request.SubscriptionID != "" && b.Request.SubscriptionID != b.SubscriptionID:
 		return fmt.Errorf("subscriptionId is not that of the request")
-	case !guid.MatchString(b.SubscriptionID): // it becomes part of a path
+	case !armid.IsGUID(b.SubscriptionID): // it becomes part of a path
 		return fmt.Errorf("subscriptionId is not a GUID")
 	case b.Request.ID == "":
 		return fmt.Errorf("request.id is missing")
@@ -136,9 +160,9 @@ func (b Build) Check(now time.Time) error {
 		return fmt.Errorf("acceptedAt is %s, not between the request and now", b.AcceptedAt.Format(time.RFC3339))
 	case b.Attempts < 0 || b.Attempts > MostAttempts || (b.Attempts == 0) != b.AcceptedAt.IsZero():
 		return fmt.Errorf("attempts is %d, which does not fit", b.Attempts)
-	case min(b.Looks, b.Trouble, b.Doubts) < 0 || max(b.Looks, b.Trouble, b.Doubts) > maxSeq:
+	case min(b.Attempt.Looks, b.Transient, b.Grace) < 0 || max(b.Attempt.Looks, b.Transient, b.Grace) > maxSeq:
 		return fmt.Errorf("a count is not between 0 and %d", maxSeq)
-	case b.Failure != nil && b.Failure.Code == "":
+	case b.Failure != nil && b.Failure.Code == "", b.Failure == nil && b.Verdict == Failed:
 		return fmt.Errorf("failure has no code")
 	}
 	if err := b.Pace.Check(); err != nil {
@@ -146,8 +170,6 @@ func (b Build) Check(now time.Time) error {
 	}
 	return nil
 }
-
-var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // maxSeq is above what the longest timeout can use with looks a tenth of a second apart.
 const maxSeq = 1_000_000

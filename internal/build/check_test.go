@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/request"
 )
 
@@ -20,7 +21,7 @@ func travelling(t *testing.T) Build {
 		t.Fatal(err)
 	}
 	b := New(r, checkedSubscription, zero)
-	b.Seq, b.Attempts, b.AcceptedAt, b.Token, b.Announced = 1, 1, zero.Add(time.Second), "token", true
+	b.Seq, b.Attempts, b.AcceptedAt, b.Attempt.Token, b.Announced = 1, 1, zero.Add(time.Second), "token", true
 	return b
 }
 
@@ -54,10 +55,10 @@ func TestCheckRefusesCraftedBuilds(t *testing.T) {
 		"requested a month ago":    {func(b *Build) { b.RequestedAt = now.AddDate(0, -1, 0) }, "requestedAt"},
 		"accepted tomorrow":        {func(b *Build) { b.AcceptedAt = now.Add(24 * time.Hour) }, "acceptedAt"},
 		"accepted before asked":    {func(b *Build) { b.AcceptedAt = b.RequestedAt.Add(-time.Hour) }, "acceptedAt"},
-		"huge looks":               {func(b *Build) { b.Looks = math.MaxInt }, "count"},
-		"huge trouble":             {func(b *Build) { b.Trouble = math.MaxInt }, "count"},
-		"negative trouble":         {func(b *Build) { b.Trouble = -1 }, "count"},
-		"huge doubts":              {func(b *Build) { b.Doubts = math.MaxInt }, "count"},
+		"huge looks":               {func(b *Build) { b.Attempt.Looks = math.MaxInt }, "count"},
+		"huge failures":            {func(b *Build) { b.Transient = math.MaxInt }, "count"},
+		"negative failures":        {func(b *Build) { b.Transient = -1 }, "count"},
+		"huge grace":               {func(b *Build) { b.Grace = math.MaxInt }, "count"},
 		"failure without a reason": {func(b *Build) { b.Failure = &Failure{Final: true} }, "failure"},
 	} {
 		b := travelling(t)
@@ -74,7 +75,7 @@ func TestCheckRefusesCraftedBuilds(t *testing.T) {
 // TestBuildsOutliveTheirSettings: what was begun under other settings is no forgery. It ends, and its end is told.
 func TestBuildsOutliveTheirSettings(t *testing.T) {
 	b := travelling(t)
-	b.Attempts, b.Token = 3, ""
+	b.Attempts, b.Attempt.Token = 3, ""
 	now := b.RequestedAt.Add(4 * 24 * time.Hour)
 	if err := b.Check(now); err != nil {
 		t.Fatalf("a build of four days ago in its third attempt: %v", err)
@@ -98,17 +99,17 @@ func TestAbsurdTimesBoundTheWait(t *testing.T) {
 		"year 1": time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), "year 9999": time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 	} {
 		b := travelling(t)
-		b.OperationAt, b.Looks, b.Trouble = at, 3, maxSeq
+		b.Attempt.StartedAt, b.Attempt.Looks, b.Transient = at, 3, maxSeq
 		if err := b.Check(now); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, seen := range []Observation{
 			Operation{Status: "InProgress", StartedAt: at, Date: now},
-			Trouble{Verb: Look, Err: &ARMError{Status: 503}},
+			Trouble{Verb: Look, Err: &armerr.Error{Status: 503}},
 		} {
 			woken, _ := p.Step(b, Woken{}, now)
 			_, do := p.Step(woken, seen, now)
-			if wait := do.At.Sub(now); do.Verb != Continue || wait <= 0 || wait > 2*p.MaxDelay {
+			if wait := do.At.Sub(now); do.Verb != Continue || wait <= 0 || wait > 2*p.Backoff.Max {
 				t.Errorf("%s: after %T: %v in %v", name, seen, do, wait)
 			}
 		}

@@ -4,17 +4,16 @@ import (
 	"time"
 
 	"goldmint/internal/event"
-	"goldmint/internal/request"
 )
 
 // succeed ends the build with the image. That another's image is reused is written down first, as a failure is: it may be
 // gone when the message is delivered again.
-func (p Policy) succeed(b Build, i Image, reused bool, now time.Time) (Build, Command) {
-	if reused && !b.decided {
-		b.Found = true
+func (p Policy) succeed(b Build, i Image, v Verdict, now time.Time) (Build, Command) {
+	b.Verdict = v
+	if v == Reused && b.message.verdict == "" {
 		return p.aside(b, now, now, "the image is reused, told next")
 	}
-	return b.end(b.succeededEvent(i, reused, now))
+	return b.end(b.succeededEvent(i, v == Reused, now))
 }
 
 // fail ends the build without one. A failure is written down before it is told: it goes through the queue, where the
@@ -22,25 +21,25 @@ func (p Policy) succeed(b Build, i Image, reused bool, now time.Time) (Build, Co
 // written down tells it, as often as need be.
 func (p Policy) fail(b Build, f Failure, now time.Time) (Build, Command) {
 	f.Final = true
-	b.Failure = &f
-	if !b.decided {
+	b.Failure, b.Verdict = &f, Failed
+	if b.message.verdict == "" {
 		return p.aside(b, now, now, "failed with "+f.Code+", told next")
 	}
 	return b.end(b.failedEvent(f, now))
 }
 
-// decided: the build has its verdict, and the image is looked at for the last time.
+// decided: the message brought the verdict, and the image is looked at for the last time.
 func (p Policy) decided(b Build, i Image, now time.Time) (Build, Command) {
 	own := i.Exists && i.BuildTag == b.Tag()
 	switch {
 	case own && i.is("Succeeded"): // better late than never
-		return p.succeed(b, i, false, now)
-	case own && i.is("Failed"):
+		return p.succeed(b, i, Created, now)
+	case own && i.broken():
 		return p.clear(b, now)
-	case b.Failure != nil && b.Failure.Final:
+	case b.message.verdict == Failed:
 		return p.fail(b, *b.Failure, now)
-	case i.Exists && i.is("Succeeded") && b.Attempts == 0 && b.Request.IfExists == request.Reuse:
-		return p.succeed(b, i, true, now)
+	case b.message.verdict == Reused && i.Exists && i.is("Succeeded"):
+		return p.succeed(b, i, Reused, now)
 	}
 	return p.fail(b, vanished("the image was there and is gone: somebody else deleted it or took its name"), now)
 }
@@ -48,26 +47,23 @@ func (p Policy) decided(b Build, i Image, now time.Time) (Build, Command) {
 func vanished(text string) Failure { return failure("ImageVanished", text, false) }
 
 func (b Build) end(e event.Event) (Build, Command) {
-	b.ended, b.Step = true, Publish
+	b.message.ending, b.Step = true, Publish
 	return b, Command{Verb: Publish, Event: e}
 }
 
-// Poison is what to do about a build whose message was delivered too often to be tried again. The first time it is spared
-// and continues apart from the others, for it may only have been in one process with a message that kills. The second time
+// Poison is what to do about a build whose message was delivered too often to be tried again. The first time it
+// continues, later than the others, for it may only have been in one process with a message that kills. The second time
 // it has failed, unless its image is there. Either goes through the queue: a build that an earlier delivery has sent on
 // goes on, for its continuation has the same MessageId and came first.
 func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
-	b.redelivered, b.decided = true, false
-	if b.Spared {
+	b.message = message{redelivered: true}
+	if b.Poison {
 		return p.fail(b, failure("PoisonMessage", text, true), now)
 	}
-	b.Spared = true
-	apart := p.HandOver + time.Duration(float64(p.HandOver)*b.spread())
-	return p.aside(b, now, now.Add(apart), "delivered too often: tried once more, apart from the others")
+	b.Poison = true
+	stagger := p.HandOver + time.Duration(float64(p.HandOver)*b.spread())
+	return p.aside(b, now, now.Add(stagger), "delivered too often: tried once more, by itself")
 }
-
-// Decided says that the build has its verdict and nothing but that is left to be told.
-func (b Build) Decided() bool { return b.Found || b.Failure != nil && b.Failure.Final }
 
 // Poisoned is the end of a decided build that could not be told within the allowed deliveries. seen is the zero Image when
 // ARM could not be asked.

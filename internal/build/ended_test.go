@@ -10,7 +10,7 @@ import (
 // the started event has to get the end too.
 func TestEventsNameTheImageAlike(t *testing.T) {
 	p, b := DefaultPolicy(), travelling(t)
-	b.Token, b.Announced = "", false
+	b.Attempt.Token, b.Announced = "", false
 	now := b.AcceptedAt.Add(time.Minute)
 	image := Image{Exists: true, ID: strings.Replace(b.ImageID(), "/rg/", "/RG/", 1), State: "Creating", BuildTag: b.Tag()}
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/pace"
 )
 
@@ -30,6 +31,9 @@ type Image struct {
 }
 
 func (i Image) is(state string) bool { return strings.EqualFold(i.State, state) }
+
+// broken says that ARM has given the image up: it stays as it is until it is deleted.
+func (i Image) broken() bool { return i.is("Failed") || i.is("Canceled") }
 
 // born is the best known time at which an image came to be.
 func (i Image) born() time.Time {
@@ -58,7 +62,7 @@ type Operation struct {
 	StartedAt  time.Time
 	Date       time.Time // ARM's clock
 	RetryAfter time.Duration
-	Err        *ARMError // of a failed one
+	Err        *armerr.Error // of a failed one
 }
 
 // Deleted says that ARM took on the deletion of the image.
@@ -69,8 +73,8 @@ type Published struct{}
 
 // Trouble says that a command did not go through.
 type Trouble struct {
-	Verb Verb      // of the command
-	Err  *ARMError // ARM's error, nil when the trouble is with the bus
+	Verb Verb          // of the command
+	Err  *armerr.Error // ARM's error, nil when the trouble is with the bus
 }
 
 func (Woken) observed()     {}

@@ -1,8 +1,9 @@
 package build
 
 import (
-	"hash/fnv"
 	"time"
+
+	"goldmint/internal/retry"
 )
 
 // Policy is when to look, how often to try and when to give up. The zero Policy is not usable: see DefaultPolicy.
@@ -19,8 +20,7 @@ type Policy struct {
 	LookMax   time.Duration // and not later
 
 	HandOver time.Duration // what a redelivered message leaves to the earlier delivery: as long as an invocation may live
-	Backoff  time.Duration // after the first temporary failure; doubles
-	MaxDelay time.Duration // the longest backoff
+	Backoff  retry.Backoff // after temporary failures
 }
 
 // The most that Policy.MaxWait and Policy.Attempts may be. Messages and the windows of their duplicates are made for these.
@@ -35,7 +35,7 @@ func DefaultPolicy() Policy {
 		MaxWait: 24 * time.Hour, Attempts: 3,
 		FirstLook: 5500 * time.Millisecond, Tick: 5150 * time.Millisecond, TickLag: 250 * time.Millisecond, TickFor: time.Minute,
 		LookShare: 0.15, LookMin: 5 * time.Second, LookMax: 30 * time.Second,
-		HandOver: time.Minute, Backoff: 5 * time.Second, MaxDelay: 5 * time.Minute,
+		HandOver: time.Minute, Backoff: retry.Backoff{First: 5 * time.Second, Max: 5 * time.Minute},
 	}
 }
 
@@ -56,32 +56,4 @@ func (p Policy) nextLook(startedAt, date time.Time, asked time.Duration) time.Du
 		wait = min(max(time.Duration(float64(spent)*p.LookShare), p.LookMin), p.LookMax)
 	}
 	return max(wait, asked)
-}
-
-// backoff doubles from first with each failure in a row, up to MaxDelay, spread by the build's key so that the builds of
-// one outage do not come back together.
-func (p Policy) backoff(b Build, failures int, asked time.Duration) time.Duration {
-	d := p.Backoff
-	for range min(failures-1, 16) {
-		d = min(2*d, p.MaxDelay)
-	}
-	d = max(d, asked)
-	return d + time.Duration(float64(d)*0.25*b.spread())
-}
-
-// spread is a number in [0, 1) of the build's own that changes from one continuation to the next.
-func (b Build) spread() float64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(b.Key()))
-	_, _ = h.Write([]byte{byte(b.Seq), byte(b.Seq >> 8)})
-	return float64(h.Sum64()>>11) / (1 << 53)
-}
-
-// doubts are the waits before a refusal that may heal is believed, by code: a role assignment takes minutes to reach
-// every front end, a resource just made is missing for seconds.
-func doubts(e *ARMError) []time.Duration {
-	if e.Status == 401 || e.Status == 403 {
-		return []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute}
-	}
-	return []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second}
 }

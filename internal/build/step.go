@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"goldmint/internal/event"
+	"goldmint/internal/iso8601"
 	"goldmint/internal/request"
 )
 
@@ -15,14 +16,14 @@ import (
 func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) {
 	switch o := seen.(type) {
 	case Woken:
-		b.redelivered, b.decided = o.Redelivered, b.Decided()
-		if b.Token != "" && !b.decided {
+		b.message = message{redelivered: o.Redelivered, verdict: b.Verdict}
+		if b.Attempt.Token != "" && !b.Decided() {
 			return p.do(b, Watch)
 		}
 		return p.do(b, Look)
 	case Image:
 		switch {
-		case b.decided:
+		case b.message.verdict != "":
 			return p.decided(b, o, now)
 		case !o.Exists:
 			return p.absent(b, now)
@@ -40,7 +41,7 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 	case Deleted:
 		return p.deleted(b, now)
 	case Published:
-		if b.ended {
+		if b.message.ending {
 			return b, Command{Verb: Finish}
 		}
 		b.Announced = true
@@ -63,18 +64,38 @@ func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	switch {
 	case b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts):
 		return p.fail(b, *b.Failure, now)
-	case b.succeeded:
-		return p.fail(b, vanished("the image was created and is gone: somebody else deleted it"), now)
-	case b.Again && b.Failure == nil: // an earlier delivery may have told of its success, and a newer build replaced it
-		return p.fail(b, vanished("the image is gone: somebody else deleted it"), now)
-	case b.Attempts >= p.Attempts:
-		return p.fail(b, vanished("the image is gone: it failed, or somebody else deleted it"), now)
+	case b.Failure == nil && b.Attempts > 0:
+		if wait, more := young.Wait(b.Grace); more { // ARM may show an image late that it has just finished
+			b.Grace++
+			return p.pause(b, now, wait, "ARM does not show the image yet")
+		}
+		if f := b.gone(p.Attempts); f != nil {
+			return p.fail(b, *f, now)
+		}
+	}
+	switch {
 	case b.Attempts > 0 && !now.Before(working):
 		return p.fail(b, timedOut(b), now)
-	case b.redelivered:
+	case b.message.redelivered:
 		return p.handOver(b, now)
 	}
 	return p.do(b, Create)
+}
+
+// gone is why an image that ARM had taken on, and whose failure is not known, is not to be made again; nil if it is.
+func (b Build) gone(attempts int) *Failure {
+	var f Failure
+	switch {
+	case b.message.created:
+		f = vanished("the image was created and is gone: somebody else deleted it")
+	case b.Attempt.Redelivered: // an earlier delivery may have published its success, and a newer build replaced it
+		f = vanished("the image is gone: somebody else deleted it")
+	case b.Attempts >= attempts:
+		f = vanished("the image is gone: it failed, or somebody else deleted it")
+	default:
+		return nil
+	}
+	return &f
 }
 
 // own: the image carries this build's tag, so its state is the verdict.
@@ -82,17 +103,19 @@ func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
 	if b.Attempts == 0 { // whoever sent the PUT did not live to say so
 		b.Attempts, b.AcceptedAt = 1, now
 	}
-	b.Trouble = 0
+	b.Transient = 0
 	switch {
 	case i.is("Succeeded"):
-		return p.succeed(b, i, false, now)
-	case i.is("Failed"):
+		return p.succeed(b, i, Created, now)
+	case i.is("Deleting"):
+		return p.pause(b, now, p.Tick+p.TickLag, "waiting for the deletion")
+	case i.broken():
 		if b.Failure == nil {
-			f := failure("ImageFailed", "ARM left the image in state Failed and says no more", true)
+			f := failure("ImageFailed", "ARM left the image in state "+i.State+" and says no more", true)
 			f.Final = false
 			b.Failure = &f
 		}
-		if b.redelivered {
+		if b.message.redelivered {
 			return p.handOver(b, now)
 		}
 		return p.do(b, Delete) // a failed image has to go before its name works again
@@ -104,20 +127,24 @@ func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
 func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 	switch {
 	case b.Attempts > 0:
-		return p.fail(b, failure("ImageNameTaken", "another writer took the image's name over while this build was running", false), now)
-	case i.is("Failed") && i.BuildTag != "":
+		return p.fail(b, b.takenOver(i), now)
+	case i.broken() && i.BuildTag != "":
 		return p.clear(b, now)
-	case !i.is("Failed") && !i.is("Succeeded"):
+	case !i.broken() && !i.is("Succeeded"):
 		return p.pause(b, now, p.LookMax, "the name is in use: image is "+i.State)
 	}
 	switch b.Request.IfExists {
 	case request.Reuse:
 		if i.is("Succeeded") {
-			return p.succeed(b, i, true, now)
+			return p.succeed(b, i, Reused, now)
 		}
-		return p.fail(b, failure("ImageExists", "an image of that name exists and is in state Failed: delete it, or ask with ifExists: replace", false), now)
+		return p.fail(b, failure("ImageExists", "an image of that name exists and is in state "+i.State+": delete it, or ask with ifExists: replace", false), now)
 	case request.Replace:
-		if born := i.born(); !born.IsZero() && !born.Before(b.RequestedAt) {
+		switch born := i.born(); {
+		case born.IsZero():
+			return p.fail(b, failure("ImageAgeUnknown", "an image of that name exists and ARM does not say since when, so it may be newer than this request and is left alone: "+
+				"delete it by hand, or choose another name", false), now)
+		case !born.Before(b.RequestedAt):
 			return p.fail(b, failure("ReplacedByNewerBuild", "the image of that name was created after this request was sent, so it is left alone", false), now)
 		}
 		return p.clear(b, now)
@@ -126,9 +153,24 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 	}
 }
 
+// takenOver is what became of the image of an accepted PUT that does not carry this build's tag. The time of its creation
+// says whether it is still the same; where ARM does not tell, another build's tag means another image.
+func (b Build) takenOver(i Image) Failure {
+	const clocks = 3 * time.Second // to delete an image and to make another takes longer
+	same := i.BuildTag == ""
+	if !i.CreatedAt.IsZero() && !b.Attempt.StartedAt.IsZero() {
+		same = i.CreatedAt.Before(b.Attempt.StartedAt.Add(clocks))
+	}
+	if !same {
+		return failure("ImageNameTaken", "another writer took the image's name over while this build was running", false)
+	}
+	return failure("ImageTagsChanged", "the image does not carry the tag "+TagBuildID+" that this build gave it: somebody, perhaps an Azure Policy, "+
+		"changed its tags while the build was running, so nothing vouches for it any more. Leave that tag alone, delete the image and ask again", false)
+}
+
 // clear removes an image that is in the way.
 func (p Policy) clear(b Build, now time.Time) (Build, Command) {
-	if b.redelivered {
+	if b.message.redelivered {
 		return p.handOver(b, now)
 	}
 	return p.do(b, Delete)
@@ -140,8 +182,8 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 		b.AcceptedAt = now
 	}
 	b.Attempts++
-	b.Token, b.OperationAt = o.Token, time.Time{}
-	b.Looks, b.Trouble, b.Doubts, b.Failure, b.Again = 0, 0, 0, nil, false
+	b.Attempt = Attempt{Token: o.Token}
+	b.Transient, b.Grace, b.Failure = 0, 0, nil
 	if o.Token == "" { // done already, so there is no operation to watch
 		return p.do(b, Look)
 	}
@@ -150,30 +192,34 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 
 // operation: the ARM operation was looked at.
 func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) {
-	b.Trouble, b.Doubts = 0, 0
+	b.Transient = 0
+	if !o.StartedAt.IsZero() {
+		b.Attempt.StartedAt = o.StartedAt
+	}
 	switch o.Status {
 	case "Succeeded":
-		b.succeeded = true
+		b.message.created = true
 		return p.do(b, Look)
 	case "Failed":
-		b.Token = ""
+		b.Attempt.Token = ""
 		if o.Err != nil {
-			b.Failure = o.Err.failure()
+			b.Failure = failed(o.Err)
 		}
 		return p.do(b, Look)
 	case "":
-		b.Token = ""
+		b.Attempt.Token = ""
 		return p.do(b, Look)
 	default:
-		b.Looks++
-		b.OperationAt, b.date, b.asked = o.StartedAt, o.Date, o.RetryAfter
+		b.Grace = 0
+		b.Attempt.Looks++
+		b.message.date, b.message.asked = o.Date, o.RetryAfter
 		return p.announced(b, now)
 	}
 }
 
 // deleted: the image in the way, or the failed one of this build, is on its way out.
 func (p Policy) deleted(b Build, now time.Time) (Build, Command) {
-	b.Token = ""
+	b.Attempt.Token = ""
 	if b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts) {
 		return p.fail(b, *b.Failure, now)
 	}
@@ -191,11 +237,11 @@ func (p Policy) announced(b Build, now time.Time) (Build, Command) {
 // watchLater waits for ARM's work on the image, within the request's timeout.
 func (p Policy) watchLater(b Build, now time.Time) (Build, Command) {
 	_, working := b.deadlines(p.MaxWait)
-	wait, reason := p.nextLook(b.OperationAt, b.date, b.asked), "ARM is creating the image"
+	wait, reason := p.nextLook(b.Attempt.StartedAt, b.message.date, b.message.asked), "ARM is creating the image"
 	switch {
-	case b.Token == "":
+	case b.Attempt.Token == "":
 		wait = max(p.LookMin, min(p.LookMax, time.Duration(p.LookShare*float64(now.Sub(b.AcceptedAt)))))
-	case b.Looks == 0:
+	case b.Attempt.Looks == 0:
 		wait = p.FirstLook
 	}
 	if !now.Before(working) {
@@ -211,7 +257,7 @@ func (p Policy) pause(b Build, now time.Time, wait time.Duration, reason string)
 		if b.Failure != nil {
 			return p.fail(b, *b.Failure, now)
 		}
-		return p.fail(b, failure("WaitedTooLong", "the build could not go on within "+isoDuration(p.MaxWait)+" (MAX_WAIT): "+reason, true), now)
+		return p.fail(b, failure("WaitedTooLong", "the build could not go on within "+iso8601.Format(p.MaxWait)+" (MAX_WAIT): "+reason, true), now)
 	}
 	return p.aside(b, now, earlier(now.Add(wait), waiting), reason)
 }
@@ -225,7 +271,7 @@ func (p Policy) handOver(b Build, now time.Time) (Build, Command) {
 // aside continues where the image's state is not known. After a redelivery that waits until no earlier delivery can be
 // alive, for its PUT or DELETE may still be on the way.
 func (p Policy) aside(b Build, now, at time.Time, reason string) (Build, Command) {
-	if alive := now.Add(p.HandOver); b.redelivered && at.Before(alive) {
+	if alive := now.Add(p.HandOver); b.message.redelivered && at.Before(alive) {
 		at = alive
 	}
 	return p.later(b, at, reason)
@@ -233,7 +279,7 @@ func (p Policy) aside(b Build, now, at time.Time, reason string) (Build, Command
 
 func (p Policy) later(b Build, at time.Time, reason string) (Build, Command) {
 	b.Seq++
-	b.Again = b.Again || b.redelivered && b.Attempts > 0
+	b.Attempt.Redelivered = b.Attempt.Redelivered || b.message.redelivered && b.Attempts > 0
 	return b, Command{Verb: Continue, At: at, Reason: reason}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/request"
 )
 
@@ -181,12 +182,12 @@ func (p *player) operation(args map[string]string) Operation {
 	return o
 }
 
-func (p *player) armError(args map[string]string) *ARMError {
+func (p *player) armError(args map[string]string) *armerr.Error {
 	status, err := strconv.Atoi(or(args["http"], "0"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	e := &ARMError{Status: status, Code: args["code"], Message: "in Azure's words"}
+	e := &armerr.Error{Status: status, Code: args["code"], Message: "in Azure's words"}
 	if s := args["wait"]; s != "" {
 		e.RetryAfter = p.duration(s)
 	}

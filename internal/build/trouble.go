@@ -1,12 +1,12 @@
 package build
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/event"
 	"goldmint/internal/iso8601"
+	"goldmint/internal/retry"
 )
 
 // trouble: a command did not go through.
@@ -14,33 +14,47 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 	if o.Err == nil {
 		return p.busTrouble(b, now)
 	}
-	meaning := o.Err.Meaning()
-	if o.Verb == Watch && meaning != Retry && meaning != Throttled {
-		b.Token = "" // the operation cannot be seen: the image can
+	class := o.Err.Class()
+	if o.Verb == Watch && !class.Retryable() {
+		b.Attempt.Token = "" // the operation cannot be seen: the image can
 		return p.do(b, Look)
 	}
-	if o.Verb == Watch && meaning == Retry && b.Trouble >= unseen {
+	if o.Verb == Watch && class == armerr.Transient && b.Transient >= unseen {
 		return p.do(b, Look) // the operation may never be seen again, and the verdict is the image's
 	}
-	switch meaning {
-	case Retry, Throttled, Conflict:
-		b.Trouble++
-		return p.pause(b, now, p.backoff(b, b.Trouble, o.Err.RetryAfter), "ARM: "+o.Err.reason())
-	case Doubtful:
-		if waits := doubts(o.Err); b.Doubts < len(waits) {
-			b.Doubts++
-			return p.pause(b, now, waits[b.Doubts-1], "not believed yet: "+o.Err.reason())
+	switch class {
+	case armerr.Transient, armerr.Throttled:
+		b.Transient++
+		return p.pause(b, now, p.backoff(b, o.Err.RetryAfter), "ARM: "+o.Err.Reason())
+	case armerr.MayHeal:
+		grace := young
+		if o.Err.OfRole() {
+			grace = youngRole
 		}
-	case Final:
-	}
-	f := *o.Err.failure()
-	if b.Failure != nil && (b.decided || o.Verb == Delete) {
-		f = *b.Failure // why the build failed is not that its failed image cannot be cleared away
-		if !b.decided {
-			f.Message += " (and its failed image could not be deleted: " + o.Err.reason() + ")"
+		if wait, more := grace.Wait(b.Grace); more {
+			b.Grace++
+			return p.pause(b, now, wait, "not believed yet: "+o.Err.Reason())
 		}
+	case armerr.Final:
 	}
-	return p.fail(b, f, now)
+	return p.fail(b, b.because(o), now)
+}
+
+// because is why the build fails on trouble that stays.
+func (b Build) because(o Trouble) Failure {
+	switch {
+	case b.Failure != nil && b.message.verdict != "":
+		return *b.Failure
+	case b.Failure != nil && o.Verb == Delete: // why it failed is not that its failed image cannot be cleared away
+		f := *b.Failure
+		f.Message += " (and its failed image could not be deleted: " + o.Err.Reason() + ")"
+		return f
+	}
+	f := *failed(o.Err)
+	if o.Verb == Delete {
+		f.Message += " (the image that has the name could not be deleted, so nothing was made: remove what holds it, or choose another name)"
+	}
+	return f
 }
 
 // unseen is how often in a row ARM may fail to show an operation before the image is asked as well.
@@ -48,20 +62,37 @@ const unseen = 5
 
 // busTrouble: an event could not be published. The queue may still work, so the build comes back and tries again.
 func (p Policy) busTrouble(b Build, now time.Time) (Build, Command) {
-	if !b.ended {
+	if !b.message.ending {
 		return p.watchLater(b, now)
 	}
-	b.ended, b.Found = false, b.Found || !b.Decided()
-	b.Trouble++
-	return p.later(b, now.Add(p.backoff(b, b.Trouble, 0)), "the event could not be published")
+	b.message.ending = false
+	b.Transient++
+	return p.later(b, now.Add(p.backoff(b, 0)), "the event could not be published")
 }
 
-// reason is the error in a few words, for a log line and a wait's reason.
-func (e *ARMError) reason() string {
-	if e.Status == 0 {
-		return "no answer"
+// What may heal by itself: a role assignment takes minutes to reach every front end, a resource just made is missing for
+// seconds, and so is an image that an operation has just finished.
+var (
+	youngRole = retry.Grace{30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute}
+	young     = retry.Grace{5 * time.Second, 10 * time.Second, 20 * time.Second}
+)
+
+// backoff is how long to wait after the failures in a row.
+func (p Policy) backoff(b Build, asked time.Duration) time.Duration {
+	return p.Backoff.Delay(b.Transient, asked, b.spread())
+}
+
+func (b Build) spread() float64 { return retry.Spread(b.Key(), b.Seq) }
+
+// failed keeps ARM's error for the failed event.
+func failed(e *armerr.Error) *Failure {
+	class := e.Class()
+	f := Failure{Error: event.Error{Code: e.Name(), Message: e.Message, Target: e.Target, Retryable: class.Retryable()}, Final: class == armerr.Final}
+	for _, d := range e.Details {
+		f.Details = append(f.Details, event.Detail{Code: d.Code, Target: d.Target, Message: d.Message})
 	}
-	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Code))
+	f.Error = f.Bounded() // it travels in continuations
+	return &f
 }
 
 func failure(code, message string, retryable bool) Failure {
@@ -74,8 +105,6 @@ func timedOut(b Build) Failure {
 	if b.Failure != nil {
 		return *b.Failure
 	}
-	return failure("TimedOut", "ARM did not finish the image within the request's timeout of "+isoDuration(b.Request.Timeout)+
+	return failure("TimedOut", "ARM did not finish the image within the request's timeout of "+iso8601.Format(b.Request.Timeout)+
 		"; the operation goes on in ARM, so the image may still appear", true)
 }
-
-func isoDuration(d time.Duration) string { return iso8601.Format(d) }

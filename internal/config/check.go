@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/internal/armid"
 	"goldmint/internal/build"
 	"goldmint/internal/iso8601"
-	"goldmint/internal/vmevent"
 )
 
 // problems collects what is wrong with settings, each starting with the setting's name.
@@ -46,18 +46,15 @@ func (s ServiceBus) check(p *problems) {
 	p.add(s.Credential != "" && !strings.EqualFold(s.Credential, "managedidentity"), "ServiceBusConnection__credential is %q: only managedidentity is known", s.Credential)
 }
 
-var (
-	guid = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
-	// Service Bus's rule for the names of queues and topics.
-	entityName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?$`)
-)
+// entityName is Service Bus's rule for the names of queues and topics.
+var entityName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?$`)
 
 const maxEventSource = 1024 // in every event, far below its MaxBytes
 
 func (c Config) checkNames(p *problems) {
 	p.add(!entityName.MatchString(c.Queue), "BUILD_QUEUE is %q, not the name of a queue", c.Queue)
 	p.add(!entityName.MatchString(c.Topic), "EVENT_TOPIC is %q, not the name of a topic", c.Topic)
-	p.add(c.SubscriptionID != "" && !guid.MatchString(c.SubscriptionID), "AZURE_SUBSCRIPTION_ID is %q, not a GUID", c.SubscriptionID)
+	p.add(c.SubscriptionID != "" && !armid.IsGUID(c.SubscriptionID), "AZURE_SUBSCRIPTION_ID is %q, not a GUID", c.SubscriptionID)
 	if err := checkEndpoint(c.ARMEndpoint); err != nil {
 		p.add(true, "ARM_ENDPOINT: %v", err)
 	}
@@ -69,12 +66,12 @@ func (c Config) checkNames(p *problems) {
 
 func (c Config) checkAllowed(p *problems) {
 	for _, s := range c.AllowedSubscriptions {
-		p.add(!guid.MatchString(s), "ALLOWED_SUBSCRIPTIONS holds %q, not a GUID", s)
+		p.add(!armid.IsGUID(s), "ALLOWED_SUBSCRIPTIONS holds %q, not a GUID", s)
 	}
 	for _, g := range c.AllowedResourceGroups {
-		p.add(!vmevent.ValidGroup(g), "ALLOWED_RESOURCE_GROUPS holds %q, not the name of a resource group", g)
+		p.add(!armid.ValidGroup(g), "ALLOWED_RESOURCE_GROUPS holds %q, not the name of a resource group", g)
 	}
-	p.add(c.VMResourceGroup != "" && !vmevent.ValidGroup(c.VMResourceGroup), "VM_RESOURCE_GROUP is %q, not the name of a resource group", c.VMResourceGroup)
+	p.add(c.VMResourceGroup != "" && !armid.ValidGroup(c.VMResourceGroup), "VM_RESOURCE_GROUP is %q, not the name of a resource group", c.VMResourceGroup)
 }
 
 func (c Config) checkBounds(p *problems) {

@@ -68,7 +68,7 @@ const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
 func continuation(t *testing.T, canary string) string {
 	t.Helper()
 	b := build.New(example(t, "../../examples/requests/from-vm.json"), localazure.SubscriptionID, event.Event{}.Time)
-	b.Token = `{"type":"ImagesClientCreateOrUpdateResponse","token":{"asyncURL":"` + canary + `/operation","method":"PUT","state":"InProgress"}}`
+	b.Attempt.Token = `{"type":"ImagesClientCreateOrUpdateResponse","token":{"asyncURL":"` + canary + `/operation","method":"PUT","state":"InProgress"}}`
 	body, err := json.Marshal(map[string]any{"specversion": "1.0", "type": "goldmint.build.continuation", "id": "x", "source": "/goldmint", "data": b})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"goldmint/internal/armid"
 )
 
 // Reason is why an event is left alone. Alerts and the workbook group by it.
@@ -142,13 +144,13 @@ func (w wire) decodeData() (Event, error) {
 		return Event{}, malformed("data.resourceUri is missing")
 	}
 	var err error
-	var other *errOtherType
+	var other *armid.OtherTypeError
 	if e.VM, err = ParseID(d.ResourceURI); errors.As(err, &other) {
 		return Event{}, &Ignored{OtherResource}
 	} else if err != nil {
 		return Event{}, malformed("data.resourceUri is not the resource ID of a VM: %v", err)
 	}
-	if guid.MatchString(d.CorrelationID) {
+	if armid.IsGUID(d.CorrelationID) {
 		e.CorrelationID = d.CorrelationID
 	}
 	return e, nil

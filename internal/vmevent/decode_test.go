@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/internal/armid"
 )
 
 var enqueued = time.Date(2026, 11, 23, 9, 31, 5, 0, time.UTC)
@@ -26,7 +28,7 @@ func TestDecodeSamples(t *testing.T) {
 	web := Event{
 		ID:            "88888888-8888-8888-8888-888888888880",
 		Operation:     Generalize,
-		VM:            ID{"00000000-0000-0000-0000-000000000000", "golden-rg", "build-vm-01"},
+		VM:            ID{armid.ID{SubscriptionID: "00000000-0000-0000-0000-000000000000", ResourceGroup: "golden-rg", Type: "virtualMachines", Name: "build-vm-01"}},
 		Time:          time.Date(2026, 11, 23, 9, 31, 0, 602255900, time.UTC),
 		CorrelationID: "66666666-6666-6666-6666-666666666666",
 	}
@@ -81,10 +83,10 @@ func TestDecodeVariants(t *testing.T) {
 		{"data is text", `"data":{`, `"data":"x","more":{`, "data is missing, or not that of an action on a resource"},
 		{"id is a number", `"id":"e"`, `"id":7`, "the event is not a JSON object with an event's fields"},
 		{"no JSON", `{"id"`, `{id`, "the event is not a JSON object with an event's fields"},
-		{"no subscription", "00000000-0000-0000-0000-000000000000", "mine", "data.resourceUri is not the resource ID of a VM: its subscription is no GUID"},
+		{"no subscription", "00000000-0000-0000-0000-000000000000", "mine", "data.resourceUri is not the resource ID of a VM: its subscription is not a GUID"},
 		{"a group of dots", "/rg/", "/../", "data.resourceUri is not the resource ID of a VM: its resource group has a name that Azure does not allow"},
-		{"a query behind the VM", "virtualMachines/vm", "virtualMachines/vm?x=1", "data.resourceUri is not the resource ID of a VM: its VM has a name that Azure does not allow"},
-		{"an escaped VM", "virtualMachines/vm", "virtualMachines/%2e%2e", "data.resourceUri is not the resource ID of a VM: its VM has a name that Azure does not allow"},
+		{"a query behind the VM", "virtualMachines/vm", "virtualMachines/vm?x=1", "data.resourceUri is not the resource ID of a VM: its last part is a name that Azure does not allow"},
+		{"an escaped VM", "virtualMachines/vm", "virtualMachines/%2e%2e", "data.resourceUri is not the resource ID of a VM: its last part is a name that Azure does not allow"},
 		{
 			"a management group", "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups", "/providers/Microsoft.Management/managementGroups",
 			"data.resourceUri is not the resource ID of a VM: it has to be /subscriptions/{guid}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}",

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"goldmint/internal/armid"
 )
 
 // DefaultName is the template of an image's name where the VM has no goldmint-name.
@@ -34,7 +36,7 @@ func imageName(template, vm, vmID string, at time.Time) (string, error) {
 		}
 		name = repair(name)
 		switch {
-		case computeName.MatchString(name):
+		case armid.ValidName(name):
 			return name, nil
 		case len(name) <= maxName:
 			return "", fmt.Errorf("%s gives no name for an image: 1 to 80 letters, digits, '_', '.' or '-' are needed", TagName)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"goldmint/internal/armid"
 )
 
 const vmID = "4F3E9C1A-2B7D-4E0A-9C41-2A6D8E1B7F03"
@@ -46,7 +48,7 @@ func TestImageNameKeepsTheID(t *testing.T) {
 		if err != nil {
 			return // an unknown placeholder
 		}
-		if !computeName.MatchString(name) || strings.Contains(name, "..") || !strings.Contains(name, "4f3e9c1a2b7d") {
+		if !armid.ValidName(name) || strings.Contains(name, "..") || !strings.Contains(name, "4f3e9c1a2b7d") {
 			t.Fatalf("name %q", name)
 		}
 	})

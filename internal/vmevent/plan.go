@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 
+	"goldmint/internal/armid"
 	"goldmint/internal/event"
 	"goldmint/internal/request"
 )
@@ -55,7 +56,7 @@ func (p Policy) plan(w Work) plan {
 		made.code, made.problem = "InvalidImageName", err.Error()
 		return made
 	}
-	if !ValidGroup(r.ResourceGroup) {
+	if !armid.ValidGroup(r.ResourceGroup) {
 		r.ResourceGroup = v.ID.ResourceGroup
 		made.code, made.problem = "InvalidResourceGroup", TagGroup+" is not a name that Azure allows for a resource group"
 		return made

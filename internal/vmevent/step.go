@@ -4,7 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"goldmint/internal/build"
+	"goldmint/internal/armerr"
+	"goldmint/internal/armid"
 	"goldmint/internal/event"
 	"goldmint/internal/request"
 )
@@ -19,7 +20,7 @@ const (
 	ModeOff    Mode = "off"
 )
 
-// Policy is the settings and the patience with a VM that is not ready.
+// Policy is the settings and what an event may ask for.
 type Policy struct {
 	Mode                 Mode
 	ResourceGroup        string   // where images go without a goldmint-resource-group; "" is the VM's own
@@ -79,7 +80,7 @@ type Published struct{}
 // Trouble says that a command did not go through.
 type Trouble struct {
 	Verb Verb
-	Err  *build.ARMError // nil when the trouble is with the bus
+	Err  *armerr.Error // nil when the trouble is with the bus
 }
 
 func (Woken) observed()     {}
@@ -130,7 +131,7 @@ func (p Policy) woken(w Work) (Work, Command) {
 // judge decides on the VM as it was just read.
 func (p Policy) judge(w Work, now time.Time) (Work, Command) {
 	v, later := w.vm, w.Event.Operation == Deallocate && !w.vm.Generalized && !w.vm.wantsGeneralize()
-	if !v.ID.same(w.Event.VM) || !guid.MatchString(v.VMID) {
+	if !v.ID.Same(w.Event.VM) || !armid.IsGUID(v.VMID) {
 		return leave(w, Unreadable, true, "the answer is not that of this VM, or has no vmId")
 	}
 	switch {
@@ -150,10 +151,10 @@ func (p Policy) judge(w Work, now time.Time) (Work, Command) {
 		return p.fail(w, w.plan.code, w.plan.problem, false, now)
 	case !v.Generalized:
 		return p.ungeneralized(w, now)
-	case !v.resting() && w.Looks < len(patience):
+	case !v.resting() && w.Looks < len(notReady):
 		return p.lookAgain(w, "the VM is "+state(v), now)
 	}
-	return w, Command{Verb: Find, Request: w.plan.request} // past patience ARM says what it thinks of it
+	return w, Command{Verb: Find, Request: w.plan.request} // after that, ARM says what it thinks of it
 }
 
 // ungeneralized: the VM is to be generalized, or ARM still shows the old state.
@@ -162,7 +163,7 @@ func (p Policy) ungeneralized(w Work, now time.Time) (Work, Command) {
 	switch {
 	case w.Event.Operation == Deallocate && v.resting() && !w.acted:
 		return w, Command{Verb: Prepare}
-	case w.Looks < len(patience):
+	case w.Looks < len(notReady):
 		return p.lookAgain(w, "the VM is "+state(v)+" and not generalized", now)
 	case w.Event.Operation == Deallocate && !v.resting():
 		return leave(w, NotDeallocated, true, "")

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"goldmint/internal/build"
+	"goldmint/internal/armerr"
 )
 
 var policy = Policy{Mode: ModeTagged, MaxWait: 24 * time.Hour}
@@ -82,11 +82,11 @@ func TestWaitsAreBounded(t *testing.T) {
 		end  Verb
 		most int
 	}{
-		"not deallocated":         {[]Observation{Woken{}, starting}, LeaveIt, len(patience)},
-		"cannot be read":          {[]Observation{Woken{}, Trouble{Read, &build.ARMError{Status: 404, Code: "ResourceNotFound"}}}, LeaveIt, len(doubts)},
-		"ARM is down":             {[]Observation{Woken{}, Trouble{Read, &build.ARMError{}}}, LeaveIt, 400},
-		"generalize is refused":   {[]Observation{Woken{}, vm, Trouble{Prepare, &build.ARMError{Status: 409, Code: "OperationNotAllowed"}}}, Publish, len(patience)},
-		"generalize is throttled": {[]Observation{Woken{}, vm, Trouble{Prepare, &build.ARMError{Status: 429, Code: "TooManyRequests"}}}, Publish, 400},
+		"not deallocated":         {[]Observation{Woken{}, starting}, LeaveIt, len(notReady)},
+		"cannot be read":          {[]Observation{Woken{}, Trouble{Read, &armerr.Error{Status: 404, Code: "ResourceNotFound"}}}, LeaveIt, len(young)},
+		"ARM is down":             {[]Observation{Woken{}, Trouble{Read, &armerr.Error{}}}, LeaveIt, 400},
+		"generalize is refused":   {[]Observation{Woken{}, vm, Trouble{Prepare, &armerr.Error{Status: 409, Code: "OperationNotAllowed"}}}, Publish, len(notReady)},
+		"generalize is throttled": {[]Observation{Woken{}, vm, Trouble{Prepare, &armerr.Error{Status: 429, Code: "TooManyRequests"}}}, Publish, 400},
 		"the topic is deaf":       {[]Observation{Woken{}, Trouble{Publish, nil}}, LeaveIt, 400},
 	} {
 		now, w, do := enqueued, w, Command{}
@@ -115,11 +115,43 @@ func TestWaitsAreBounded(t *testing.T) {
 func TestFailedSaysWhatToDo(t *testing.T) {
 	w, vm := prepared(t, Deallocate)
 	vm.Generalized = false
-	w.Doubts = len(doubts)
+	w.Grace = len(young)
 	w, _ = verbs(policy, w, Woken{}, vm)
-	_, do := policy.Step(w, Trouble{Prepare, &build.ARMError{Status: 403, Code: "AuthorizationFailed", Message: "No."}}, enqueued)
+	_, do := policy.Step(w, Trouble{Prepare, &armerr.Error{Status: 403, Code: "AuthorizationFailed", Message: "No."}}, enqueued)
 	e := do.Event.Data.Error
 	if e == nil || e.Code != "AuthorizationFailed" || e.Message != "No. Give Goldmint's identity a role with Microsoft.Compute/virtualMachines/generalize/action." {
 		t.Errorf("error %+v", e)
+	}
+}
+
+// TestVMOnItsWayIsWaitedFor: an image of a VM that is being changed or deleted is refused for good, so it is not asked for.
+func TestVMOnItsWayIsWaitedFor(t *testing.T) {
+	for _, state := range []string{"Creating", "Updating", "Deleting", "deleting"} {
+		w, vm := prepared(t, Generalize)
+		vm.State = state
+		w, _ = policy.Step(w, Woken{}, enqueued)
+		if _, do := policy.Step(w, vm, enqueued); do.Verb != Continue {
+			t.Errorf("a VM that is %s: %s, want to look again", state, do.Verb)
+		}
+	}
+}
+
+// TestProvenanceIsNotOverwritten: a tag of the VM cannot say that its image comes from another one, in any letter case.
+func TestProvenanceIsNotOverwritten(t *testing.T) {
+	for _, name := range []string{TagSourceVM, "Source-VM-ID", TagSourceTime, "SOURCE-VM-RESOURCE-ID"} {
+		w, vm := prepared(t, Generalize)
+		vm.Tags[name] = "forged"
+		p := policy
+		p.CopyTags = []string{name}
+		w, _ = p.Step(w, Woken{}, enqueued)
+		_, do := p.Step(w, vm, enqueued)
+		for tag, value := range do.Request.Image.Tags {
+			if *value == "forged" {
+				t.Errorf("the VM's tag %s became the image's tag %s", name, tag)
+			}
+		}
+		if do.Verb != Find || len(do.Request.Image.Tags) < 3 {
+			t.Errorf("%s: %s with tags %v", name, do.Verb, do.Request.Image.Tags)
+		}
 	}
 }

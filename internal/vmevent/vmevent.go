@@ -11,10 +11,9 @@
 package vmevent
 
 import (
-	"fmt"
-	"regexp"
-	"strings"
 	"time"
+
+	"goldmint/internal/armid"
 )
 
 // Operation is what was done to the VM.
@@ -35,56 +34,16 @@ type Event struct {
 	CorrelationID string    `json:"correlationId,omitempty"` // of the operation, a GUID
 }
 
-// ID is the resource ID of a virtual machine. It comes from [ParseID] or from a checked message, so that its parts cannot
-// leave their place in a URL.
-type ID struct{ SubscriptionID, ResourceGroup, Name string }
+// ID is the resource ID of a virtual machine.
+type ID struct{ armid.ID }
 
-// String is the ID as Resource Manager spells it.
-func (i ID) String() string {
-	return "/subscriptions/" + i.SubscriptionID + "/resourceGroups/" + i.ResourceGroup + "/providers/Microsoft.Compute/virtualMachines/" + i.Name
-}
-
-var (
-	guid      = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-	groupName = regexp.MustCompile(`^[-_.()\p{L}\p{N}]{0,89}[-_()\p{L}\p{N}]$`)
-	// Compute's rule for the names of VMs and images, within ASCII.
-	computeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$`)
-)
-
-// errOtherType says that an ID is in order but that of something else.
-type errOtherType struct{ found string } //nolint:errname // a kind of answer, not a failure
-
-func (e *errOtherType) Error() string { return "it is the ID of a " + e.found }
-
-// ParseID reads the resource ID of a VM in any letter case and checks every segment: azcore's own parser accepts "..",
-// "?x=1" and any type.
+// ParseID reads the resource ID of a VM in any letter case and checks every segment.
 func ParseID(s string) (ID, error) {
-	segments := strings.Split(strings.TrimPrefix(s, "/"), "/")
-	if len(segments) < 8 || len(segments)%2 != 0 || !strings.EqualFold(segments[0], "subscriptions") ||
-		!strings.EqualFold(segments[2], "resourceGroups") || !strings.EqualFold(segments[4], "providers") {
-		return ID{}, fmt.Errorf("it has to be /subscriptions/{guid}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}")
-	}
-	id := ID{SubscriptionID: segments[1], ResourceGroup: segments[3], Name: segments[7]}
-	switch {
-	case !guid.MatchString(id.SubscriptionID):
-		return ID{}, fmt.Errorf("its subscription is no GUID")
-	case !ValidGroup(id.ResourceGroup):
-		return ID{}, fmt.Errorf("its resource group has a name that Azure does not allow")
-	case !strings.EqualFold(segments[5], "Microsoft.Compute") || !strings.EqualFold(segments[6], "virtualMachines") || len(segments) > 8:
-		return ID{}, &errOtherType{"resource of another type"}
-	case !computeName.MatchString(id.Name) || strings.Contains(id.Name, ".."):
-		return ID{}, fmt.Errorf("its VM has a name that Azure does not allow")
-	}
-	return id, nil
+	id, err := armid.Parse(s, "virtualMachines")
+	return ID{id}, err
 }
 
-// ValidGroup says whether Azure allows a resource group of that name. Two dots in a row are refused too: no honest name
-// needs them.
-func ValidGroup(name string) bool {
-	return groupName.MatchString(name) && !strings.Contains(name, "..")
-}
-
-// MarshalText writes the ID as in [ID.String].
+// MarshalText writes the ID as in [armid.ID.String].
 func (i ID) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
 
 // UnmarshalText is [ParseID].
@@ -93,5 +52,5 @@ func (i *ID) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// same says whether both IDs are of one resource: their letter case means nothing.
-func (i ID) same(o ID) bool { return strings.EqualFold(i.String(), o.String()) }
+// Same says whether both IDs are of one resource: their letter case means nothing.
+func (i ID) Same(o ID) bool { return i.ID.Same(o.ID) }

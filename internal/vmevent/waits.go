@@ -1,31 +1,27 @@
 package vmevent
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
-	"goldmint/internal/build"
+	"goldmint/internal/armerr"
 	"goldmint/internal/iso8601"
+	"goldmint/internal/retry"
 )
 
-// patience is how long to wait before each look at a VM that is not ready: ARM shows a new state within seconds, a
-// deallocation was recorded to take up to 503 s.
-var patience = []time.Duration{
-	5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute,
-}
-
-// doubts are the waits before a refusal is believed that may heal: a VM just made, a role just assigned. Event Grid speaks
-// of every VM of the subscription and the role covers some, so they are few.
-var doubts = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute}
-
-const (
-	backoff    = 5 * time.Second // after the first temporary failure; doubles
-	maxBackoff = 5 * time.Minute
+var (
+	// notReady are the waits before each look at a VM that is not ready: ARM shows a new state within seconds, a
+	// deallocation was recorded to take up to 503 s.
+	notReady = retry.Grace{
+		5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute,
+	}
+	// young are the waits before a refusal is believed that may heal: a VM just made, a role just assigned. Event Grid
+	// speaks of every VM of the subscription and the role covers some, so they are few.
+	young   = retry.Grace{5 * time.Second, 30 * time.Second, 2 * time.Minute}
+	backoff = retry.Backoff{First: 5 * time.Second, Max: 5 * time.Minute}
 )
 
 func (p Policy) lookAgain(w Work, reason string, now time.Time) (Work, Command) {
-	wait := patience[w.Looks]
+	wait := notReady[w.Looks]
 	w.Looks++
 	return p.later(w, wait, reason, now)
 }
@@ -36,29 +32,27 @@ func (p Policy) trouble(w Work, o Trouble, now time.Time) (Work, Command) {
 		if !now.Before(p.deadline(w)) {
 			return leave(w, CouldNotPublish, true, "")
 		}
-		w.Trouble++
+		w.Transient++
 		return p.later(w, w.backoff(0), string(CouldNotPublish), now)
 	}
-	switch meaning := o.Err.Meaning(); {
-	case meaning == build.Retry, meaning == build.Throttled:
-		w.Trouble++
-		return p.later(w, w.backoff(o.Err.RetryAfter), "ARM: "+reason(o.Err), now)
-	case o.Verb == Prepare && meaning == build.Final: // the VM is busy, or was started again
-		if w.Looks < len(patience) {
-			return p.lookAgain(w, "generalize: "+reason(o.Err), now)
+	switch class := o.Err.Class(); {
+	case class.Retryable():
+		w.Transient++
+		return p.later(w, w.backoff(o.Err.RetryAfter), "ARM: "+o.Err.Reason(), now)
+	case o.Verb == Prepare && class == armerr.Final: // the VM is busy, or was started again
+		if w.Looks < len(notReady) {
+			return p.lookAgain(w, "generalize: "+o.Err.Reason(), now)
 		}
-	case w.Doubts < len(doubts):
-		w.Doubts++
-		return p.later(w, doubts[w.Doubts-1], "not believed yet: "+reason(o.Err), now)
+	default:
+		if wait, more := young.Wait(w.Grace); more {
+			w.Grace++
+			return p.later(w, wait, "not believed yet: "+o.Err.Reason(), now)
+		}
 	}
 	if o.Verb == Read {
-		return leave(w, Unreadable, true, reason(o.Err))
+		return leave(w, Unreadable, true, o.Err.Reason())
 	}
-	code := o.Err.Code
-	if code == "" {
-		code = fmt.Sprintf("Http%d", o.Err.Status)
-	}
-	return p.fail(w, code, o.Err.Message+advice(o), false, now)
+	return p.fail(w, o.Err.Name(), o.Err.Message+advice(o), false, now)
 }
 
 // advice is what to do about an error that is final.
@@ -92,20 +86,6 @@ func (p Policy) later(w Work, wait time.Duration, reason string, now time.Time) 
 
 func (p Policy) deadline(w Work) time.Time { return w.EnqueuedAt.Add(p.MaxWait) }
 
-// backoff doubles with each failure, spread so that the events of one outage do not come back together.
 func (w Work) backoff(asked time.Duration) time.Duration {
-	d := backoff
-	for range min(w.Trouble-1, 16) {
-		d = min(2*d, maxBackoff)
-	}
-	d = max(d, asked)
-	return d + time.Duration(float64(d)*0.25*w.spread())
-}
-
-// reason is the error in a few words.
-func reason(e *build.ARMError) string {
-	if e.Status == 0 {
-		return "no answer"
-	}
-	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Code))
+	return backoff.Delay(w.Transient, asked, retry.Spread(w.Key(), w.Seq))
 }

@@ -4,9 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash/fnv"
 	"strings"
 	"time"
+
+	"goldmint/internal/armid"
 )
 
 // Work is what is known of the work on one event. It is the state that a continuation message carries; what was read of
@@ -15,10 +16,10 @@ type Work struct {
 	Event      Event     `json:"event"`
 	EnqueuedAt time.Time `json:"enqueuedAt"` // of the event's message, by Service Bus's clock
 
-	Seq     int `json:"seq"`               // continuations sent so far
-	Looks   int `json:"looks,omitempty"`   // at a VM that was not ready
-	Doubts  int `json:"doubts,omitempty"`  // refusals that may heal
-	Trouble int `json:"trouble,omitempty"` // temporary failures of ARM or the bus
+	Seq       int `json:"seq"`                 // continuations sent so far
+	Looks     int `json:"looks,omitempty"`     // at a VM that was not ready
+	Grace     int `json:"grace,omitempty"`     // waits before a refusal is believed that may heal
+	Transient int `json:"transient,omitempty"` // temporary failures of ARM or the bus
 
 	vm    VM
 	plan  plan
@@ -50,24 +51,16 @@ func (w Work) Check(now time.Time) error {
 		return fmt.Errorf("event.operation is neither generalize nor deallocate")
 	case e.VM == ID{}:
 		return fmt.Errorf("event.vm is missing")
-	case e.CorrelationID != "" && !guid.MatchString(e.CorrelationID):
+	case e.CorrelationID != "" && !armid.IsGUID(e.CorrelationID):
 		return fmt.Errorf("event.correlationId is no GUID")
 	case w.Seq < 1 || w.Seq > maxSeq:
 		return fmt.Errorf("seq is %d, not between 1 and %d", w.Seq, maxSeq)
-	case w.Looks < 0 || w.Doubts < 0 || w.Trouble < 0:
+	case w.Looks < 0 || w.Grace < 0 || w.Transient < 0:
 		return fmt.Errorf("a count is below zero")
-	case max(w.Looks, w.Doubts, w.Trouble) > maxSeq:
+	case max(w.Looks, w.Grace, w.Transient) > maxSeq:
 		return fmt.Errorf("a count is above %d", maxSeq)
 	case w.EnqueuedAt.IsZero() || w.EnqueuedAt.After(now.Add(skew)):
 		return fmt.Errorf("enqueuedAt is not a time before now")
 	}
 	return nil
-}
-
-// spread is a number in [0, 1) of the work's own that changes from one continuation to the next.
-func (w Work) spread() float64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(w.Key()))
-	_, _ = h.Write([]byte{byte(w.Seq), byte(w.Seq >> 8)})
-	return float64(h.Sum64()>>11) / (1 << 53)
 }

@@ -14,7 +14,7 @@ func TestWorkTravels(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := New(e, enqueued)
-	w.Seq, w.Looks, w.Doubts, w.Trouble = 4, 1, 2, 3
+	w.Seq, w.Looks, w.Grace, w.Transient = 4, 1, 2, 3
 	sent := w
 	sent.vm = VM{VMID: vmID}
 	body, err := json.Marshal(sent)
@@ -22,7 +22,7 @@ func TestWorkTravels(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got Work
-	if err := json.Unmarshal(body, &got); err != nil || got.Event != w.Event || got.Seq != 4 || got.Looks != 1 || got.Doubts != 2 || got.Trouble != 3 || got.vm.VMID != "" || !got.EnqueuedAt.Equal(enqueued) {
+	if err := json.Unmarshal(body, &got); err != nil || got.Event != w.Event || got.Seq != 4 || got.Looks != 1 || got.Grace != 2 || got.Transient != 3 || got.vm.VMID != "" || !got.EnqueuedAt.Equal(enqueued) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if err := got.Check(enqueued); err != nil {
@@ -44,7 +44,7 @@ func TestCheckRefuses(t *testing.T) {
 		"seq is 0, not between 1 and 10000":                    func(w *Work) { w.Seq = 0 },
 		"seq is 10001, not between 1 and 10000":                func(w *Work) { w.Seq = 10_001 },
 		"a count is below zero":                                func(w *Work) { w.Looks = -1 },
-		"a count is above 10000":                               func(w *Work) { w.Trouble = math.MaxInt },
+		"a count is above 10000":                               func(w *Work) { w.Transient = math.MaxInt },
 		"enqueuedAt is not a time before now":                  func(w *Work) { w.EnqueuedAt = enqueued.Add(time.Hour) },
 	} {
 		w := New(e, enqueued)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/request"
@@ -70,9 +71,10 @@ func TestContinuationRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.Seq, want.AcceptedAt, want.Attempts, want.Announced, want.Token = 3, noon.Add(time.Minute), 2, true, "token"
-	want.OperationAt, want.Looks, want.Trouble, want.Doubts, want.Step = noon.Add(time.Second), 4, 5, 1, build.Watch
-	want.Found, want.Spared = true, true
+	want.Seq, want.AcceptedAt, want.Attempts, want.Announced = 3, noon.Add(time.Minute), 2, true
+	want.Attempt = build.Attempt{Token: "token", StartedAt: noon.Add(time.Second), Looks: 4, Redelivered: true}
+	want.Transient, want.Grace, want.Step = 5, 1, build.Watch
+	want.Verdict, want.Poison = build.Failed, true
 	want.Failure = &build.Failure{Error: event.Error{Code: "C", Message: "m", Details: []event.Detail{{Code: "D"}}, Retryable: true}, Final: true}
 	out, err := continuation(want, message(""), "/goldmint", noon)
 	if err != nil {
@@ -122,9 +124,9 @@ func TestLargestFits(t *testing.T) {
 		t.Fatal(err)
 	}
 	large.Pace = largestNote(t)
-	large.Token, large.Attempts, large.AcceptedAt, large.Seq = strings.Repeat("t", 7<<10), 1, noon, 1
+	large.Attempt.Token, large.Attempts, large.AcceptedAt, large.Seq = strings.Repeat("t", 7<<10), 1, noon, 1
 	long := strings.Repeat("\x01", 100_000)
-	arm := &build.ARMError{Status: 409, Code: "OperationNotAllowed", Message: long, Details: []event.Detail{{Message: long}}}
+	arm := &armerr.Error{Status: 409, Code: "OperationNotAllowed", Message: long, Details: []armerr.Detail{{Message: long}}}
 	failed, do := b.Policy.Step(large, build.Trouble{Verb: build.Create, Err: arm}, noon)
 	if do.Verb != build.Continue {
 		t.Fatalf("%s, want a continuation that holds the failure", do)

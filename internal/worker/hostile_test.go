@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/request"
@@ -276,7 +277,7 @@ func TestForgedEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		forged := build.New(r, ours, noon)
-		forged.Seq, forged.Failure = 1, &build.Failure{Error: event.Error{Code: "Forged", Message: "see https://x/?sig=c2VjcmV0"}, Final: true}
+		forged.Seq, forged.Verdict, forged.Failure = 1, build.Failed, &build.Failure{Error: event.Error{Code: "Forged", Message: "see https://x/?sig=c2VjcmV0"}, Final: true}
 		out, err := continuation(forged, message(""), "/goldmint", noon)
 		if err != nil {
 			t.Fatal(err)
@@ -345,7 +346,7 @@ type wordyARM struct {
 }
 
 func (a wordyARM) Image(context.Context, string) (build.Image, error) {
-	return build.Image{}, &build.ARMError{Status: 503, Code: "ServerBusy", Message: a.words}
+	return build.Image{}, &armerr.Error{Status: 503, Code: "ServerBusy", Message: a.words}
 }
 
 // TestARMsSecretsStayOffTheLog: what Resource Manager says of a signed URL is told without the signature.

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 )
@@ -49,7 +50,7 @@ func sinceStart(d event.Data) float64 {
 // logTrouble tells that a command did not go through.
 func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err error) {
 	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
-	if t.Err != nil && t.Err.Meaning() == build.Throttled {
+	if t.Err != nil && t.Err.Class() == armerr.Throttled {
 		location := ""
 		if b.Request.Image.Location != nil {
 			location = *b.Request.Image.Location
@@ -69,7 +70,7 @@ func redacted(seen build.Observation) build.Observation {
 		return o
 	case build.Operation:
 		if o.Err != nil {
-			o.Err = &build.ARMError{Status: o.Err.Status, Code: o.Err.Code, Message: event.Clean(o.Err.Message, event.MaxDeadLetter)}
+			o.Err = &armerr.Error{Status: o.Err.Status, Code: o.Err.Code, Message: event.Clean(o.Err.Message, event.MaxDeadLetter)}
 		}
 		return o
 	}

@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
-	"goldmint/internal/event"
 )
 
 // TestDebugLinesHoldNoSecrets: what ARM says is logged at debug level too, without what grants access.
@@ -17,7 +17,7 @@ func TestDebugLinesHoldNoSecrets(t *testing.T) {
 	const sas = "https://a.blob.core.windows.net/c/d.vhd?sv=1&sig=c2VjcmV0"
 	for _, seen := range []build.Observation{
 		build.Accepted{Token: "c2VjcmV0"},
-		build.Operation{Status: "Failed", Err: &build.ARMError{Code: "X", Message: "cannot read " + sas, Details: []event.Detail{{Message: sas}}}},
+		build.Operation{Status: "Failed", Err: &armerr.Error{Code: "X", Message: "cannot read " + sas, Details: []armerr.Detail{{Message: sas}}}},
 	} {
 		core, logs := observer.New(zap.DebugLevel)
 		new(Worker).logDone(zap.New(core), build.Build{}, build.Command{Verb: build.Watch}, seen)

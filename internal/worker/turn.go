@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 )
 
@@ -81,7 +82,7 @@ func (t *turn) took(b build.Build, do build.Command, seen build.Observation, sen
 		t.w.Pacer.Answered(b.Place(), b.Pace.Ticket, o.Left, 0, sent, t.w.Now())
 	case build.Trouble:
 		wait := time.Duration(0)
-		if o.Err != nil && o.Err.Meaning() == build.Throttled {
+		if o.Err != nil && o.Err.Class() == armerr.Throttled {
 			wait = max(o.Err.RetryAfter, time.Second)
 		}
 		if o.Err != nil && (wait > 0 || len(o.Err.Left) > 0) {

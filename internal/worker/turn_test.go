@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/pace"
 )
@@ -30,7 +31,7 @@ func (a *meteredARM) Create(context.Context, build.Build) (build.Accepted, error
 	a.creates++
 	left := pace.Parse(fmt.Sprintf("Microsoft.Compute/CreateImages3Min;%d", max(0, a.left-1)))
 	if a.left == 0 {
-		return build.Accepted{}, &build.ARMError{Status: 429, Code: "TooManyRequests", RetryAfter: 90 * time.Second, Left: left}
+		return build.Accepted{}, &armerr.Error{Status: 429, Code: "TooManyRequests", RetryAfter: 90 * time.Second, Left: left}
 	}
 	a.left--
 	return build.Accepted{Token: "token", Date: noon, Left: left}, nil

@@ -8,13 +8,13 @@ import (
 
 	"go.uber.org/zap"
 
-	"goldmint/internal/build"
+	"goldmint/internal/armerr"
 	"goldmint/internal/event"
 	"goldmint/internal/request"
 	"goldmint/internal/vmevent"
 )
 
-// VMs is Azure Resource Manager as VM events need it. An error is a *build.ARMError, or wraps one.
+// VMs is Azure Resource Manager as VM events need it. An error is a *armerr.Error, or wraps one.
 type VMs interface {
 	VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error)
 	Generalize(ctx context.Context, id vmevent.ID) error
@@ -107,9 +107,9 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 		}
 		return seen
 	}
-	var arm *build.ARMError
+	var arm *armerr.Error
 	if do.Verb != vmevent.Publish && !errors.As(err, &arm) {
-		arm = build.Unreachable(err)
+		arm = armerr.Unreachable(err)
 	}
 	log.Warn("trouble", zap.String("step", string(do.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	return vmevent.Trouble{Verb: do.Verb, Err: arm}

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/pace"
@@ -44,7 +45,7 @@ type Bus interface {
 	DeadLetter(ctx context.Context, lockToken, reason, description string) error
 }
 
-// ARM is Azure Resource Manager as the worker needs it. An error is a *build.ARMError, or wraps one.
+// ARM is Azure Resource Manager as the worker needs it. An error is a *armerr.Error, or wraps one.
 type ARM interface {
 	Image(ctx context.Context, id string) (build.Image, error)
 	Create(ctx context.Context, b build.Build) (build.Accepted, error)
@@ -159,9 +160,9 @@ const maxSteps = 16
 func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *zap.Logger) build.Observation {
 	seen, err := w.perform(ctx, b, do)
 	if err != nil {
-		var arm *build.ARMError
+		var arm *armerr.Error
 		if do.Verb != build.Publish && !errors.As(err, &arm) {
-			arm = build.Unreachable(err)
+			arm = armerr.Unreachable(err)
 		}
 		trouble := build.Trouble{Verb: do.Verb, Err: arm}
 		w.logTrouble(log, b, trouble, err)

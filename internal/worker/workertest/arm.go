@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 )
 
@@ -48,7 +49,7 @@ func (a *arm) get(id string) build.Image {
 }
 
 // put is a PUT that has arrived.
-func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration, *build.ARMError) {
+func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration, *armerr.Error) {
 	w, id := a.w, b.ImageID()
 	now := w.clock.now
 	had := a.images[id]
@@ -73,14 +74,14 @@ func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration
 }
 
 // again is what ARM says to a PUT over an image, nil where it succeeds.
-func (i *image) again(b build.Build) *build.ARMError {
+func (i *image) again(b build.Build) *armerr.Error {
 	switch {
 	case i.state == "Creating":
-		return &build.ARMError{Status: 409, Code: "Conflict", Message: "the image is being created"}
+		return &armerr.Error{Status: 409, Code: "Conflict", Message: "the image is being created"}
 	case i.state != "Succeeded":
-		return &build.ARMError{Status: 409, Code: "OperationNotAllowed", Message: "the image is " + i.state}
+		return &armerr.Error{Status: 409, Code: "OperationNotAllowed", Message: "the image is " + i.state}
 	case i.properties != properties(b):
-		return &build.ARMError{Status: 409, Code: "PropertyChangeNotAllowed"}
+		return &armerr.Error{Status: 409, Code: "PropertyChangeNotAllowed"}
 	}
 	return nil
 }
@@ -123,26 +124,26 @@ func (a *arm) finish(op *operation, key string) {
 	op.image.state, op.image.since = "Succeeded", a.w.clock.now
 	if op.code != "" {
 		op.image.state = "Failed"
-		a.w.refusal(key, &build.ARMError{Status: 200, Code: op.code})
+		a.w.refusal(key, &armerr.Error{Status: 200, Code: op.code})
 	}
 	a.w.tell("arm", key, "image is %s", op.image.state)
 	a.w.captureEnds(key, op.image)
 }
 
 // operation is a GET of the operation. One of another image is none of the build's business.
-func (a *arm) operation(token, imageID string) (build.Operation, *build.ARMError) {
+func (a *arm) operation(token, imageID string) (build.Operation, *armerr.Error) {
 	op, now := a.operations[token], a.w.clock.now
 	if op == nil || op.image.id != imageID {
 		return build.Operation{}, nil
 	}
 	if op.vanishes {
-		return build.Operation{}, &build.ARMError{Status: 404, Code: "NotFound"}
+		return build.Operation{}, &armerr.Error{Status: 404, Code: "NotFound"}
 	}
 	seen := build.Operation{Status: "InProgress", StartedAt: op.started, Date: now.Truncate(time.Second)}
 	switch {
 	case op.ends.IsZero() || now.Before(op.ends):
 	case op.code != "":
-		seen.Status, seen.Err = "Failed", &build.ARMError{Status: 200, Code: op.code, Message: "in Azure's words"}
+		seen.Status, seen.Err = "Failed", &armerr.Error{Status: 200, Code: op.code, Message: "in Azure's words"}
 	default:
 		seen.Status = "Succeeded"
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/request"
@@ -55,7 +56,7 @@ func (w *World) doubted(key string) bool {
 	return r != nil && w.clock.now.Before(r.doubted)
 }
 
-func (w *World) refusal(key string, e *build.ARMError) {
+func (w *World) refusal(key string, e *armerr.Error) {
 	if r := w.records[key]; r != nil && e != nil {
 		r.codes[e.Code] = true
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/worker"
@@ -65,7 +66,7 @@ type armPort struct{ inv *invocation }
 
 // Image looks at the image.
 func (p armPort) Image(_ context.Context, id string) (build.Image, error) {
-	return call(p.inv, build.Look, func() (build.Image, time.Duration, *build.ARMError) {
+	return call(p.inv, build.Look, func() (build.Image, time.Duration, *armerr.Error) {
 		seen := p.inv.i.w.arm.get(id)
 		p.inv.absent = !seen.Exists
 		return seen, 0, nil
@@ -74,22 +75,22 @@ func (p armPort) Image(_ context.Context, id string) (build.Image, error) {
 
 // Create puts the image.
 func (p armPort) Create(_ context.Context, b build.Build) (build.Accepted, error) {
-	return call(p.inv, build.Create, func() (build.Accepted, time.Duration, *build.ARMError) {
+	return call(p.inv, build.Create, func() (build.Accepted, time.Duration, *armerr.Error) {
 		return p.inv.i.w.arm.put(p.inv, b)
 	})
 }
 
 // Operation looks at the operation.
 func (p armPort) Operation(_ context.Context, b build.Build) (build.Operation, error) {
-	return call(p.inv, build.Watch, func() (build.Operation, time.Duration, *build.ARMError) {
-		op, err := p.inv.i.w.arm.operation(b.Token, b.ImageID())
+	return call(p.inv, build.Watch, func() (build.Operation, time.Duration, *armerr.Error) {
+		op, err := p.inv.i.w.arm.operation(b.Attempt.Token, b.ImageID())
 		return op, 0, err
 	})
 }
 
 // Delete deletes the image.
 func (p armPort) Delete(_ context.Context, id string) error {
-	_, err := call(p.inv, build.Delete, func() (build.Deleted, time.Duration, *build.ARMError) {
+	_, err := call(p.inv, build.Delete, func() (build.Deleted, time.Duration, *armerr.Error) {
 		p.inv.i.w.arm.remove(p.inv, id)
 		return build.Deleted{}, 0, nil
 	})
@@ -98,13 +99,13 @@ func (p armPort) Delete(_ context.Context, id string) error {
 
 // call is one request to ARM: it travels, land is what ARM does when it arrives and how long ARM thinks about it, and the
 // answer travels back. What is under way lands whether or not the caller lives to see it.
-func call[T any](inv *invocation, verb build.Verb, land func() (T, time.Duration, *build.ARMError)) (T, error) {
+func call[T any](inv *invocation, verb build.Verb, land func() (T, time.Duration, *armerr.Error)) (T, error) {
 	w := inv.i.w
 	patience := max(inv.expires.Sub(w.clock.now)*3/4, time.Millisecond)
 	f := w.fate(inv.m.key, verb, patience)
 	var answer T
 	var takes time.Duration
-	var refused *build.ARMError
+	var refused *armerr.Error
 	if f.lands {
 		w.clock.after(f.lag, func() { answer, takes, refused = land() })
 	}
@@ -130,7 +131,7 @@ func call[T any](inv *invocation, verb build.Verb, land func() (T, time.Duration
 	return answer, nil
 }
 
-func said(answer any, refused *build.ARMError) string {
+func said(answer any, refused *armerr.Error) string {
 	if refused != nil {
 		return refused.Error()
 	}
@@ -153,7 +154,7 @@ type fate struct {
 	lands  bool
 	lag    time.Duration // until it lands
 	silent bool          // no answer until the caller gives up
-	err    *build.ARMError
+	err    *armerr.Error
 }
 
 func (f fate) String() string {
@@ -176,11 +177,11 @@ func (f fate) error() error {
 // fate draws what becomes of a call.
 func (w *World) fate(key string, verb build.Verb, patience time.Duration) fate {
 	f, at := w.Faults, fate{lands: true, lag: w.between(5*time.Millisecond, 80*time.Millisecond)}
-	unavailable := func() *build.ARMError {
+	unavailable := func() *armerr.Error {
 		status := []int{500, 502, 503}[w.rng.IntN(3)]
-		return &build.ARMError{Status: status, Code: map[int]string{500: "InternalServerError", 503: "ServiceUnavailable"}[status]}
+		return &armerr.Error{Status: status, Code: map[int]string{500: "InternalServerError", 503: "ServiceUnavailable"}[status]}
 	}
-	refused := func(e *build.ARMError) fate { return fate{lag: at.lag, err: e} }
+	refused := func(e *armerr.Error) fate { return fate{lag: at.lag, err: e} }
 	switch {
 	case w.out():
 		if w.chance(0.3) {
@@ -188,10 +189,10 @@ func (w *World) fate(key string, verb build.Verb, patience time.Duration) fate {
 		}
 		return refused(unavailable())
 	case w.chance(f.Lost):
-		at.err = build.Unreachable(errors.New("connection reset by peer"))
+		at.err = armerr.Unreachable(errors.New("connection reset by peer"))
 		return at
 	case w.chance(f.Refused):
-		return refused(build.Unreachable(errors.New("connection refused")))
+		return refused(armerr.Unreachable(errors.New("connection refused")))
 	case w.chance(f.Timeout):
 		// Where two builds share a name nothing lands later than a creation takes: ARM has no conditional PUT or DELETE
 		// of images, so no client can tell a request that stood in the network from a fresh one.
@@ -204,18 +205,18 @@ func (w *World) fate(key string, verb build.Verb, patience time.Duration) fate {
 	case w.chance(f.Unavailable):
 		return refused(unavailable())
 	case w.chance(f.Throttled):
-		return refused(&build.ARMError{Status: 429, Code: "OperationNotAllowed", RetryAfter: w.between(time.Second, 3*time.Minute)})
+		return refused(&armerr.Error{Status: 429, Code: "OperationNotAllowed", RetryAfter: w.between(time.Second, 3*time.Minute)})
 	}
 	if verb == build.Create {
 		switch {
 		case w.chance(f.Conflict):
-			return refused(&build.ARMError{Status: 409, Code: "ConflictingConcurrentWriteNotAllowed"})
+			return refused(&armerr.Error{Status: 409, Code: "ConflictingConcurrentWriteNotAllowed"})
 		case w.chance(f.Final):
-			return refused(&build.ARMError{Status: 409, Code: "OperationNotAllowed", Message: "the VM is not generalized"})
+			return refused(&armerr.Error{Status: 409, Code: "OperationNotAllowed", Message: "the VM is not generalized"})
 		}
 	}
 	if w.doubted(key) {
-		return refused(&build.ARMError{Status: 403, Code: "AuthorizationFailed"})
+		return refused(&armerr.Error{Status: 403, Code: "AuthorizationFailed"})
 	}
 	return at
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/pace"
 	"goldmint/internal/worker"
@@ -147,7 +148,7 @@ func (w *World) tell(who, key, format string, args ...any) {
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 // allowance takes one creation from ARM's allowance and says what is left of it.
-func (w *World) allowance(b build.Build) ([]pace.Allowance, *build.ARMError) {
+func (w *World) allowance(b build.Build) ([]pace.Allowance, *armerr.Error) {
 	w.stats.Creations++
 	if w.Limits == nil {
 		return nil, nil
@@ -159,5 +160,5 @@ func (w *World) allowance(b build.Build) ([]pace.Allowance, *build.ARMError) {
 		return left, nil
 	}
 	w.stats.Throttled++
-	return nil, &build.ARMError{Status: 429, Code: "OperationNotAllowed", RetryAfter: wait, Left: left}
+	return nil, &armerr.Error{Status: 429, Code: "OperationNotAllowed", RetryAfter: wait, Left: left}
 }
