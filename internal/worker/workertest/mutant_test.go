@@ -167,7 +167,7 @@ func (b lateBus) Enqueue(_ context.Context, m worker.Outgoing) error {
 type forgetfulBus struct{ worker.Bus }
 
 func (b forgetfulBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
-	if strings.Contains(string(m.Body), `"trouble":2`) {
+	if strings.Contains(string(m.Body), `"transient":2`) {
 		return nil
 	}
 	return b.Bus.Enqueue(ctx, m)
