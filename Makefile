@@ -13,9 +13,14 @@ GOFLAGS  := $(shell $(GO) env GOFLAGS)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
+# Says now and then how many packages are compiled: a minute of silence looks like a hang.
+compile = { $(GO) build -v -trimpath -o $(1) $(2) 2>&1; echo "exit $$?"; } | awk '/^exit [0-9]+$$/ { exit $$2 } \
+  /^[a-z0-9._~\/-]+$$/ { if (++n % 50 == 0) print "  " n " packages"; fflush(); next } { print }'
+
 build: ## build bin/handler and bin/goldmint
-	$(GO) build -trimpath -o bin/handler ./handler
-	$(GO) build -trimpath -o bin/goldmint ./cmd/goldmint
+	@echo "Compiling bin/handler and bin/goldmint: a minute or two the first time, then seconds."
+	@$(call compile,bin/handler,./handler)
+	@$(call compile,bin/goldmint,./cmd/goldmint)
 
 run: build ## ten requests, ten images, ten events, on an Azure of its own
 	bin/goldmint local --submit examples/requests --until-done

@@ -22,7 +22,7 @@ type connection struct {
 
 func (c *connection) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.connectionString, "connection-string", "", "Service Bus connection string (better given as "+namespace.EnvConnectionString+": others can see a command line)")
-	f.StringVarP(&c.namespace, "namespace", "n", "", "`name` or host of the Service Bus namespace, to sign in to Azure instead; see \"goldmint help environment\"")
+	f.StringVar(&c.namespace, "namespace", "", "`name` or host of the Service Bus namespace, to sign in to Azure instead; see \"goldmint help environment\"")
 }
 
 func (c *connection) addQueueFlag(f *pflag.FlagSet) {
@@ -31,7 +31,7 @@ func (c *connection) addQueueFlag(f *pflag.FlagSet) {
 
 func (c *connection) addTopicFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.topic, "topic", environment("EVENT_TOPIC", "image-events"), "topic of events")
-	f.StringVar(&c.subscription, "subscription", history.Subscription, "subscription that keeps the events")
+	f.StringVar(&c.subscription, "topic-subscription", history.Subscription, "subscription of the topic that keeps the events")
 }
 
 func environment(name, otherwise string) string {
@@ -51,6 +51,11 @@ type bus struct {
 // find goes by the flags, else by the variables that lookup knows.
 func (c connection) find(lookup func(name string) string) (namespace.Address, error) {
 	address, err := namespace.Find(c.connectionString, c.namespace, lookup)
+	if errors.Is(err, namespace.ErrNoAddress) {
+		if running, ok := findLocal(); ok {
+			return namespace.Find(running.ConnectionString, "", lookup)
+		}
+	}
 	if errors.Is(err, namespace.ErrNoAddress) {
 		err = &exitError{error: err, status: exitUsage, hint: "`goldmint help environment` tells all ways; `goldmint local` runs a Service Bus on this machine"}
 	}

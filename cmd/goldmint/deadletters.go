@@ -13,6 +13,7 @@ import (
 
 	"goldmint/cmd/goldmint/internal/deadletter"
 	"goldmint/cmd/goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/screen"
 
 	"github.com/spf13/cobra"
 )
@@ -129,7 +130,7 @@ func printList(out io.Writer, letters []deadletter.Letter) error {
 	_, _ = fmt.Fprintln(w, "NUMBER\tENQUEUED\tKIND\tBUILD\tREASON\tDESCRIPTION")
 	for _, l := range letters {
 		description := strings.TrimPrefix(strings.ReplaceAll(l.Description, "\n", " "), l.Reason+": ")
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", l.SequenceNumber, clock(l.EnqueuedAt), l.Kind, l.BuildID, l.Reason, clip(description, 100))
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", l.SequenceNumber, clock(l.EnqueuedAt), l.Kind, l.BuildID, l.Reason, screen.Clip(description, 100))
 	}
 	return w.Flush()
 }

@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"goldmint/cmd/goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/screen"
 	"goldmint/internal/history"
 	"goldmint/internal/localazure"
 )
 
-// display is what `goldmint local` shows: a screen, plain lines, or JSON.
+// display is what `goldmint local` shows: a board, or JSON.
 type display interface {
 	ready(azure *localazure.Azure)
 	console(line string)   // of the handler
@@ -23,11 +25,20 @@ func newDisplay(out io.Writer, output string, submissions []*submission) display
 	if output == "json" {
 		return &jsonDisplay{out: out}
 	}
-	lines := &linesDisplay{out: out, board: newBoard(submissions)}
-	if terminalOf(out) != nil {
-		return &screenDisplay{linesDisplay: lines, stop: make(chan struct{})}
+	b := newBoard()
+	for _, s := range submissions {
+		r := b.row(s.id)
+		r.source = s.request.Source().Type
 	}
-	return lines
+	d := &boardDisplay{}
+	d.progress = newProgress(out, b, func(r *row) string {
+		text := r.result
+		if text == "" {
+			text = r.text()
+		}
+		return r.line(b.whole(), false) + "  " + screen.Line(text)
+	})
+	return d
 }
 
 // jsonDisplay prints one JSON object a line: how to connect, then every published event as it is.
@@ -54,17 +65,12 @@ func (d *jsonDisplay) print(v any) {
 	_ = json.NewEncoder(d.out).Encode(v)
 }
 
-// linesDisplay prints a line when something happens to a build.
-type linesDisplay struct {
-	mu    sync.Mutex
-	out   io.Writer
-	board *board
-}
+// boardDisplay shows how to connect, and the board.
+type boardDisplay struct{ progress *progress }
 
-func (d *linesDisplay) ready(azure *localazure.Azure) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	fmt.Fprintf(d.out, `A local Azure is running with Goldmint in it.
+func (d *boardDisplay) ready(azure *localazure.Azure) {
+	out := d.progress.out
+	fmt.Fprintf(out, `A local Azure is running with Goldmint in it.
   Service Bus       %s
   queue             %s
   topic             %s, subscription %s
@@ -72,32 +78,32 @@ func (d *linesDisplay) ready(azure *localazure.Azure) {
   managed identity  %s (X-IDENTITY-HEADER: %s)
 
 `, azure.ServiceBus.ConnectionString(), localazure.Queue, localazure.Topic, localazure.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
-	if n := len(d.board.rows); n > 0 {
-		fmt.Fprintf(d.out, "Submitted %s.\n", count(n, "request"))
-		return
-	}
-	fmt.Fprintf(d.out, `For the commands in another terminal:
+	if n := len(d.progress.board.rows); n > 0 {
+		fmt.Fprintf(out, "Submitted %s.\n", count(n, "request"))
+	} else {
+		fmt.Fprintf(out, `For the commands in another terminal, where no other namespace is named, nothing is needed. For other clients:
   export %s='%s'
 
 `, namespace.EnvConnectionString, azure.ServiceBus.ConnectionString())
+	}
+	d.progress.start()
 }
 
-func (d *linesDisplay) event(e history.Entry) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	r := d.board.event(e.Event)
-	fmt.Fprintln(d.out, r.line(d.board.width))
+func (d *boardDisplay) event(e history.Entry) {
+	d.progress.change(func(b *board) *row { return b.event(e) })
 }
 
-func (d *linesDisplay) console(line string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.board.console(line)
+func (d *boardDisplay) console(line string) {
+	d.progress.change(func(b *board) *row { b.console(line); return nil })
 }
 
-func (d *linesDisplay) end(w *waiting) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, _ = io.WriteString(d.out, d.board.summary(w))
+func (d *boardDisplay) end(w *waiting) error {
+	p := d.progress
+	p.stop()
+	if p.terminal != nil && len(p.board.order) > 0 {
+		columns, _ := p.terminal.Size()
+		_, _ = io.WriteString(p.out, strings.Join(p.board.final(columns, p.paint), "\n")+"\n")
+	}
+	_, _ = io.WriteString(p.out, p.board.summary(w))
 	return w.verdict()
 }

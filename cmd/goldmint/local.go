@@ -28,6 +28,7 @@ type localOptions struct {
 	output    string
 	handler   string
 	logs      string
+	envFile   string
 	limits    string
 	faults    string
 	seed      uint64
@@ -66,6 +67,7 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
 	addOutput(f, &o.output, "what happens, in words or as one JSON object a line: how to connect, then each event", "text", "json")
 	f.StringVar(&o.handler, "handler", besideMe("handler"), "the handler binary")
 	f.StringVar(&o.logs, "logs", "", "`file` for the handler's and the host's log lines (default: none are kept)")
+	f.StringVar(&o.envFile, "env-file", "", "write how to connect to this `file`, a NAME=VALUE a line")
 	f.StringVar(&o.faults, "faults", "", "how this Azure misbehaves: a `SPEC` such as throttle=0.05,kill=10s (see above)")
 	f.Uint64Var(&o.seed, "seed", 1, "decides which requests and which moments the faults hit")
 	armFlags(c, &o.arm, &o.limits)
@@ -117,6 +119,12 @@ func runLocal(c *cobra.Command, o localOptions) error {
 			fmt.Fprintf(c.OutOrStdout(), "Made a running VM: %s\n", vm.ID)
 		}
 	}
+	if o.envFile != "" {
+		if err := os.WriteFile(o.envFile, []byte(environmentOf(azure)), 0o600); err != nil {
+			return fmt.Errorf("--env-file: %w", err)
+		}
+	}
+	defer announceLocal(azure)()
 	show.ready(azure)
 	return play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
 }

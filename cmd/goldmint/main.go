@@ -23,6 +23,8 @@ const (
 	exitUsage       = 2 // wrong usage, or a request that is refused
 	exitTimeout     = 3 // it did not end in time
 	exitUnreachable = 4 // the service could not be reached
+
+	exitPipe = 128 + int(syscall.SIGPIPE) // nobody reads the output any more: as a shell tells it
 )
 
 func main() {
@@ -31,10 +33,31 @@ func main() {
 
 // run is the command with its signals: the first one asks it to stop, a second one kills it.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return execute(ctx, args, os.Stdin, os.Stdout, os.Stderr)
+	signal.Ignore(syscall.SIGPIPE) // a write to a pipe that nobody reads fails instead: what runs here is stopped, not left over
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	status := execute(ctx, args, os.Stdin, &pipe{os.Stdout, cancel}, &pipe{os.Stderr, cancel})
+	if errors.Is(context.Cause(ctx), syscall.EPIPE) {
+		return exitPipe
+	}
+	return status
+}
+
+// pipe is a file that ends the command when nobody reads it any more.
+type pipe struct {
+	*os.File
+	end context.CancelCauseFunc
+}
+
+func (p *pipe) Write(text []byte) (int, error) {
+	n, err := p.File.Write(text)
+	if errors.Is(err, syscall.EPIPE) {
+		p.end(err)
+	}
+	return n, err
 }
 
 // execute runs the command and gives its exit status.
@@ -79,11 +102,12 @@ resource ID comes out of a topic. This command submits requests, waits for their
   goldmint validate web.yaml
   goldmint submit web.yaml --set name=web-$(date +%Y%m%d) --wait
   goldmint local --submit web.yaml --until-done`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupDeployment, Title: "A deployment:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
-	for _, c := range []*cobra.Command{newNew(), newValidate(), newSubmit(), newWait(), newStatus()} {
+	for _, c := range []*cobra.Command{newNew(), newValidate(), newSubmit(), newWait(), newStatus(), newList()} {
 		c.GroupID = groupBuilds
 		root.AddCommand(c)
 	}
@@ -96,7 +120,10 @@ resource ID comes out of a topic. This command submits requests, waits for their
 		root.AddCommand(c)
 	}
 	root.AddCommand(newVersion(), helpEnvironment(), helpExitStatus())
+	completeValues(root)
 	root.SetFlagErrorFunc(usageError)
+	root.SetHelpCommand(newHelp())
+	root.SetVersionTemplate("goldmint {{.Version}}\n")
 	return root
 }
 

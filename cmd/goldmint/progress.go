@@ -4,194 +4,140 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
-	"strings"
 	"sync"
 	"time"
 
 	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/cmd/goldmint/internal/pipeline"
-	"goldmint/internal/event"
-	"goldmint/internal/history"
-
-	"golang.org/x/term"
+	"goldmint/cmd/goldmint/internal/screen"
 )
 
-// progress tells how a build goes: one line that is drawn anew on a terminal, else a line when something happens, and one
-// a minute so that a pipeline sees that somebody is alive.
+// progress shows how builds go: a board that is drawn anew on a terminal, else a line when something happens, and one a
+// minute so that a pipeline sees that somebody is alive.
 type progress struct {
-	out      io.Writer
-	terminal *os.File // nil elsewhere
-	target   target
-	begun    time.Time
+	out      io.Writer        // for lines that stay
+	terminal *screen.Terminal // nil elsewhere
+	paint    screen.Paint
+	tell     func(*row) string // what a row reads on a line of its own
 
 	mu      sync.Mutex
-	step    string
-	since   time.Time
-	started *event.Event
+	board   *board
 	problem error // since the last time that events could be read
-	silent  bool  // there is nothing to check when nothing comes, or it was told
-
-	mayBeOld bool // the outcome: the queue could not be looked at for a newer request
 
 	done    chan struct{}
 	drawing sync.WaitGroup
 }
 
-func newProgress(out io.Writer, reporter *pipeline.Reporter, t target) *progress {
-	p := &progress{out: reporter.Plain(out), target: t, begun: time.Now(), done: make(chan struct{})}
-	every := time.Minute
-	if p.terminal = terminalOf(out); p.terminal != nil {
-		every = 100 * time.Millisecond
+// newProgress shows a board on out.
+func newProgress(out io.Writer, b *board, tell func(*row) string) *progress {
+	p := &progress{out: out, terminal: screen.Of(out, os.Getenv), paint: screen.PaintFor(out, os.Getenv), tell: tell, board: b, done: make(chan struct{})}
+	if p.terminal != nil {
+		p.out = p.terminal
+	} else {
+		p.out = pipeline.Detect(os.Getenv, out).Plain(out)
 	}
-	p.step, p.since = "waiting for its first event", p.begun
-	if !t.submitted.IsZero() {
-		p.step, p.since = "queued", t.submitted
-	}
-	p.say()
-	p.drawing.Go(func() { p.draw(every) })
 	return p
 }
 
-// draw says again what is known.
-func (p *progress) draw(every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.done:
-			return
-		case <-tick.C:
-			p.mu.Lock()
-			p.say()
-			p.mu.Unlock()
+// start begins to draw, or tells where each build is.
+func (p *progress) start() {
+	every := time.Minute
+	if p.terminal != nil {
+		every = 100 * time.Millisecond
+	}
+	p.say()
+	p.drawing.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-p.done:
+				return
+			case <-tick.C:
+				p.say()
+			}
+		}
+	})
+}
+
+// say shows everything as it is now.
+func (p *progress) say() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal != nil {
+		columns, lines := p.terminal.Size()
+		p.terminal.Draw(p.lines(columns, lines-1))
+		return
+	}
+	for _, r := range p.board.order {
+		if r.open() {
+			_, _ = fmt.Fprintln(p.out, p.tell(r))
 		}
 	}
-}
-
-// heard notes that the events could be read, and the one that says that the build was started.
-func (p *progress) heard(e *history.Entry) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	troubled := p.problem != nil
-	p.problem = nil
-	switch {
-	case e != nil && p.started == nil:
-		p.started = &e.Event
-		p.step, p.since = "creating", e.Event.Data.StartedAt
-		p.say()
-	case p.started == nil && !p.silent && p.target.submitted.IsZero() && time.Since(p.begun) > quiet:
-		p.silent = true
-		p.note("note: " + silence(p.target))
-	case troubled:
-		p.say()
-	}
-}
-
-// quiet is longer than it takes until something is heard of a build that has its turn: Azure answers the PUT of an image
-// after five to six seconds.
-const quiet = 10 * time.Second
-
-// awaits notes that the target is a newer request than the one that was answered.
-func (p *progress) awaits(t target, older event.Event) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.target, p.silent = t, true
-	p.note(fmt.Sprintf("note: %s is on its way, so the answer of %s (%s) is not the last", t, localTime(older.Time), strings.TrimPrefix(older.Type, typePrefix)))
-}
-
-// note writes a line that stays.
-func (p *progress) note(text string) {
-	p.clear()
-	_, _ = fmt.Fprintln(p.out, text)
-}
-
-func (p *progress) clear() {
-	if p.terminal != nil {
-		_, _ = io.WriteString(p.out, "\r\x1b[2K")
-	}
-}
-
-func (p *progress) trouble(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	first := p.problem == nil
-	p.problem = err
-	if first {
-		p.say()
-	}
-}
-
-// stop ends the drawing and clears the line.
-func (p *progress) stop() {
-	close(p.done)
-	p.drawing.Wait()
-	p.clear()
 }
 
 // spinner turns at ten steps a second.
 var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
-// say writes the line as it is now.
-func (p *progress) say() {
-	line := p.line()
-	if p.terminal == nil {
-		_, _ = fmt.Fprintln(p.out, line)
-		return
-	}
-	columns, _, err := term.GetSize(int(p.terminal.Fd()))
-	if err != nil {
-		columns = 80
-	}
-	turn := spinner[int(time.Since(p.begun)/(100*time.Millisecond))%len(spinner)]
-	_, _ = fmt.Fprintf(p.out, "\r\x1b[2K%c %s", turn, clip(line, columns-3))
-}
-
-func (p *progress) line() string {
-	parts := []string{p.target.String(), p.step}
-	if what := p.what(); what != "" {
-		parts = append(parts, what)
-	}
-	parts = append(parts, time.Since(p.since).Round(time.Second).String())
+// lines is what is drawn: of a lone build all that is known, of several a table.
+func (p *progress) lines(columns, lines int) []string {
+	var trouble []string
 	if p.problem != nil {
-		parts = append(parts, "out of contact, trying again: "+namespace.Brief(p.problem))
+		trouble = []string{screen.Line("out of contact, trying again: " + namespace.Brief(p.problem))}
 	}
-	return strings.Join(parts, "  ")
+	if len(p.board.order) == 1 {
+		r := p.board.order[0]
+		turn := spinner[int(time.Since(p.board.begun)/(100*time.Millisecond))%len(spinner)]
+		return append([]string{fmt.Sprintf("%c %s", turn, r.sentence())}, trouble...)
+	}
+	return append(p.board.live(columns, lines-len(trouble), p.paint), trouble...)
 }
 
-// what is made of what, as far as it is known.
-func (p *progress) what() string {
+// change changes the board; where nothing can be drawn the row that it gives is told, if it gives one.
+func (p *progress) change(how func(*board) *row) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := how(p.board); r != nil && p.terminal == nil {
+		_, _ = fmt.Fprintln(p.out, p.tell(r))
+	}
+}
+
+// note writes a line that stays.
+func (p *progress) note(format string, args ...any) {
+	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
+}
+
+// contact notes that the events could be read, or why not.
+func (p *progress) contact(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news := (err == nil) != (p.problem == nil)
+	p.problem = err
 	switch {
-	case p.started != nil:
-		d := p.started.Data
-		return fmt.Sprintf("%s from %s %s in %s", d.Name, d.Source.Type, path.Base(d.Source.ID), d.Location)
-	case p.target.request != nil:
-		r := p.target.request
-		return fmt.Sprintf("%s from %s %s in %s", r.Name, r.Source().Type, path.Base(r.Source().ID), *r.Image.Location)
+	case !news || p.terminal != nil:
+	case err != nil:
+		p.note("out of contact, trying again: %s", namespace.Brief(err))
+	default:
+		p.note("in contact again")
 	}
-	return ""
 }
 
-// ended tells the outcome in a line, on the standard error as all that is for people.
-func (p *progress) ended(e event.Event) {
-	d := e.Data
-	if e.Type == event.Succeeded {
-		made := "image"
-		if d.HyperVGeneration != "" {
-			made = d.HyperVGeneration + " image"
-		}
-		if d.Reused {
-			made = "existing " + made
-		}
-		_, _ = fmt.Fprintf(p.out, "✓ %s  succeeded  %s %s in %s  %s\n", d.BuildID, made, d.Name, d.Location, duration(d.DurationSeconds))
+// hold takes the board from the screen while something else is printed that may go to the same terminal.
+func (p *progress) hold(print func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal != nil {
+		p.terminal.Clear()
 	}
-	// The clocks of the two sides may differ by seconds, not by minutes.
-	if at := p.target.submitted; !at.IsZero() && e.Time.Before(at.Add(-time.Minute)) {
-		_, _ = fmt.Fprintf(p.out, "note: this very request was submitted before under the id %s; this is its answer of %s. For another build give another --id.\n",
-			d.BuildID, localTime(e.Time))
-	}
-	if p.mayBeOld && e.Type == event.Rejected {
-		_, _ = fmt.Fprintf(p.out, "note: this is the answer of %s; for a request that was sent again since, wait for %s/DIGEST\n", localTime(e.Time), d.BuildID)
+	return print()
+}
+
+// stop ends the drawing and clears the board.
+func (p *progress) stop() {
+	close(p.done)
+	p.drawing.Wait()
+	if p.terminal != nil {
+		p.terminal.Clear()
 	}
 }
 

@@ -1,37 +1,114 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"goldmint/cmd/goldmint/internal/pipeline"
+	"goldmint/cmd/goldmint/internal/screen"
+	"goldmint/internal/event"
+	"goldmint/internal/history"
 )
 
-// Who waits for a build that nobody knows is told after some seconds, once, what to check; who has just submitted it is not.
-func TestSilenceIsToldEarly(t *testing.T) {
-	for _, submitted := range []bool{false, true} {
+// Who waits for a build that nobody knows is told once what to check: after some seconds, or two minutes after the submit.
+func TestSilenceIsTold(t *testing.T) {
+	for _, test := range []struct {
+		submitted bool
+		after     time.Duration
+	}{{false, quiet}, {true, tooQuiet}} {
 		synctest.Test(t, func(t *testing.T) {
 			var out strings.Builder
 			build := target{id: "web-1"}
-			if submitted {
+			if test.submitted {
 				build.submitted = time.Now()
 			}
-			p := newProgress(&out, pipeline.Detect(func(string) string { return "" }, &out), build)
+			b := newBoard()
+			a := &awaited{target: build, row: b.row("web-1"), since: time.Now()}
+			f := &following{all: []*awaited{a}, progress: newProgress(&out, b, (*row).sentence)}
+			begun, told := time.Now(), time.Duration(0)
 			looks := time.NewTicker(lookEvery)
-			for range 20 {
-				p.heard(nil)
+			for range 1000 {
+				f.read(nil, true)
+				if told == 0 && out.Len() > 0 {
+					told = time.Since(begun)
+				}
 				<-looks.C
 			}
-			p.stop()
-			want := 1
-			if submitted {
-				want = 0
-			}
-			if got := strings.Count(out.String(), "nothing was heard of web-1 so far: is the id right"); got != want {
-				t.Errorf("submitted %t: told %d times:\n%s", submitted, got, out.String())
+			if n := strings.Count(out.String(), "nothing was heard of web-1"); n != 1 || told < test.after || told > test.after+time.Second {
+				t.Errorf("submitted %t: told %d times, first after %s:\n%s", test.submitted, n, told, out.String())
 			}
 		})
+	}
+}
+
+const longImage = "/subscriptions/6b3f8f1e-52d4-4c6c-9d55-0e1f8f6f2a41/resourceGroups/golden-images/providers/Microsoft.Compute/images/"
+
+// ten is a board of builds of all states, with names of several scripts.
+func ten() *board {
+	b := newBoard()
+	tell := func(id, eventType string) {
+		e := event.Event{Type: eventType, ID: event.ID(id+"/aaaaaaaaaaaa", eventType), Data: event.Data{
+			BuildID: id, Name: "image-" + id, ImageID: longImage + "image-" + id, Location: "westus", StartedAt: time.Now(),
+			Source: event.Source{Type: "virtualMachine", ID: "/subscriptions/x/virtualMachines/web"},
+			Error:  &event.Error{Code: "NotFound", Message: "Source Virtual Machine '網頁伺服器'\nspecified in the request\x1b[2J does not exist in this Azure location."},
+		}}
+		b.event(history.Entry{Event: e})
+	}
+	for i, name := range []string{"from-managed-disk-with-data-disk", "網頁伺服器-1", "ภาพ-2", "from-vm", "e\u0301clair"} {
+		tell(name, event.Started)
+		switch i {
+		case 0, 3:
+			tell(name, event.Succeeded)
+		case 1:
+			tell(name, event.Failed)
+		}
+	}
+	for i := range 5 {
+		b.row(fmt.Sprintf("queued-%d", i)).source = "snapshot"
+	}
+	return b
+}
+
+// On no screen is a line of the board wider than it, nor are there more lines than it has; the sums are always there.
+func TestBoardFits(t *testing.T) {
+	for columns := 1; columns <= 220; columns++ {
+		for _, lines := range []int{1, 2, 4, 10, 40} {
+			drawn := ten().live(columns, lines, true)
+			if len(drawn) > lines || !strings.Contains(drawn[len(drawn)-1], "10 builds, ") {
+				t.Fatalf("%d columns, %d lines: %d are drawn: %q", columns, lines, len(drawn), drawn)
+			}
+			for _, line := range drawn[:len(drawn)-1] {
+				if columns >= 6 && screen.Width(line) > columns-1 {
+					t.Fatalf("%d columns: %d wide: %q", columns, screen.Width(line), line)
+				}
+				if strings.Contains(line, "\x1b[2J") {
+					t.Fatalf("somebody's words reach the terminal: %q", line)
+				}
+			}
+		}
+	}
+}
+
+// With fewer lines than builds the newest that ended are kept, and those under way come before those in line.
+func TestBoardKeepsWhatMatters(t *testing.T) {
+	var shown []string
+	for _, r := range ten().visible(4) {
+		shown = append(shown, r.id)
+	}
+	if got, want := strings.Join(shown, " "), "ภาพ-2 from-vm e\u0301clair queued-0"; got != want {
+		t.Errorf("shown: %s, want %s", got, want)
+	}
+}
+
+// At the end every image id stands whole, beside its row where all fit and else on a line of its own.
+func TestBoardAtTheEnd(t *testing.T) {
+	for columns, lines := range map[int]int{80: 13, 120: 13, 250: 10} {
+		final := ten().final(columns, false)
+		text := strings.Join(final, "\n")
+		if len(final) != lines || !strings.Contains(text, longImage+"image-from-vm") || !strings.Contains(text, "does not exist in this Azure location.") {
+			t.Errorf("%d columns, %d lines:\n%s", columns, len(final), text)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"goldmint/cmd/goldmint/internal/pipeline"
 	"goldmint/internal/request"
@@ -19,6 +20,7 @@ import (
 type requestFlags struct {
 	settings []string
 	id       string
+	text     []byte // a request that the flags made, in place of any file
 }
 
 func (r *requestFlags) addSet(c *cobra.Command) {
@@ -41,9 +43,9 @@ func (r *requestFlags) parse() ([]requestfile.Setting, error) {
 	return settings, nil
 }
 
-// requestFiles are the files at the paths, in order: a folder stands for all files in it that look like requests.
-func requestFiles(paths []string) ([]string, error) {
-	var files []string
+// requestFiles are the files at the paths, in order: a folder stands for all files in it that look like requests; what else
+// it holds is passed over.
+func requestFiles(paths []string) (files, passed []string, err error) {
 	for _, p := range paths {
 		info, err := os.Stat(p)
 		if p == "-" || err == nil && !info.IsDir() {
@@ -52,19 +54,21 @@ func requestFiles(paths []string) ([]string, error) {
 		}
 		entries, err := os.ReadDir(p)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		before := len(files)
 		for _, e := range entries { // which are sorted
-			if slices.Contains(requestExtensions, filepath.Ext(e.Name())) && !e.IsDir() {
-				files = append(files, filepath.Join(p, e.Name()))
+			if name := filepath.Join(p, e.Name()); slices.Contains(requestExtensions, filepath.Ext(name)) && !e.IsDir() {
+				files = append(files, name)
+			} else {
+				passed = append(passed, name)
 			}
 		}
 		if len(files) == before {
-			return nil, fmt.Errorf("%s holds no request: no file in it ends in %s", p, or(requestExtensions))
+			return nil, nil, fmt.Errorf("%s holds no request: no file in it ends in %s", p, or(requestExtensions))
 		}
 	}
-	return files, nil
+	return files, passed, nil
 }
 
 var requestExtensions = []string{".json", ".jsonc", ".yaml", ".yml"}
@@ -72,9 +76,15 @@ var requestExtensions = []string{".json", ".jsonc", ".yaml", ".yml"}
 // readAll reads the requests at the paths. Each that is good is handed on as it comes; the error is about all others, of
 // which everything that is wrong has been shown.
 func (r *requestFlags) readAll(c *cobra.Command, paths []string, good func(file string, made request.Request)) error {
-	files, err := requestFiles(paths)
+	files, passed, err := requestFiles(paths)
 	if err != nil {
 		return err
+	}
+	if r.text != nil {
+		files = []string{fromFlags}
+	}
+	if len(passed) > 0 {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "note: passed over %s\n", strings.Join(passed, ", "))
 	}
 	if r.id != "" && len(files) > 1 {
 		return fmt.Errorf("--id is for one request, not for %d", len(files))
@@ -118,7 +128,10 @@ func (r *requestFlags) read(c *cobra.Command, file string) (request.Request, err
 	if err != nil {
 		return request.Request{}, err
 	}
-	name, text, err := readFile(c.InOrStdin(), file)
+	name, text, err := file, r.text, error(nil)
+	if text == nil {
+		name, text, err = readFile(c.InOrStdin(), file)
+	}
 	if err != nil {
 		return request.Request{}, err
 	}

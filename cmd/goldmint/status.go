@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -20,21 +21,22 @@ func newStatus() *cobra.Command {
 		output string
 	}
 	c := &cobra.Command{
-		Use:   "status BUILD-ID",
-		Short: "Tell what is known of a build",
-		Long: `Tells what the events of the subscription history say of a build: that it was started, how it ended or why it was
+		Use:   "status BUILD-ID...",
+		Short: "Show what is known of builds",
+		Long: `Shows what the events of the subscription history say of each build: that it was started, how it ended or why it was
 rejected. It waits for nothing. A build that is still in the queue is not known yet.
 
 The exit status is 0 when something is known, whatever it is, and 2 when nothing is.`,
 		Example: `  goldmint status web-1
   goldmint status web-1 --output json | jq .data.error`,
-		Args: arguments(1, 1),
+		Args:              arguments(1, endless),
+		ValidArgsFunction: completeBuilds(&o.connection),
 		RunE: func(c *cobra.Command, args []string) error {
-			t, err := parseTarget(args[0])
+			targets, err := parseTargets(args)
 			if err != nil {
 				return err
 			}
-			return status(c, o.connection, t, o.output)
+			return status(c, o.connection, targets, o.output)
 		},
 	}
 	addOutput(c.Flags(), &o.output, "a list, or the last event", "text", "json")
@@ -43,42 +45,63 @@ The exit status is 0 when something is known, whatever it is, and 2 when nothing
 	return c
 }
 
-func status(c *cobra.Command, conn connection, t target, output string) error {
+func status(c *cobra.Command, conn connection, targets []target, output string) error {
 	b, err := conn.dial()
 	if err != nil {
 		return err
 	}
 	defer b.close(c.Context())
-	entries, err := b.readHistory(c, t.id)
+	var ids []string
+	for _, t := range targets {
+		ids = append(ids, t.id)
+	}
+	entries, err := b.readHistory(c.Context(), ids...)
 	if err != nil {
 		return err
 	}
-	story := history.Story{Digest: t.digest}
-	for _, e := range entries {
-		story.Tell(e)
-	}
-	latest := story.Latest()
-	if latest == nil {
-		return &exitError{
-			error: fmt.Errorf("nothing is known of build %s", t), status: exitUsage,
-			hint: "is the id right? It may still be in the queue, or have ended longer ago than the subscription keeps events",
+	var wrong []error
+	for i, t := range targets {
+		latest := latestOf(entries, t)
+		switch {
+		case latest == nil:
+			err = &exitError{
+				error: fmt.Errorf("nothing is known of build %s", t), status: exitUsage,
+				hint: "is the id right? It may still be in the queue, or have ended longer ago than the subscription keeps events",
+			}
+		case output == "json":
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", latest.Body)
+		default:
+			if i > 0 {
+				_, _ = fmt.Fprintln(c.OutOrStdout())
+			}
+			err = describe(c.OutOrStdout(), latest.Event)
+		}
+		if err != nil {
+			wrong = append(wrong, err)
 		}
 	}
-	if output == "json" {
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", latest.Body)
-		return err
-	}
-	return describe(c.OutOrStdout(), latest.Event)
+	return together(wrong, len(targets), "builds")
 }
 
-// readHistory reads the events that are kept of one build, or of all.
-func (b *bus) readHistory(c *cobra.Command, buildID string) ([]history.Entry, error) {
+// latestOf is the newest that is known of a build.
+func latestOf(entries []history.Entry, t target) *history.Entry {
+	story := history.Story{Digest: t.digest}
+	for _, e := range entries {
+		if e.Event.Data.BuildID == t.id {
+			story.Tell(e)
+		}
+	}
+	return story.Latest()
+}
+
+// readHistory reads the events that are kept of the builds, or of all.
+func (b *bus) readHistory(ctx context.Context, buildIDs ...string) ([]history.Entry, error) {
 	reader, err := history.Open(b.client, b.topic, b.subscription)
 	if err != nil {
 		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
 	}
-	reader.BuildID = buildID
-	all, err := reader.ReadAll(c.Context())
+	reader.BuildIDs = buildIDs
+	all, err := reader.ReadAll(ctx)
 	if err != nil {
 		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
 	}
@@ -100,7 +123,14 @@ func describe(out io.Writer, e event.Event) error {
 	}
 	row("build", d.BuildID)
 	row("state", state)
-	row("image", d.ImageID)
+	switch {
+	case e.Type == event.Succeeded:
+		row("image", d.ImageID)
+	case e.Type == event.Started:
+		row("image", d.Name+" (not there yet)")
+	case d.Name != "":
+		row("image", d.Name+" (not made by this build)")
+	}
 	row("region", d.Location)
 	row("generation", d.HyperVGeneration)
 	row("source", strings.TrimSpace(d.Source.Type+" "+d.Source.ID))

@@ -25,7 +25,7 @@ type submission struct {
 
 // readSubmissions reads files and folders. A request without an id gets the name of its file.
 func readSubmissions(paths []string) ([]*submission, error) {
-	files, err := requestFiles(paths)
+	files, _, err := requestFiles(paths)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -22,20 +23,22 @@ type submitOptions struct {
 	connection
 	requestFlags
 	waitFlags
-	wait bool
+	flagged             flagRequest
+	wait, again, dryRun bool
 }
 
 func newSubmit() *cobra.Command {
 	var o submitOptions
 	c := &cobra.Command{
-		Use:   "submit FILE|DIR|-...",
+		Use:   "submit FILE|DIR|-...|--vm ID|--disk ID|--snapshot ID|--blob URL",
 		Short: "Send build requests",
 		Long: `Checks requests as "goldmint validate" does and, when all are valid, sends them to the queue. A file is YAML, or JSON with
 comments; - is the standard input, and a folder stands for all *.json, *.jsonc, *.yaml and *.yml in it. For each the build
 id is printed; with --wait the image id instead, once the image is there.
 
 A build is its id and its request. Sent again, the same request under the same id is the same build: nothing happens twice,
-and --wait gives its answer. Another request under the id, such as a corrected one, is another build. Without an id, in
+and --wait gives its answer. With --again it is built again.
+Another request under the id, such as a corrected one, is another build. Without an id, in
 the request or by --id, each submit is a build of its own.
 
 The exit status is that of "goldmint wait"; of several the highest.`,
@@ -43,14 +46,23 @@ The exit status is that of "goldmint wait"; of several the highest.`,
   goldmint submit web.yaml --set name=web-$(date +%Y%m%d) --set image.location=westeurope --wait
   image=$(goldmint submit web.yaml --id "web-$GITHUB_RUN_ID" --wait --timeout 90m)
   goldmint submit images/ --wait
-  jq .request job.json | goldmint submit -`,
-		Args: arguments(1, endless),
+  jq .request job.json | goldmint submit -
+  goldmint submit --vm /subscriptions/…/virtualMachines/web -g golden -n web-1 -l westeurope --wait`,
+		Args: func(c *cobra.Command, args []string) error {
+			if o.flagged.given() {
+				return arguments(0, 0)(c, args)
+			}
+			return arguments(1, endless)(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error { return submit(c, &o, args) },
 	}
 	f := c.Flags()
 	o.addSet(c)
 	f.StringVar(&o.id, "id", "", "the build's id, in place of the request's (default: one is made up)")
 	f.BoolVarP(&o.wait, "wait", "w", false, "wait for the end, as \"goldmint wait\" does")
+	f.BoolVar(&o.again, "again", false, "build it again although this very request was submitted before (writes a metadata "+againName+")")
+	f.BoolVar(&o.dryRun, "dry-run", false, "check and print what would be sent, and send nothing")
+	o.flagged.add(f)
 	o.add(f)
 	o.addFlags(f)
 	o.addQueueFlag(f)
@@ -60,13 +72,22 @@ The exit status is that of "goldmint wait"; of several the highest.`,
 
 func submit(c *cobra.Command, o *submitOptions, paths []string) error {
 	var requests []request.Request
+	if err := o.flagged.settings(&o.requestFlags); err != nil {
+		return err
+	}
 	if err := o.readAll(c, paths, func(_ string, r request.Request) {
 		if r.ID == "" {
 			r.ID = newID(r.Name)
 		}
+		if o.again {
+			r = renewed(r)
+		}
 		requests = append(requests, r)
 	}); err != nil {
 		return err
+	}
+	if o.dryRun {
+		return o.show(c, requests)
 	}
 	b, err := o.dial()
 	if err != nil {
@@ -87,16 +108,35 @@ func submit(c *cobra.Command, o *submitOptions, paths []string) error {
 	if !o.wait {
 		return nil
 	}
-	var ended []error
+	var targets []target
 	for _, r := range requests {
-		if err := waitFor(c, b, o.waitFlags, target{id: r.ID, digest: r.Digest(), submitted: at, request: &r}); err != nil {
-			ended = append(ended, err)
-		}
-		if c.Context().Err() != nil {
-			break
-		}
+		targets = append(targets, target{id: r.ID, digest: r.Digest(), submitted: at, request: &r})
 	}
-	return together(ended, len(requests), "builds")
+	return waitFor(c, b, o.waitFlags, targets)
+}
+
+// againName is the metadata that makes a request another one.
+const againName = "goldmint-again"
+
+// renewed is the request made another one by a value of chance, so that it is built again under the same id.
+func renewed(r request.Request) request.Request {
+	r.Metadata = maps.Clone(r.Metadata)
+	if r.Metadata == nil {
+		r.Metadata = map[string]string{}
+	}
+	r.Metadata[againName] = strings.ToLower(rand.Text()[:12])
+	return r
+}
+
+// show prints the requests as they would be sent.
+func (o *submitOptions) show(c *cobra.Command, requests []request.Request) error {
+	for _, r := range requests {
+		if _, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", r.Canonical()); err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s would be sent to the queue %s with the digest %s\n", r.ID, o.queue, r.Digest())
+	}
+	return nil
 }
 
 // submitted tells that a request was sent.

@@ -87,3 +87,33 @@ func asGroup(c *cobra.Command) *cobra.Command {
 	}
 	return c
 }
+
+// newHelp is `goldmint help`: unlike cobra's own it fails when there is no such command.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return &exitError{error: fmt.Errorf("there is no command or topic %q", strings.Join(args, " ")), status: exitUsage, hint: "`goldmint help` lists what there is"}
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
+}
+
+// completeValues completes the flags, of the command and of all below it, that are one of a few words.
+func completeValues(c *cobra.Command) {
+	complete := func(f *pflag.Flag) {
+		if one, ok := f.Value.(oneOf); ok {
+			_ = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(one.words, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+	c.Flags().VisitAll(complete)
+	c.PersistentFlags().VisitAll(complete)
+	for _, sub := range c.Commands() {
+		completeValues(sub)
+	}
+}

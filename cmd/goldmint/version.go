@@ -26,11 +26,13 @@ func version() string {
 	if !ok {
 		return "unknown"
 	}
-	commit, dirty := "", ""
+	commit, date, dirty := "", "", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
 			commit = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.time":
+			date = " of " + s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = ", modified"
 		}
@@ -42,5 +44,5 @@ func version() string {
 	if commit == "" {
 		return v
 	}
-	return v + " commit " + commit + dirty
+	return v + " commit " + commit + date + dirty
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"goldmint/cmd/goldmint/internal/pipeline"
 	"goldmint/internal/event"
+	"goldmint/internal/history"
 	"goldmint/internal/request"
 
 	"github.com/spf13/cobra"
@@ -27,41 +30,34 @@ func (w *waitFlags) add(f *pflag.FlagSet) {
 	addOutput(f, &w.output, "what to print at the end: the image id (of a success only), or the event", "id", "json")
 }
 
-// patience is how long to wait for a target. Of several that were submitted at once each gets a look.
-func (w *waitFlags) patience(t target) time.Duration {
-	all := time.Duration(w.timeout)
-	if t.submitted.IsZero() {
-		return all
-	}
-	return max(all-time.Since(t.submitted), min(all, firstContact))
-}
-
 func newWait() *cobra.Command {
 	var o struct {
 		connection
 		waitFlags
 	}
 	c := &cobra.Command{
-		Use:   "wait BUILD-ID",
-		Short: "Wait for a build's end and print its image id",
-		Long: `Waits until the build has ended and prints the image's resource ID, alone, on the standard output. What happens
-meanwhile is told on the standard error.
+		Use:   "wait BUILD-ID...",
+		Short: "Wait for the end of builds and print their image ids",
+		Long: `Waits until each build has ended and prints the images' resource IDs, alone, on the standard output, in the order in which
+the builds are named. What happens meanwhile is shown on the standard error.
 
 It looks at the events of the subscription history without taking them: any number may wait for one build, and one that
 starts during the build or after it gets the same answer. Under an id that was used for several requests it waits for the
 newest build; BUILD-ID/DIGEST asks for the one whose request's digest starts so. A rejection is the answer only when
 nothing was started or ended under the id.
 
-An answer that is there already may be out of date: a corrected request may be on its way. Who may listen on the queue too
-waits for such a request; others name it as BUILD-ID/DIGEST, as "dead-letters resubmit" prints it.
+A rejection that is there already may be out of date, when a corrected request is on its way: name that one as
+BUILD-ID/DIGEST, as "dead-letters resubmit" prints it.
 
 The exit status is 0 for a success, 1 for a failure, 2 for a rejection, 3 when the time is over and 4 when Service Bus could
-not be reached.`,
+not be reached; of several builds the highest.`,
 		Example: `  goldmint wait web-1
+  goldmint wait web-1 db-1
   az vm create --image "$(goldmint wait web-1 --timeout 1h)" …`,
-		Args: arguments(1, 1),
+		Args:              arguments(1, endless),
+		ValidArgsFunction: completeBuilds(&o.connection),
 		RunE: func(c *cobra.Command, args []string) error {
-			t, err := parseTarget(args[0])
+			targets, err := parseTargets(args)
 			if err != nil {
 				return err
 			}
@@ -70,13 +66,12 @@ not be reached.`,
 				return err
 			}
 			defer b.close(c.Context())
-			return waitFor(c, b, o.waitFlags, t)
+			return waitFor(c, b, o.waitFlags, targets)
 		},
 	}
 	o.add(c.Flags())
 	o.addFlags(c.Flags())
 	o.addTopicFlags(c.Flags())
-	o.addQueueFlag(c.Flags())
 	return c
 }
 
@@ -98,6 +93,21 @@ func (t target) String() string {
 	return t.id + "/" + t.digest
 }
 
+// parseTargets reads each of the arguments, every build once.
+func parseTargets(args []string) ([]target, error) {
+	var all []target
+	for _, arg := range args {
+		t, err := parseTarget(arg)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	return all, nil
+}
+
 // parseTarget reads BUILD-ID or BUILD-ID/DIGEST.
 func parseTarget(s string) (target, error) {
 	m := targetForm.FindStringSubmatch(s)
@@ -107,24 +117,93 @@ func parseTarget(s string) (target, error) {
 	return target{id: m[1], digest: m[2]}, nil
 }
 
-// waitFor waits and reports.
-func waitFor(c *cobra.Command, b *bus, flags waitFlags, t target) error {
-	reporter := pipeline.Detect(os.Getenv, c.ErrOrStderr())
-	progress := newProgress(c.ErrOrStderr(), reporter, t)
-	f := &following{bus: b, target: t, progress: progress}
-	entry, err := f.follow(c.Context(), flags)
-	progress.stop()
-	if err != nil {
+// waitFor waits for all of them and reports each as it ends. Image ids are printed in the order of the targets.
+func waitFor(c *cobra.Command, b *bus, flags waitFlags, targets []target) error {
+	board := newBoard()
+	f := &following{bus: b}
+	for _, t := range targets {
+		r := board.row(t.String())
+		if t.submitted.IsZero() {
+			r.state = unheard
+		}
+		if t.request != nil {
+			r.asked(*t.request)
+		}
+		f.all = append(f.all, &awaited{target: t, row: r, since: time.Now(), story: history.Story{Digest: t.digest}})
+	}
+	f.progress = newProgress(c.ErrOrStderr(), board, (*row).sentence)
+	ended := newEndings(c, f, flags.output)
+	f.ended = ended.tell
+	f.progress.start()
+	err := f.follow(c.Context(), time.Duration(flags.timeout))
+	f.progress.stop()
+	return ended.verdict(err, &flags.timeout)
+}
+
+// endings reports the outcomes.
+type endings struct {
+	*following
+	reporter *pipeline.Reporter
+	out      io.Writer
+	output   string
+	printed  int // of the targets, from the first
+}
+
+func newEndings(c *cobra.Command, f *following, output string) *endings {
+	return &endings{following: f, reporter: pipeline.Detect(os.Getenv, c.ErrOrStderr()), out: c.OutOrStdout(), output: output}
+}
+
+// tell reports one outcome, and prints all whose turn it is.
+func (n *endings) tell(a *awaited) error {
+	if err := n.reporter.Ended(a.outcome.Event); err != nil {
 		return err
 	}
-	if err := reporter.Ended(entry.Event); err != nil {
-		return err
+	if a.row.state == succeeded {
+		n.progress.note("%s %s", a.row.mark(n.progress.paint), a.row.sentence())
 	}
-	progress.ended(entry.Event)
-	if flags.output == "json" {
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", entry.Body)
-	} else if entry.Event.Type == event.Succeeded {
-		_, err = fmt.Fprintln(c.OutOrStdout(), entry.Event.Data.ImageID)
+	n.notes(a)
+	return n.progress.hold(func() error {
+		for ; n.printed < len(n.all) && n.all[n.printed].outcome != nil; n.printed++ {
+			if err := n.print(*n.all[n.printed].outcome); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (n *endings) print(e history.Entry) (err error) {
+	if n.output == "json" {
+		_, err = fmt.Fprintf(n.out, "%s\n", e.Body)
+	} else if e.Event.Type == event.Succeeded {
+		_, err = fmt.Fprintln(n.out, e.Event.Data.ImageID)
 	}
-	return errors.Join(verdict(entry.Event), err)
+	return err
+}
+
+// verdict is the error of all targets that gave no image; err is how the following ended.
+func (n *endings) verdict(err error, timeout *timeout) error {
+	var wrong []error
+	for i, a := range n.all {
+		switch {
+		case a.outcome == nil:
+			wrong = append(wrong, a.unanswered(err, timeout))
+			continue
+		case i >= n.printed: // behind one that has not ended
+			if err := n.print(*a.outcome); err != nil {
+				return err
+			}
+		}
+		if err := verdict(a.outcome.Event); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	if n.err != nil {
+		return n.err
+	}
+	var e *exitError
+	if errors.As(err, &e) { // which is about Service Bus, not about one of them
+		return e
+	}
+	return together(wrong, len(n.all), "builds")
 }

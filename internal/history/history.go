@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"goldmint/internal/event"
@@ -26,8 +27,9 @@ const (
 
 // Reader reads the events of one topic in the order of their publication. It is for one goroutine.
 type Reader struct {
-	// BuildID, where it is set, passes over the events of other builds before they are parsed.
-	BuildID string
+	// BuildIDs, where there are any, are the builds whose events count; those of others are passed over before they are
+	// parsed.
+	BuildIDs []string
 
 	client              *azservicebus.Client
 	topic, subscription string
@@ -71,7 +73,7 @@ func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
 			if !r.wants(m) {
 				continue
 			}
-			if e, err := event.Parse(m.Body); err == nil && (r.BuildID == "" || e.Data.BuildID == r.BuildID) {
+			if e, err := event.Parse(m.Body); err == nil && r.of(e.Data.BuildID) {
 				entry := Entry{Event: e, Body: m.Body}
 				if m.EnqueuedTime != nil {
 					entry.Published = *m.EnqueuedTime
@@ -98,8 +100,10 @@ func (r *Reader) peek(ctx context.Context) ([]*azservicebus.ReceivedMessage, err
 // wants goes by the message's property, where it has one.
 func (r *Reader) wants(m *azservicebus.ReceivedMessage) bool {
 	id, ok := m.ApplicationProperties["buildId"].(string)
-	return r.BuildID == "" || !ok || id == r.BuildID
+	return !ok || r.of(id)
 }
+
+func (r *Reader) of(id string) bool { return len(r.BuildIDs) == 0 || slices.Contains(r.BuildIDs, id) }
 
 // ReadAll gives every event that is kept.
 func (r *Reader) ReadAll(ctx context.Context) ([]Entry, error) {

@@ -101,7 +101,7 @@ func TestThousandsOfOthers(t *testing.T) {
 	}
 	s.publish(append(events, published("mine", digestA, event.Started))...)
 	r := s.open()
-	r.BuildID = "mine"
+	r.BuildIDs = []string{"mine"}
 	entries, err := r.Read(t.Context())
 	if err != nil || len(entries) != 1 || entries[0].Event.Type != event.Started {
 		t.Errorf("got %d events, %v", len(entries), err)

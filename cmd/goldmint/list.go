@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"goldmint/cmd/goldmint/internal/screen"
+	"goldmint/internal/event"
+	"goldmint/internal/history"
+
+	"github.com/spf13/cobra"
+)
+
+func newList() *cobra.Command {
+	var o struct {
+		connection
+		filters []string
+		output  string
+	}
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the builds, each with its newest state",
+		Long: `Lists the builds of which the subscription history keeps events, the newest last, each in one row with its newest state: a
+request that was rejected and then corrected counts as what became of it. Filters are those of "goldmint events", and
+are held against the newest event of each build.`,
+		Example: `  goldmint list
+  goldmint list --filter type=started
+  goldmint list --filter type=failed --output json | jq -r .data.error.code`,
+		Args: arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			wanted, err := parseFilters(o.filters)
+			if err != nil {
+				return err
+			}
+			b, err := o.dial()
+			if err != nil {
+				return err
+			}
+			defer b.close(c.Context())
+			entries, err := b.readHistory(c.Context())
+			if err != nil {
+				return err
+			}
+			return printBuilds(c.OutOrStdout(), newest(entries, wanted), o.output)
+		},
+	}
+	c.Flags().StringArrayVar(&o.filters, "filter", nil, "list only builds with this `NAME=PATTERN` (may be given more than once)")
+	addOutput(c.Flags(), &o.output, "a table, or the newest event of each build, one a line", "text", "json")
+	o.addFlags(c.Flags())
+	o.addTopicFlags(c.Flags())
+	return c
+}
+
+// newest is the newest event of each build that fits, in the order in which the builds were first heard of.
+func newest(entries []history.Entry, wanted filters) []history.Entry {
+	stories := map[string]*history.Story{}
+	var ids []string
+	for _, e := range entries {
+		id := e.Event.Data.BuildID
+		if stories[id] == nil {
+			stories[id] = &history.Story{}
+			ids = append(ids, id)
+		}
+		stories[id].Tell(e)
+	}
+	var all []history.Entry
+	for _, id := range ids {
+		if latest := stories[id].Latest(); latest != nil && wanted.fit(latest.Event) {
+			all = append(all, *latest)
+		}
+	}
+	return all
+}
+
+func printBuilds(out io.Writer, builds []history.Entry, output string) error {
+	if output != "json" && len(builds) == 0 {
+		_, err := fmt.Fprintln(out, "There are no builds.")
+		return err
+	}
+	columns := 0 // any number
+	if t := screen.Of(out, os.Getenv); t != nil {
+		columns, _ = t.Size()
+	}
+	paint := screen.PaintFor(out, os.Getenv)
+	width := 0
+	for _, b := range builds {
+		width = max(width, len(b.Event.Data.BuildID))
+	}
+	for _, b := range builds {
+		line := string(b.Body)
+		if output != "json" {
+			line = listed(b.Event, width, paint)
+			if columns > 0 {
+				line = screen.Clip(line, columns)
+			}
+		}
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listed is a build in one row.
+func listed(e event.Event, width int, paint screen.Paint) string {
+	var r row
+	r.show(e)
+	state := strings.TrimPrefix(e.Type, typePrefix)
+	if e.Type == event.Started {
+		state = string(creating)
+	}
+	text := r.text()
+	if r.open() {
+		text = e.Data.Name
+	}
+	return fmt.Sprintf("%s %s  %-9s  %s  %s", r.mark(paint), screen.Pad(e.Data.BuildID, width), state, clock(e.Time), text)
+}
+
+// completeBuilds completes build ids with those of which events are kept, the newest first.
+func completeBuilds(conn *connection) cobra.CompletionFunc {
+	return func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(c.Context(), 3*time.Second)
+		defer cancel()
+		b, err := conn.dial()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer b.close(ctx)
+		entries, err := b.readHistory(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []string
+		for _, e := range newest(entries, nil) {
+			ids = append([]string{e.Event.Data.BuildID + "\t" + strings.TrimPrefix(e.Event.Type, typePrefix)}, ids...)
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
