@@ -94,11 +94,11 @@ func TestNames(t *testing.T) {
 	doc := read(t)
 	for pointer, want := range map[string]string{
 		"/asyncapi":                                   "3.0.0",
-		"/channels/builds/address":                    localazure.Queue,
+		"/channels/requests/address":                    localazure.Requests,
 		"/channels/events/address":                    localazure.Topic,
 		"/operations/build/action":                    "receive",
 		"/operations/tell/action":                     "send",
-		"/operations/build/channel/$ref":              "#/channels/builds",
+		"/operations/build/channel/$ref":              "#/channels/requests",
 		"/operations/tell/channel/$ref":               "#/channels/events",
 		"/components/messageTraits/event/contentType": event.ContentType,
 	} {
@@ -116,14 +116,14 @@ func TestNames(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if diff := cmp.Diff([]string{event.Failed, event.Rejected, event.Started, event.Succeeded}, names); diff != "" {
+	if diff := cmp.Diff([]string{event.Delayed, event.Failed, event.Rejected, event.Replicating, event.Started, event.Succeeded}, names); diff != "" {
 		t.Errorf("events: -code +document:\n%s", diff)
 	}
 }
 
 // full is an event that has all application properties.
 func full() event.Event {
-	return event.Event{ID: "web-1/9f1c4d2be07a/ended", Source: "/goldmint", Type: event.Failed, Subject: "/subscriptions/s", Time: time.Now(), Data: event.Data{
+	return event.Event{ID: "web-1/9f1c4d2be07a5e8c6b3d1f0a2c4e6b8d/ended/7", Source: "/goldmint", Type: event.Failed, Subject: "/subscriptions/s", Time: time.Now(), Data: event.Data{
 		BuildID: "web-1", Digest: "9f1c4d2be07a", ImageID: "/subscriptions/s", Name: "web", ResourceGroup: "golden", SubscriptionID: "s",
 		Location: "westeurope", HyperVGeneration: "V2", Source: event.Source{Type: "snapshot"}, Error: &event.Error{Code: "Code"},
 	}}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"goldmint/internal/worker"
+	"goldmint/internal/message"
 )
 
 // decodeInvocation reads what the Functions host sends for one message of the queue.
@@ -16,7 +16,7 @@ import (
 // The binding's dataType is binary, so the body comes as base64 and Metadata is Service Bus's own. A host that ignores
 // dataType sends the body as text, JSON-encoded twice; then top-level fields of the body overwrite Metadata of the same
 // name, which is why a request has none of these names and nothing in Metadata is trusted beyond what its form allows.
-func decodeInvocation(body []byte) (worker.Message, error) {
+func decodeInvocation(body []byte) (message.Received, error) {
 	var in struct {
 		Data struct {
 			Message json.RawMessage `json:"message"`
@@ -24,24 +24,24 @@ func decodeInvocation(body []byte) (worker.Message, error) {
 		Metadata map[string]json.RawMessage
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		return worker.Message{}, fmt.Errorf("invocation is not the host's JSON: %w", err)
+		return message.Received{}, fmt.Errorf("invocation is not the host's JSON: %w", err)
 	}
 	if in.Data.Message == nil {
-		return worker.Message{}, fmt.Errorf(`invocation has no Data.message: the binding in function.json must be named "message"`)
+		return message.Received{}, fmt.Errorf(`invocation has no Data.message: the binding in function.json must be named "message"`)
 	}
 	content, err := messageBody(in.Data.Message)
 	if err != nil {
-		return worker.Message{}, err
+		return message.Received{}, err
 	}
-	m := worker.Message{Body: content, ID: text(in.Metadata["MessageId"]), LockToken: text(in.Metadata["LockToken"])}
+	m := message.Received{Body: content, ID: text(in.Metadata["MessageId"]), LockToken: text(in.Metadata["LockToken"])}
 	if m.SequenceNumber, err = strconv.ParseInt(text(in.Metadata["SequenceNumber"]), 10, 64); err != nil {
-		return worker.Message{}, fmt.Errorf("metadata SequenceNumber: %w", err)
+		return message.Received{}, fmt.Errorf("metadata SequenceNumber: %w", err)
 	}
 	if m.DeliveryCount, err = strconv.Atoi(text(in.Metadata["DeliveryCount"])); err != nil {
-		return worker.Message{}, fmt.Errorf("metadata DeliveryCount: %w", err)
+		return message.Received{}, fmt.Errorf("metadata DeliveryCount: %w", err)
 	}
 	if m.EnqueuedAt, err = hostTime(text(in.Metadata["EnqueuedTimeUtc"])); err != nil {
-		return worker.Message{}, fmt.Errorf("metadata EnqueuedTimeUtc: %w", err)
+		return message.Received{}, fmt.Errorf("metadata EnqueuedTimeUtc: %w", err)
 	}
 	return m, nil
 }

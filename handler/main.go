@@ -1,5 +1,5 @@
 // Command handler is Goldmint's Azure Functions custom handler: the process that the Functions host starts and to which it
-// hands each message of the build queue.
+// hands each message of the two queues.
 package main
 
 import (
@@ -32,6 +32,9 @@ const (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == probeArgument {
+		os.Exit(probed(os.Stdin))
+	}
 	status, err := run(os.Environ(), os.Getppid())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "goldmint handler:", err)
@@ -54,12 +57,12 @@ func run(environ []string, parent int) (int, error) {
 	if err != nil {
 		return exitStart, err
 	}
-	handler := newServer(w.Handle, c.InvocationTimeout, c.MaxConcurrent, log)
+	handler := newServer(functions{"take-request": w.TakeRequest, "build-image": w.BuildImage}, c.InvocationTimeout, c.MaxConcurrent, log)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	stop := stopSignals()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	log.Info("ready", zap.Int("port", c.Port), zap.String("queue", c.Queue), zap.String("topic", c.Topic), zap.String("resourceManager", c.ARMEndpoint))
+	log.Info("ready", zap.Int("port", c.Port), zap.String("requests", c.Requests), zap.String("builds", c.Builds), zap.String("topic", c.Topic), zap.String("resourceManager", c.ARMEndpoint))
 
 	status, err := waitForEnd(stop, failed, parent)
 	signal.Stop(stop) // a second one does not wait for the drain
@@ -103,7 +106,7 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, *azure.Bus, er
 	if err != nil {
 		return nil, nil, err
 	}
-	bus, err := azure.NewBus(client, c.Queue, c.Topic)
+	bus, err := azure.NewBus(client, azure.Entities{Requests: c.Requests, Builds: c.Builds, Events: c.Topic})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +120,7 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, *azure.Bus, er
 	}
 	return &worker.Worker{
 		Bus: bus, ARM: arm, Policy: c.Policy(), VMs: arm, VMPolicy: c.VMPolicy(), Now: time.Now, Log: log,
-		Pacer: pace.New(rand.Text()), Pause: pause,
+		Pacer: pace.New(rand.Text()), Pause: pause, Probe: newProbe().run,
 		Rules: worker.Rules{
 			DefaultSubscription: c.SubscriptionID, AllowedSubscriptions: c.AllowedSubscriptions,
 			AllowedResourceGroups: c.AllowedResourceGroups, EventSource: c.EventSource, PoisonDelivery: c.PoisonDelivery,

@@ -8,25 +8,31 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"goldmint/internal/config"
+	"goldmint/internal/message"
 	"goldmint/internal/worker"
 )
 
+// functions are the functions of the app by name. The path that the host calls says which queue a message came from;
+// nothing in the message does.
+type functions map[string]func(context.Context, message.Received) error
+
 // server speaks the custom-handler protocol of the Functions host.
 type server struct {
-	handle   func(context.Context, worker.Message) error
+	functions
 	timeout  time.Duration // of one invocation, from when its turn came
 	slots    chan struct{} // invocations at work at once
 	stopping chan struct{} // closed when nothing new is to be begun
 	log      *zap.Logger
 }
 
-func newServer(handle func(context.Context, worker.Message) error, timeout time.Duration, concurrent int, log *zap.Logger) *server {
-	return &server{handle: handle, timeout: timeout, slots: make(chan struct{}, concurrent), stopping: make(chan struct{}), log: log}
+func newServer(f functions, timeout time.Duration, concurrent int, log *zap.Logger) *server {
+	return &server{functions: f, timeout: timeout, slots: make(chan struct{}, concurrent), stopping: make(chan struct{}), log: log}
 }
 
 // stop lets what is at work come to its end and begins nothing more. It may be called once.
@@ -34,23 +40,24 @@ func (s *server) stop() { close(s.stopping) }
 
 // ServeHTTP answers every request with a JSON object: an empty answer, or one of another type, hangs or fails the host.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	handle := s.functions[strings.TrimPrefix(r.URL.Path, "/")]
 	switch {
 	case r.Method == http.MethodGet:
 		answer(w, http.StatusOK, map[string]any{"status": "ready"})
-	case r.Method == http.MethodPost && r.URL.Path == "/build-image":
-		s.invoke(w, r)
+	case r.Method == http.MethodPost && handle != nil:
+		s.invoke(w, r, handle)
 	default:
-		answer(w, http.StatusNotFound, map[string]any{"error": "this handler has one function: POST /build-image"})
+		answer(w, http.StatusNotFound, map[string]any{"error": "the functions of this handler are POST /take-request and POST /build-image"})
 	}
 }
 
-func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
+func (s *server) invoke(w http.ResponseWriter, r *http.Request, handle func(context.Context, message.Received) error) {
 	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better than all.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), config.LongestLife)
 	defer cancel()
-	m := worker.Message{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
+	m := message.Received{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
 	if err := s.inTurn(ctx, func(ctx context.Context) error {
-		return s.handleBody(ctx, body{r.Body, http.NewResponseController(w)}, &m)
+		return handleBody(ctx, body{r.Body, http.NewResponseController(w)}, &m, handle)
 	}); err != nil {
 		s.log.Error("invocation_failed", zap.String("invocationId", m.InvocationID), zap.Error(err))
 		s.holdBack(ctx, m.DeliveryCount)
@@ -79,7 +86,7 @@ func (s *server) inTurn(ctx context.Context, work func(context.Context) error) e
 
 // handleBody reads one invocation into m and deals with the message. A panic is an error like another: the process has
 // other invocations in it.
-func (s *server) handleBody(ctx context.Context, b body, m *worker.Message) (err error) {
+func handleBody(ctx context.Context, b body, m *message.Received, handle func(context.Context, message.Received) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -95,7 +102,7 @@ func (s *server) handleBody(ctx context.Context, b body, m *worker.Message) (err
 	}
 	decoded.InvocationID = m.InvocationID
 	*m = decoded
-	return s.handle(ctx, decoded)
+	return handle(ctx, decoded)
 }
 
 // body is an invocation as it comes in.
@@ -122,16 +129,9 @@ func (b body) read(ctx context.Context) ([]byte, error) {
 	return content, nil
 }
 
-// holdBack lets time pass before an error is answered. The host abandons at once, Service Bus delivers again within
-// milliseconds, and the queue gives up at the tenth delivery: a cut connection takes seconds to heal, and a role that was
-// just assigned takes minutes.
+// holdBack lets time pass before an error is answered.
 func (s *server) holdBack(ctx context.Context, delivery int) {
-	const longest = time.Minute
-	wait := time.Second
-	for range min(delivery-1, 10) {
-		wait = min(4*wait, longest)
-	}
-	held := time.NewTimer(wait)
+	held := time.NewTimer(worker.RetryPause(delivery))
 	defer held.Stop()
 	select {
 	case <-held.C:

@@ -47,7 +47,7 @@ resource "azurerm_eventgrid_system_topic_event_subscription" "vms" {
   system_topic          = local.topic_name
   resource_group_name   = local.topic_group
   event_delivery_schema = "CloudEventSchemaV1_0"
-  service_bus_queue_id  = azurerm_servicebus_queue.builds.id
+  service_bus_queue_id  = azurerm_servicebus_queue.requests.id
 
   included_event_types = ["Microsoft.Resources.ResourceActionSuccess"]
 

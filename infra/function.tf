@@ -102,6 +102,7 @@ locals {
     ServiceBusConnection__fullyQualifiedNamespace = local.service_bus_fqdn
     ServiceBusConnection__credential              = "managedidentity"
     ServiceBusConnection__clientId                = local.client_id
+    REQUEST_QUEUE                                 = azurerm_servicebus_queue.requests.name
     BUILD_QUEUE                                   = azurerm_servicebus_queue.builds.name
   }
 

@@ -20,6 +20,7 @@ locals {
   # Azure's built-in roles, by id: names can be changed, ids cannot.
   role_ids = {
     service_bus_data_receiver     = "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0"
+    service_bus_data_owner        = "090c5cfd-751d-490a-894a-3ce6f1109419"
     service_bus_data_sender       = "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"
     storage_blob_data_owner       = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
     storage_blob_data_contributor = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -67,17 +68,18 @@ resource "azurerm_role_assignment" "function_images" {
 }
 
 # The trigger receives; the handler dead-letters with the same right.
-resource "azurerm_role_assignment" "function_queue_receiver" {
-  scope              = azurerm_servicebus_queue.builds.id
+resource "azurerm_role_assignment" "function_requests" {
+  scope              = azurerm_servicebus_queue.requests.id
   role_definition_id = local.roles.service_bus_data_receiver
   principal_id       = azurerm_user_assigned_identity.function.principal_id
   principal_type     = "ServicePrincipal"
 }
 
-# Continuations, and build requests made of VM events.
-resource "azurerm_role_assignment" "function_queue_sender" {
+# The function's own queue: it receives, sends, and lets the scale controller count what is scheduled, which wants this role.
+# Behind ten scheduled messages a controller without it sees an empty queue.
+resource "azurerm_role_assignment" "function_builds" {
   scope              = azurerm_servicebus_queue.builds.id
-  role_definition_id = local.roles.service_bus_data_sender
+  role_definition_id = local.roles.service_bus_data_owner
   principal_id       = azurerm_user_assigned_identity.function.principal_id
   principal_type     = "ServicePrincipal"
 }
@@ -111,7 +113,7 @@ locals {
 resource "azurerm_role_assignment" "event_grid_queue" {
   count = local.vm_events ? 1 : 0
 
-  scope              = azurerm_servicebus_queue.builds.id
+  scope              = azurerm_servicebus_queue.requests.id
   role_definition_id = local.roles.service_bus_data_sender
   principal_id       = local.deliverer_principal_id
   principal_type     = "ServicePrincipal"
@@ -129,7 +131,7 @@ resource "azurerm_role_assignment" "event_grid_dead_letters" {
 resource "azurerm_role_assignment" "submitters" {
   for_each = var.submitter_principal_ids
 
-  scope              = azurerm_servicebus_queue.builds.id
+  scope              = azurerm_servicebus_queue.requests.id
   role_definition_id = local.roles.service_bus_data_sender
   principal_id       = each.value
 }
@@ -140,4 +142,28 @@ resource "azurerm_role_assignment" "waiters" {
   scope              = azurerm_servicebus_subscription.history.id
   role_definition_id = local.roles.service_bus_data_receiver
   principal_id       = each.value
+}
+
+# Operators read and resubmit dead letters. Whoever sends to the builds queue can write any build: see docs/security.md.
+resource "azurerm_role_assignment" "operators_receive" {
+  for_each = local.operator_queues
+
+  scope              = each.value.queue
+  role_definition_id = local.roles.service_bus_data_receiver
+  principal_id       = each.value.principal
+}
+
+resource "azurerm_role_assignment" "operators_send" {
+  for_each = local.operator_queues
+
+  scope              = each.value.queue
+  role_definition_id = local.roles.service_bus_data_sender
+  principal_id       = each.value.principal
+}
+
+locals {
+  operator_queues = merge([for id in var.operator_principal_ids : {
+    "${id}/requests" = { principal = id, queue = azurerm_servicebus_queue.requests.id }
+    "${id}/builds"   = { principal = id, queue = azurerm_servicebus_queue.builds.id }
+  }]...)
 }

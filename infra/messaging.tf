@@ -1,4 +1,4 @@
-# Service Bus: one queue in, one topic out, no keys.
+# Service Bus: two queues in, one topic out, no keys.
 
 resource "azurerm_servicebus_namespace" "main" {
   name                = "sb-${local.name}-${local.suffix}"
@@ -27,7 +27,22 @@ resource "azurerm_servicebus_namespace" "main" {
   tags = local.tags
 }
 
-# Build requests, VM events and the function's own continuations. No sessions: Event Grid cannot deliver to a session queue.
+# Build requests and VM events, from anybody. Duplicates are found by the next queue: here nobody could squat on a MessageId.
+# No sessions: Event Grid cannot deliver to a session queue.
+resource "azurerm_servicebus_queue" "requests" {
+  name         = "image-requests"
+  namespace_id = azurerm_servicebus_namespace.main.id
+
+  requires_duplicate_detection         = false
+  default_message_ttl                  = "P3D"
+  dead_lettering_on_message_expiration = true
+
+  lock_duration      = "PT5M"
+  max_delivery_count = 100
+  requires_session   = false
+}
+
+# Builds under way, from the function alone: the state of a build is a message.
 resource "azurerm_servicebus_queue" "builds" {
   name         = "image-builds"
   namespace_id = azurerm_servicebus_namespace.main.id
@@ -39,7 +54,7 @@ resource "azurerm_servicebus_queue" "builds" {
   dead_lettering_on_message_expiration    = true
 
   lock_duration      = "PT5M"
-  max_delivery_count = 10
+  max_delivery_count = 100
   requires_session   = false
 }
 

@@ -60,27 +60,27 @@ resource "azurerm_monitor_action_group" "main" {
 
 locals {
   metric_alerts = merge(
-    {
-      dead-letters = {
-        description = "Messages are in the dead-letter queue of image-builds: read their reasons, then resubmit or drop them."
+    merge([for key, queue in { requests = azurerm_servicebus_queue.requests.name, builds = azurerm_servicebus_queue.builds.name } : {
+      "dead-letters-${key}" = {
+        description = "Messages are in the dead-letter queue of ${queue}. Nobody may have been told of what Service Bus put there by itself: read the reasons, then resubmit or discard them."
         scope       = azurerm_servicebus_namespace.main.id
         namespace   = "Microsoft.ServiceBus/namespaces"
         metric      = "DeadletteredMessages"
         aggregation = "Maximum"
         window      = "PT5M"
-        entity      = azurerm_servicebus_queue.builds.name
+        entity      = queue
       }
       # Service Bus has no metric for a message's age: a queue that was not empty once in half an hour comes near it.
-      queue-age = {
-        description = "Messages have waited in image-builds for half an hour: is the function running, may it receive?"
+      "queue-age-${key}" = {
+        description = "Messages have waited in ${queue} for half an hour: is the function running, may it receive?"
         scope       = azurerm_servicebus_namespace.main.id
         namespace   = "Microsoft.ServiceBus/namespaces"
         metric      = "ActiveMessages"
         aggregation = "Minimum"
         window      = "PT30M"
-        entity      = azurerm_servicebus_queue.builds.name
+        entity      = queue
       }
-    },
+    }]...),
     local.own_topic ? {
       undelivered-vm-events = {
         description = "Event Grid gave up on VM events and stored them in the container undelivered-vm-events."

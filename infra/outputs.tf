@@ -5,8 +5,13 @@ output "service_bus_namespace" {
   value       = local.service_bus_fqdn
 }
 
-output "build_queue" {
+output "request_queue" {
   description = "The queue that takes build requests."
+  value       = azurerm_servicebus_queue.requests.name
+}
+
+output "build_queue" {
+  description = "The function's own queue, of builds under way."
   value       = azurerm_servicebus_queue.builds.name
 }
 

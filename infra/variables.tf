@@ -81,7 +81,7 @@ variable "existing_system_topic" {
 }
 
 variable "submitter_principal_ids" {
-  description = "Object ids of the users, groups and pipelines that may submit build requests: Sender on the queue."
+  description = "Object ids of the users, groups and pipelines that may submit build requests: Sender on the requests queue."
   type        = set(string)
   default     = []
   nullable    = false
@@ -89,6 +89,18 @@ variable "submitter_principal_ids" {
   validation {
     condition     = alltrue([for id in var.submitter_principal_ids : can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", id))])
     error_message = "submitter_principal_ids must be object ids (lower-case GUIDs), not names."
+  }
+}
+
+variable "operator_principal_ids" {
+  description = "Object ids of those that look at dead letters and send them again: Receiver and Sender on both queues. Sending to the builds queue is the power to write any build."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.operator_principal_ids : can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", id))])
+    error_message = "operator_principal_ids must be object ids (lower-case GUIDs), not names."
   }
 }
 

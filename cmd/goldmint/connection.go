@@ -26,7 +26,7 @@ func (c *connection) addFlags(f *pflag.FlagSet) {
 }
 
 func (c *connection) addQueueFlag(f *pflag.FlagSet) {
-	f.StringVar(&c.queue, "queue", environment("BUILD_QUEUE", "image-builds"), "queue of build requests")
+	f.StringVar(&c.queue, "request-queue", environment("REQUEST_QUEUE", "image-requests"), "queue of build requests")
 }
 
 func (c *connection) addTopicFlags(f *pflag.FlagSet) {

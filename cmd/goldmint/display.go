@@ -50,7 +50,7 @@ type jsonDisplay struct {
 func (d *jsonDisplay) ready(azure *localazure.Azure) {
 	d.print(map[string]any{
 		"ready": true, "serviceBus": azure.ServiceBus.ConnectionString(), "arm": azure.ARM.Endpoint(),
-		"queue": localazure.Queue, "topic": localazure.Topic, "subscription": localazure.History,
+		"requests": localazure.Requests, "builds": localazure.Builds, "topic": localazure.Topic, "subscription": localazure.History,
 		"identityEndpoint": azure.Identity.Endpoint(), "identityHeader": azure.Identity.Secret(),
 	})
 }
@@ -72,12 +72,12 @@ func (d *boardDisplay) ready(azure *localazure.Azure) {
 	out := d.progress.out
 	fmt.Fprintf(out, `A local Azure is running with Goldmint in it.
   Service Bus       %s
-  queue             %s
+  queues            %s, %s
   topic             %s, subscription %s
   Resource Manager  %s
   managed identity  %s (X-IDENTITY-HEADER: %s)
 
-`, azure.ServiceBus.ConnectionString(), localazure.Queue, localazure.Topic, localazure.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
+`, azure.ServiceBus.ConnectionString(), localazure.Requests, localazure.Builds, localazure.Topic, localazure.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
 	if n := len(d.progress.board.rows); n > 0 {
 		fmt.Fprintf(out, "Submitted %s.\n", count(n, "request"))
 	} else {

@@ -144,7 +144,7 @@ func (o doctorOptions) values(stdin io.Reader) (map[string]string, error) {
 // overlay lays the flags over the settings, and the namespace that they or the command's own variables name.
 func (o doctorOptions) overlay(values map[string]string, given func(flag string) bool) (namespace.Address, error) {
 	for flag, s := range map[string]struct{ name, value string }{
-		"queue": {"BUILD_QUEUE", o.queue}, "topic": {"EVENT_TOPIC", o.topic}, "arm-endpoint": {"ARM_ENDPOINT", o.arm},
+		"request-queue": {"REQUEST_QUEUE", o.queue}, "topic": {"EVENT_TOPIC", o.topic}, "arm-endpoint": {"ARM_ENDPOINT", o.arm},
 	} {
 		if given(flag) {
 			values[s.name] = s.value
@@ -176,7 +176,7 @@ func readSettings(file string, stdin io.Reader) ([]byte, error) {
 
 func (o doctorOptions) deployment(c config.Config, address namespace.Address) (doctor.Deployment, error) {
 	d := doctor.Deployment{
-		Queue: c.Queue, Topic: c.Topic, History: o.subscription, Namespace: address,
+		Requests: c.Requests, Builds: c.Builds, Topic: c.Topic, History: o.subscription, Namespace: address,
 		ARMEndpoint: c.ARMEndpoint, ARMAudience: c.ARMAudience, ResourceGroups: o.groups,
 	}
 	for _, p := range o.parts {

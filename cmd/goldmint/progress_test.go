@@ -49,7 +49,7 @@ const longImage = "/subscriptions/6b3f8f1e-52d4-4c6c-9d55-0e1f8f6f2a41/resourceG
 func ten() *board {
 	b := newBoard()
 	tell := func(id, eventType string) {
-		e := event.Event{Type: eventType, ID: event.ID(id+"/aaaaaaaaaaaa", eventType), Data: event.Data{
+		e := event.Event{Type: eventType, ID: event.ID(id+"/aaaaaaaaaaaa", eventType, 1), Data: event.Data{
 			BuildID: id, Name: "image-" + id, ImageID: longImage + "image-" + id, Location: "westus", StartedAt: time.Now(),
 			Source: event.Source{Type: "virtualMachine", ID: "/subscriptions/x/virtualMachines/web"},
 			Error:  &event.Error{Code: "NotFound", Message: "Source Virtual Machine '網頁伺服器'\nspecified in the request\x1b[2J does not exist in this Azure location."},

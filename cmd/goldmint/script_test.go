@@ -101,7 +101,7 @@ func cmdSend(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ctx := context.Background()
 	defer func() { _ = client.Close(ctx) }()
-	sender, err := client.NewSender(localazure.Queue, nil)
+	sender, err := client.NewSender(localazure.Requests, nil)
 	ts.Check(err)
 	ts.Check(sender.SendMessage(ctx, &azservicebus.Message{MessageID: &args[0], Body: []byte(ts.ReadFile(args[1]))}, nil))
 }
@@ -110,7 +110,7 @@ func cmdPublish(ts *testscript.TestScript, _ bool, args []string) {
 	id, digest, eventType := args[0], strings.Repeat(args[1], 64), "goldmint.build."+args[2]
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	e := event.Event{
-		ID: event.ID(id+"/"+digest[:12], eventType), Source: "/goldmint", Type: eventType, Subject: "/subscriptions/s/images/" + id, Time: at,
+		ID: event.ID(id+"/"+digest[:32], eventType, 1), Source: "/goldmint", Type: eventType, Subject: "/subscriptions/s/images/" + id, Time: at,
 		Data: event.Data{BuildID: id, Digest: digest, ImageID: "/subscriptions/s/images/" + id + "-" + args[1], Name: id, Location: "westeurope", RequestedAt: at, StartedAt: at},
 	}
 	switch eventType {

@@ -65,7 +65,7 @@ func readSubmission(file string) (*submission, error) {
 
 // sendAll sends the submissions to the queue of the local Azure.
 func sendAll(ctx context.Context, client *azservicebus.Client, submissions []*submission) error {
-	sender, err := client.NewSender(localazure.Queue, nil)
+	sender, err := client.NewSender(localazure.Requests, nil)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ workload identity, a managed identity, or whoever ran "az login". It needs these
   dead-letters                    Azure Service Bus Data Receiver  on the queue
   dead-letters resubmit           Azure Service Bus Data Sender    on the queue, too
 
-  BUILD_QUEUE, EVENT_TOPIC        the queue and the topic, where they are not image-builds and image-events
+  REQUEST_QUEUE, EVENT_TOPIC      the queue and the topic, where they are not image-requests and image-events
 
 In GitHub Actions (GITHUB_ACTIONS) the commands submit and wait set the step's outputs image-id, build-id and outcome and
 write a summary; in Azure DevOps (TF_BUILD) they set the variables imageId, buildId and outcome. Of several builds these

@@ -102,6 +102,7 @@ run "handler_settings" {
   assert {
     condition = alltrue([for name, value in {
       AZURE_SUBSCRIPTION_ID   = "11111111-1111-1111-1111-111111111111"
+      REQUEST_QUEUE           = "image-requests"
       BUILD_QUEUE             = "image-builds"
       EVENT_TOPIC             = "image-events"
       MAX_WAIT                = "PT24H"

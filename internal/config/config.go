@@ -28,8 +28,9 @@ type Config struct {
 	Port int `env:"FUNCTIONS_CUSTOMHANDLER_PORT,required"` // set by the Functions host
 
 	ServiceBus ServiceBus
-	Queue      string `env:"BUILD_QUEUE" envDefault:"image-builds"` // requests, VM events and continuations
-	Topic      string `env:"EVENT_TOPIC" envDefault:"image-events"` // completion events
+	Requests   string `env:"REQUEST_QUEUE" envDefault:"image-requests"` // build requests and VM events, from anybody
+	Builds     string `env:"BUILD_QUEUE" envDefault:"image-builds"`     // builds under way, from the function alone
+	Topic      string `env:"EVENT_TOPIC" envDefault:"image-events"`     // completion events
 
 	SubscriptionID string `env:"AZURE_SUBSCRIPTION_ID"`                                  // for requests that name none
 	ClientID       string `env:"AZURE_CLIENT_ID"`                                        // user-assigned identity for Resource Manager

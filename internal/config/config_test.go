@@ -19,7 +19,7 @@ func TestLoad(t *testing.T) {
 	}
 	if c.Port != 4321 || c.ServiceBus.Namespace != "x.servicebus.windows.net" || c.ServiceBus.ClientID != client ||
 		c.MaxWait != 36*time.Hour || c.InvocationTimeout != time.Minute || len(c.AllowedResourceGroups) != 2 ||
-		c.FirstLook != 5500*time.Millisecond || c.Queue != "image-builds" {
+		c.FirstLook != 5500*time.Millisecond || c.Requests != "image-requests" || c.Builds != "image-builds" {
 		t.Errorf("read %+v", c)
 	}
 	if p := c.Policy(); p.MaxWait != 36*time.Hour || p.HandOver != time.Minute {
@@ -82,9 +82,9 @@ func TestBounds(t *testing.T) {
 		"LOOK_SHARE=NaN", "LOOK_SHARE=-0.1", "LOOK_SHARE=Inf",
 		"LOOK_MIN=PT0S", "LOOK_MIN=PT1M", "LOOK_MAX=PT1S", "LOOK_TICK=PT0S", "FIRST_LOOK=PT2M",
 		"MAX_WAIT=PT1S", "MAX_WAIT=P6D", "INVOCATION_TIMEOUT=PT1S", "INVOCATION_TIMEOUT=PT4M1S",
-		"BUILD_ATTEMPTS=0", "BUILD_ATTEMPTS=11", "POISON_DELIVERY=1", "POISON_DELIVERY=7",
+		"BUILD_ATTEMPTS=0", "BUILD_ATTEMPTS=11", "POISON_DELIVERY=1", "POISON_DELIVERY=51",
 		"ALLOWED_RESOURCE_GROUPS=a/b", "ALLOWED_RESOURCE_GROUPS=,", "ALLOWED_SUBSCRIPTIONS=mine", "ALLOWED_SUBSCRIPTIONS= , ",
-		"EVENT_SOURCE=two words", "EVENT_SOURCE=http://[", "ARM_AUDIENCE=management", "BUILD_QUEUE=a b", "EVENT_TOPIC=/x",
+		"EVENT_SOURCE=two words", "EVENT_SOURCE=http://[", "ARM_AUDIENCE=management", "BUILD_QUEUE=a b", "REQUEST_QUEUE=Image-Builds", "EVENT_TOPIC=/x",
 		"ARM_ENDPOINT=https://management.azure.com/x", "ARM_ENDPOINT=http://localhost:1",
 	} {
 		name, _, _ := strings.Cut(setting, "=")

@@ -16,6 +16,7 @@ import (
 
 // The names that submitters, waiters and the handler know each other by.
 const (
+	requestQueue        = "image-requests"
 	buildQueue          = "image-builds"
 	eventTopic          = "image-events"
 	historySubscription = "history"
@@ -26,6 +27,7 @@ const (
 func TestEntitiesHaveTheirNames(t *testing.T) {
 	m := readModule(t)
 	for address, want := range map[string]string{
+		"azurerm_servicebus_queue.requests":       requestQueue,
 		"azurerm_servicebus_queue.builds":         buildQueue,
 		"azurerm_servicebus_topic.events":         eventTopic,
 		"azurerm_servicebus_subscription.history": historySubscription,
@@ -65,7 +67,7 @@ func TestEventGridFilters(t *testing.T) {
 }
 
 func TestOutputsForTheCommand(t *testing.T) {
-	want := []string{"build_queue", "event_topic", "function_app", "function_principal_id", "history_subscription", "resource_group", "service_bus_namespace"}
+	want := []string{"build_queue", "event_topic", "function_app", "function_principal_id", "history_subscription", "request_queue", "resource_group", "service_bus_namespace"}
 	got := slices.Sorted(maps.Keys(readModule(t).outputs))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)

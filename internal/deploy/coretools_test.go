@@ -82,7 +82,7 @@ func buildFromBlob(t *testing.T, settings map[string]string) event.Event {
 		t.Fatal(err)
 	}
 	defer func() { _ = client.Close(context.Background()) }()
-	sender, err := client.NewSender(settings["BUILD_QUEUE"], nil)
+	sender, err := client.NewSender(settings["REQUEST_QUEUE"], nil)
 	if err != nil {
 		t.Fatal(err)
 	}

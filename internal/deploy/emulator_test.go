@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ var update = flag.Bool("update", false, "write infra/local anew from messaging.t
 
 const clampedNote = `// Generated from messaging.tf (go test ./internal/deploy -run TestEmulatorFiles -update) for Microsoft's Service Bus emulator.
 // Its limits are lower than the service's: duplicates are detected for 5 minutes instead of 7 days, so once-only holds
-// for 5 minutes, and a message lives for an hour at most.
+// for 5 minutes, a message lives for an hour at most, and it is dead-lettered at its tenth delivery instead of its hundredth.
 `
 
 type emulatorConfig struct {
@@ -152,16 +153,22 @@ func entitiesOf(t *testing.T, m *module) emulatorConfig {
 		return n
 	}
 
-	var queue emulatorQueue
-	const builds = "azurerm_servicebus_queue.builds"
-	queue.Name = text(builds, "name")
-	queue.Properties.DeadLetteringOnMessageExpiration = flag(builds, "dead_lettering_on_message_expiration")
-	queue.Properties.DefaultMessageTimeToLive = text(builds, "default_message_ttl")
-	queue.Properties.DuplicateDetectionHistoryTimeWindow = text(builds, "duplicate_detection_history_time_window")
-	queue.Properties.LockDuration = text(builds, "lock_duration")
-	queue.Properties.MaxDeliveryCount = count(builds)
-	queue.Properties.RequiresDuplicateDetection = flag(builds, "requires_duplicate_detection")
-	queue.Properties.RequiresSession = flag(builds, "requires_session")
+	var queues []emulatorQueue
+	for _, address := range []string{"azurerm_servicebus_queue.requests", "azurerm_servicebus_queue.builds"} {
+		var queue emulatorQueue
+		queue.Name = text(address, "name")
+		queue.Properties.DeadLetteringOnMessageExpiration = flag(address, "dead_lettering_on_message_expiration")
+		queue.Properties.DefaultMessageTimeToLive = text(address, "default_message_ttl")
+		queue.Properties.DuplicateDetectionHistoryTimeWindow = "PT10M" // the service's default, where none is detected
+		queue.Properties.LockDuration = text(address, "lock_duration")
+		queue.Properties.MaxDeliveryCount = count(address)
+		queue.Properties.RequiresDuplicateDetection = flag(address, "requires_duplicate_detection")
+		queue.Properties.RequiresSession = flag(address, "requires_session")
+		if queue.Properties.RequiresDuplicateDetection {
+			queue.Properties.DuplicateDetectionHistoryTimeWindow = text(address, "duplicate_detection_history_time_window")
+		}
+		queues = append(queues, queue)
+	}
 
 	var topic emulatorTopic
 	const events = "azurerm_servicebus_topic.events"
@@ -184,7 +191,7 @@ func entitiesOf(t *testing.T, m *module) emulatorConfig {
 	}
 
 	var config emulatorConfig
-	config.UserConfig.Namespaces = []emulatorNamespace{{Name: "sbemulatorns", Queues: []emulatorQueue{queue}, Topics: []emulatorTopic{topic}}}
+	config.UserConfig.Namespaces = []emulatorNamespace{{Name: "sbemulatorns", Queues: queues, Topics: []emulatorTopic{topic}}}
 	config.UserConfig.Logging.Type = "File"
 	return config
 }
@@ -214,16 +221,20 @@ func clamp(t *testing.T, config emulatorConfig) emulatorConfig {
 			*text = limit
 		}
 	}
-	queue, topic := namespace.Queues[0], namespace.Topics[0]
-	most(&queue.Properties.DefaultMessageTimeToLive, "PT1H")
-	most(&queue.Properties.DuplicateDetectionHistoryTimeWindow, "PT5M")
+	queues, topic := slices.Clone(namespace.Queues), namespace.Topics[0]
+	for i := range queues {
+		p := &queues[i].Properties
+		most(&p.DefaultMessageTimeToLive, "PT1H")
+		most(&p.DuplicateDetectionHistoryTimeWindow, "PT5M")
+		p.MaxDeliveryCount = min(p.MaxDeliveryCount, 10)
+	}
 	most(&topic.Properties.DefaultMessageTimeToLive, "PT1H")
 	most(&topic.Properties.DuplicateDetectionHistoryTimeWindow, "PT5M")
 	topic.Subscriptions = append([]emulatorSubscription(nil), topic.Subscriptions...)
 	for i := range topic.Subscriptions {
 		most(&topic.Subscriptions[i].Properties.DefaultMessageTimeToLive, "PT1H")
 	}
-	config.UserConfig.Namespaces = []emulatorNamespace{{Name: namespace.Name, Queues: []emulatorQueue{queue}, Topics: []emulatorTopic{topic}}}
+	config.UserConfig.Namespaces = []emulatorNamespace{{Name: namespace.Name, Queues: queues, Topics: []emulatorTopic{topic}}}
 	return config
 }
 

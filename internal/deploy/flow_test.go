@@ -141,7 +141,7 @@ func startFlow(t *testing.T, o localazure.Options) *flow {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.client.Close(context.Background()) })
-	if f.queue, err = f.client.NewSender(localazure.Queue, nil); err != nil {
+	if f.queue, err = f.client.NewSender(localazure.Requests, nil); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -274,7 +274,7 @@ func (f *flow) sendAbandoned(id string) {
 		f.t.Fatal(err)
 	}
 	f.send(id, f.request(id, func(r *request.Request) { r.Name = id }))
-	receiver, err := f.client.NewReceiverForQueue(localazure.Queue, nil)
+	receiver, err := f.client.NewReceiverForQueue(localazure.Requests, nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 // Azure's built-in roles, as its documentation lists them.
 var builtInRoles = map[string]string{
 	"service_bus_data_receiver":     "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0",
+	"service_bus_data_owner":        "090c5cfd-751d-490a-894a-3ce6f1109419",
 	"service_bus_data_sender":       "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39",
 	"storage_blob_data_owner":       "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
 	"storage_blob_data_contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
@@ -66,14 +67,16 @@ func TestRoleAssignments(t *testing.T) {
 	const function = "azurerm_user_assigned_identity.function.principal_id"
 	want := map[string]grant{
 		"function_images":         {"each.value", "azurerm_role_definition.images", function},
-		"function_queue_receiver": {"azurerm_servicebus_queue.builds.id", "service_bus_data_receiver", function},
-		"function_queue_sender":   {"azurerm_servicebus_queue.builds.id", "service_bus_data_sender", function},
+		"function_requests":       {"azurerm_servicebus_queue.requests.id", "service_bus_data_receiver", function},
+		"function_builds":         {"azurerm_servicebus_queue.builds.id", "service_bus_data_owner", function},
+		"operators_receive":       {"each.value.queue", "service_bus_data_receiver", "each.value.principal"},
+		"operators_send":          {"each.value.queue", "service_bus_data_sender", "each.value.principal"},
 		"function_topic_sender":   {"azurerm_servicebus_topic.events.id", "service_bus_data_sender", function},
 		"function_storage":        {"azurerm_storage_account.main.id", "storage_blob_data_owner", function},
 		"function_telemetry":      {"azurerm_application_insights.main.id", "monitoring_metrics_publisher", function},
-		"event_grid_queue":        {"azurerm_servicebus_queue.builds.id", "service_bus_data_sender", "local.deliverer_principal_id"},
+		"event_grid_queue":        {"azurerm_servicebus_queue.requests.id", "service_bus_data_sender", "local.deliverer_principal_id"},
 		"event_grid_dead_letters": {"azurerm_storage_container.undelivered[0].id", "storage_blob_data_contributor", "local.deliverer_principal_id"},
-		"submitters":              {"azurerm_servicebus_queue.builds.id", "service_bus_data_sender", "each.value"},
+		"submitters":              {"azurerm_servicebus_queue.requests.id", "service_bus_data_sender", "each.value"},
 		"waiters":                 {"azurerm_servicebus_subscription.history.id", "service_bus_data_receiver", "each.value"},
 	}
 	m := readModule(t)

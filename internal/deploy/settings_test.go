@@ -25,6 +25,7 @@ var settings = []struct {
 	{"ServiceBusConnection__fullyQualifiedNamespace", true, false},
 	{"ServiceBusConnection__credential", true, false},
 	{"ServiceBusConnection__clientId", true, false},
+	{"REQUEST_QUEUE", true, true},
 	{"BUILD_QUEUE", true, true},
 	{"EVENT_TOPIC", true, true},
 	{"AZURE_CLIENT_ID", true, false},
@@ -182,6 +183,7 @@ func TestLocalSettingsAgreeWithAzure(t *testing.T) {
 func TestSettingsFromVariables(t *testing.T) {
 	got := azureSettings(t)
 	for name, want := range map[string]string{
+		"REQUEST_QUEUE":                    requestQueue,
 		"BUILD_QUEUE":                      buildQueue,
 		"EVENT_TOPIC":                      eventTopic,
 		"AZURE_SUBSCRIPTION_ID":            thisSubscription,
@@ -206,8 +208,8 @@ func TestTriggerNamesSettings(t *testing.T) {
 	}
 	trigger, azure, local := function.Bindings[0], azureSettings(t), localSettings(t)
 	queue := strings.Trim(trigger.QueueName, "%")
-	if trigger.QueueName != "%"+queue+"%" || azure[queue] != buildQueue || local[queue] != buildQueue {
-		t.Errorf("function.json receives from %q: want a setting that is %s in Azure and locally", trigger.QueueName, buildQueue)
+	if trigger.QueueName != "%"+queue+"%" || azure[queue] != requestQueue || local[queue] != requestQueue {
+		t.Errorf("function.json receives from %q: want a setting that is %s in Azure and locally", trigger.QueueName, requestQueue)
 	}
 	if _, set := azure[trigger.Connection+"__fullyQualifiedNamespace"]; !set {
 		t.Errorf("function.json connects by %q, which function.tf does not set", trigger.Connection)

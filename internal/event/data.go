@@ -7,6 +7,7 @@ import "time"
 type Data struct {
 	BuildID          string            `json:"buildId"`
 	Digest           string            `json:"digest,omitempty"` // of the request; of the body when that could not be read
+	Run              int64             `json:"run,omitzero"`     // tells the runs of one build apart: a later one has a higher number
 	ImageID          string            `json:"imageId,omitempty"`
 	Name             string            `json:"name,omitempty"`
 	ResourceGroup    string            `json:"resourceGroup,omitempty"`
@@ -22,8 +23,17 @@ type Data struct {
 	Reused           bool              `json:"reused,omitzero"`          // ifExists: reuse found an image of somebody else
 	Attempts         int               `json:"attempts,omitzero"`        // PUTs that Azure accepted
 	Metadata         map[string]string `json:"metadata,omitempty"`       // the request's own
+	Delay            *Delay            `json:"delay,omitempty"`          // delayed: what the build waits for
 	Error            *Error            `json:"error,omitempty"`          // failed and rejected
 	Problems         []Problem         `json:"problems,omitempty"`       // rejected: what to correct
+}
+
+// Delay is why a build waits before Azure works on its image.
+type Delay struct {
+	Reason  string    `json:"reason"`         // PascalCase, one of a few
+	Code    string    `json:"code,omitempty"` // Azure's, where Azure said something
+	Message string    `json:"message"`        // for a person
+	Until   time.Time `json:"until,omitzero"` // about when the build goes on, or gives up trying
 }
 
 // Source is what the image is made from.

@@ -10,6 +10,8 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/messaging"
@@ -24,12 +26,14 @@ const ContentType = "application/cloudevents+json"
 const MaxBytes = 200_000
 
 // The types of events. Succeeded and Failed end a build; Rejected refuses a
-// message that is no valid request.
+// message that is no valid request. Delayed says once what a build waits for.
 const (
-	Started   = "goldmint.build.started"
-	Succeeded = "goldmint.build.succeeded"
-	Failed    = "goldmint.build.failed"
-	Rejected  = "goldmint.build.rejected"
+	Started     = "goldmint.build.started"
+	Delayed     = "goldmint.build.delayed"
+	Replicating = "goldmint.build.replicating"
+	Succeeded   = "goldmint.build.succeeded"
+	Failed      = "goldmint.build.failed"
+	Rejected    = "goldmint.build.rejected"
 )
 
 // Event is one published event.
@@ -42,18 +46,23 @@ type Event struct {
 	Data    Data
 }
 
-// ID is the id of the event of the given type about the build with the given
-// key (request.Key): <build id>/<digest12>/started, ended or rejected. Success
-// and failure share one id, so that a build cannot have both.
-func ID(key, eventType string) string {
-	switch eventType {
-	case Started:
-		return key + "/started"
-	case Rejected:
-		return key + "/rejected"
-	default:
-		return key + "/ended"
+// ID is the id of an event of the given type about the build with the given
+// key (request.Key). run is the sequence number of the message that began this
+// run of the build, or of the message that is rejected. Success and failure
+// share one id, so that a run cannot have both. what tells events of one type
+// and run apart: the reason of a delay, how many regions are replicated.
+//
+//	KEY/started/RUN  KEY/ended/RUN  KEY/rejected/N  KEY/delayed/RUN/REASON  KEY/replicating/RUN/REGIONS
+func ID(key, eventType string, run int64, what ...string) string {
+	name, known := idNames[eventType]
+	if !known {
+		panic("no such type of event: " + eventType)
 	}
+	return strings.Join(append([]string{key, name, strconv.FormatInt(run, 10)}, what...), "/")
+}
+
+var idNames = map[string]string{
+	Started: "started", Succeeded: "ended", Failed: "ended", Rejected: "rejected", Delayed: "delayed", Replicating: "replicating",
 }
 
 // Ends reports whether the event is the last one of its build.
@@ -143,10 +152,4 @@ func (e *Event) UnmarshalJSON(body []byte) error {
 	return nil
 }
 
-func known(eventType string) bool {
-	switch eventType {
-	case Started, Succeeded, Failed, Rejected:
-		return true
-	}
-	return false
-}
+func known(eventType string) bool { return idNames[eventType] != "" }

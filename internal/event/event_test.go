@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -36,13 +37,13 @@ var (
 func golden() map[string]event.Event {
 	source := event.Source{Type: "virtualMachine", ID: group + "Microsoft.Compute/virtualMachines/web-01"}
 	build := event.Data{
-		BuildID: "web-1", Digest: digest, ImageID: imageID, Name: "web-20261123", ResourceGroup: "golden-images",
+		BuildID: "web-1", Digest: digest, Run: 7, ImageID: imageID, Name: "web-20261123", ResourceGroup: "golden-images",
 		SubscriptionID: subscription, Location: "westeurope", Source: source, RequestedAt: requested,
 		Metadata: map[string]string{"commit": "1f6c0ad", "run": "https://ci.example/runs?id=7"},
 	}
 	about := func(eventType string, at time.Time, data event.Data) event.Event {
 		return event.Event{
-			ID: event.ID("web-1/"+digest[:12], eventType), Source: group + "Microsoft.Web/sites/goldmint",
+			ID: event.ID("web-1/"+digest[:32], eventType, 7), Source: group + "Microsoft.Web/sites/goldmint",
 			Type: eventType, Subject: imageID, Time: at, Data: data,
 		}
 	}
@@ -62,11 +63,16 @@ func golden() map[string]event.Event {
 		Problems: []event.Problem{{Pointer: "/name", Path: "name", Message: "is missing"}},
 	})
 	rejected.Subject = ""
+	delayedData := build
+	delayedData.Delay = &event.Delay{Reason: "Refused", Code: "NotFound", Message: "Azure says 404 NotFound; trying again", Until: requested.Add(57 * time.Second)}
+	delayed := about(event.Delayed, requested.Add(time.Second), delayedData)
+	delayed.ID = event.ID("web-1/"+digest[:32], event.Delayed, 7, "Refused")
 	return map[string]event.Event{
 		"started":   about(event.Started, started, startedData),
 		"succeeded": about(event.Succeeded, ended, succeeded),
 		"failed":    about(event.Failed, ended, failed),
 		"rejected":  rejected,
+		"delayed":   delayed,
 	}
 }
 
@@ -112,7 +118,7 @@ func TestParse(t *testing.T) {
 
 // A newer Goldmint may say more.
 func TestParsePassesOver(t *testing.T) {
-	e, err := event.Parse([]byte(`{"specversion":"1.0","id":"a/b/ended","source":"s","type":"goldmint.build.succeeded","time":"2026-11-23T12:00:00+01:00",
+	e, err := event.Parse([]byte(`{"specversion":"1.0","id":"a/b/ended/1","source":"s","type":"goldmint.build.succeeded","time":"2026-11-23T12:00:00+01:00",
 		"traceparent":"00-1","data":{"buildId":"a","new":{"x":1}}}`))
 	if err != nil || e.Data.BuildID != "a" || !e.Time.Equal(requested.Add(-time.Hour)) {
 		t.Errorf("got %+v, %v", e, err)
@@ -209,12 +215,24 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
+// TestID: no two types share an id but the two ends of a run, and Service Bus takes the longest as a MessageId.
 func TestID(t *testing.T) {
+	longest := strings.Repeat("i", 48) + "/" + strings.Repeat("d", 32)
+	types := map[string]string{}
 	for eventType, want := range map[string]string{
-		event.Started: "k/started", event.Succeeded: "k/ended", event.Failed: "k/ended", event.Rejected: "k/rejected",
+		event.Started: "k/started/7", event.Succeeded: "k/ended/7", event.Failed: "k/ended/7", event.Rejected: "k/rejected/7",
+		event.Delayed: "k/delayed/7", event.Replicating: "k/replicating/7",
 	} {
-		if got := event.ID("k", eventType); got != want {
+		if got := event.ID("k", eventType, 7); got != want {
 			t.Errorf("%s: got %q, want %q", eventType, got, want)
+		}
+		if other := types[want]; other != "" && (other != event.Succeeded && eventType != event.Succeeded || event.Failed != other && event.Failed != eventType) {
+			t.Errorf("%s and %s share an id", other, eventType)
+		}
+		types[want] = eventType
+		what := map[string][]string{event.Delayed: {"Unavailable"}, event.Replicating: {"100"}}[eventType]
+		if got := event.ID(longest, eventType, math.MaxInt64, what...); len(got) > 128 {
+			t.Errorf("%s: %q has %d characters", eventType, got, len(got))
 		}
 	}
 }

@@ -21,7 +21,7 @@ func published(id, digest, eventType string) event.Event {
 	if eventType == event.Failed || eventType == event.Rejected {
 		data.Error = &event.Error{Code: "Code", Message: "message"}
 	}
-	return event.Event{ID: event.ID(id+"/"+digest[:12], eventType), Source: "/goldmint", Type: eventType, Subject: data.ImageID, Time: at, Data: data}
+	return event.Event{ID: event.ID(id+"/"+digest[:32], eventType, 1), Source: "/goldmint", Type: eventType, Subject: data.ImageID, Time: at, Data: data}
 }
 
 // Each line is a history: what was published under one id, by the digests a and b; then what the story answers.

@@ -7,7 +7,7 @@ import (
 	"goldmint/emulator/servicebus"
 )
 
-// Entities are the queue, the topic and the subscriptions that infra/messaging.tf creates, with the same properties.
+// Entities are the queues, the topic and the subscriptions that infra/messaging.tf creates, with the same properties.
 func Entities() servicebus.Config {
 	c, err := servicebus.ParseConfig(goldmint.ServiceBusJSON)
 	if err != nil {
@@ -16,7 +16,7 @@ func Entities() servicebus.Config {
 	return c
 }
 
-// shortLock replaces the queue's lock duration where faults leave messages locked for receivers that are gone: five
+// shortLock replaces the queues' lock duration where faults leave messages locked for receivers that are gone: five
 // minutes are long to wait for each.
 const shortLock = 5 * time.Second
 
@@ -24,7 +24,9 @@ const shortLock = 5 * time.Second
 func entitiesFor(f Faults) servicebus.Config {
 	c := Entities()
 	if f.losesLocks() {
-		c.UserConfig.Namespaces[0].Queues[0].Properties.LockDuration = servicebus.Duration(shortLock)
+		for i := range c.UserConfig.Namespaces[0].Queues {
+			c.UserConfig.Namespaces[0].Queues[i].Properties.LockDuration = servicebus.Duration(shortLock)
+		}
 	}
 	return c
 }

@@ -23,7 +23,7 @@ func (g *eventGrid) subscribe(connection string) (err error) {
 	if g.client, err = azservicebus.NewClientFromConnectionString(connection, nil); err != nil {
 		return err
 	}
-	g.sender, err = g.client.NewSender(Queue, nil)
+	g.sender, err = g.client.NewSender(Requests, nil)
 	return err
 }
 

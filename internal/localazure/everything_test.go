@@ -139,7 +139,7 @@ func (a *azure) collect(h *peeking, n int) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			active, scheduled, dead, _ := a.ServiceBus.Counts(localazure.Queue)
+			active, scheduled, dead, _ := a.ServiceBus.Counts(localazure.Requests)
 			a.t.Fatalf("after five minutes: %v; in the queue %d active, %d scheduled, %d dead", outcomes(h.all), active, scheduled, dead)
 		}
 	}
@@ -187,7 +187,7 @@ func (a *azure) drained() {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		active, scheduled, _, _ := a.ServiceBus.Counts(localazure.Queue)
+		active, scheduled, _, _ := a.ServiceBus.Counts(localazure.Requests)
 		if active+scheduled == 0 {
 			return
 		}

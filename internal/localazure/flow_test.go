@@ -101,7 +101,7 @@ func start(t *testing.T, o localazure.Options) *azure {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.client.Close(context.Background()) })
-	if a.sender, err = a.client.NewSender(localazure.Queue, nil); err != nil {
+	if a.sender, err = a.client.NewSender(localazure.Requests, nil); err != nil {
 		t.Fatal(err)
 	}
 	if a.history, err = history.Open(a.client, localazure.Topic, history.Subscription); err != nil {
@@ -162,7 +162,7 @@ func ended(n int) func([]event.Event) bool {
 // deadLetters reads the dead-letter queue without changing it.
 func (a *azure) deadLetters(n int) []*azservicebus.ReceivedMessage {
 	a.t.Helper()
-	r, err := a.client.NewReceiverForQueue(localazure.Queue, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+	r, err := a.client.NewReceiverForQueue(localazure.Requests, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 	if err != nil {
 		a.t.Fatal(err)
 	}

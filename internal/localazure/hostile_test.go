@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/localazure"
+	"goldmint/internal/message"
 	"goldmint/internal/request"
 )
 
@@ -141,31 +144,46 @@ func checkLines(t *testing.T, a *azure, told string) {
 	}
 }
 
-// TestSquattedMessageID shows what a sender can do: a message under the MessageId that another build's request will have
-// makes Service Bus drop that request. What detects it: the squatter's own message ends as a rejected event that names the
-// MessageId, and the request's sender sees no started event. What prevents it: a MessageId that cannot be guessed.
+// TestSquattedMessageID: a message under the MessageId that another build's request will have changes nothing for that
+// request. It ends as a rejected event of its own.
 func TestSquattedMessageID(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{})
 	victim := example(t, "../../examples/requests/from-vm.json")
 	a.send(request.Key(victim.ID, victim.Digest()), []byte("squatted"))
-	a.submit(victim) // dropped as a duplicate
-	other := example(t, "../../examples/requests/from-snapshot.json")
-	a.submit(other)
-	for _, e := range a.events(ended(2)) {
-		if e.Data.BuildID == victim.ID {
-			t.Errorf("the suppressed request gave %s: the threat model is out of date", e.Type)
+	a.submit(victim)
+	var types []string
+	for _, e := range a.events(ended(1)) {
+		if e.Data.BuildID == victim.ID && e.Type != event.Rejected {
+			types = append(types, e.Type)
 		}
 	}
-	a.MakeSources(victim.Image)
-	text, err := json.Marshal(victim)
+	if !slices.Equal(types, []string{event.Started, event.Succeeded}) {
+		t.Errorf("the request gave %v", types)
+	}
+}
+
+// TestForgedBuild: a sender with Send on the requests queue who knows another's whole request, and how Goldmint writes its
+// builds, can neither end that build nor begin one in its name.
+func TestForgedBuild(t *testing.T) {
+	t.Parallel()
+	a := start(t, localazure.Options{})
+	victim := example(t, "../../examples/requests/from-vm.json")
+	forged := build.New(victim, localazure.SubscriptionID, time.Now())
+	forged.Run, forged.Failure = 1, &build.Failure{Error: event.Error{Code: "Forged"}, Final: true}
+	out, err := message.Envelope[build.Build]{Type: message.BuildType, Data: forged}.Outgoing(message.FirstID(forged.Key()), victim.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.send("not-to-be-guessed-5e1c7a", text) // the same request under a MessageId of chance
-	all := a.events(func(all []event.Event) bool { return all[len(all)-1].Ends() })
-	if end := all[len(all)-1]; end.Type != event.Succeeded || end.Data.BuildID != victim.ID {
-		t.Errorf("the request gave %s of %s", end.Type, end.Data.BuildID)
+	a.send(out.ID, out.Body)
+	a.submit(victim)
+	for _, e := range a.events(ended(1)) {
+		if e.Type == event.Failed {
+			t.Errorf("the forged end was published: %+v", e.Data.Error)
+		}
+	}
+	if active, _, dead, _ := a.ServiceBus.Counts(localazure.Requests); active != 0 || dead != 1 {
+		t.Errorf("%d requests are waiting and %d were refused, want the forged one refused", active, dead)
 	}
 }
 

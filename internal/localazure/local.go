@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"goldmint"
 	"goldmint/emulator/arm"
 	"goldmint/emulator/functions"
 	"goldmint/emulator/identity"
@@ -18,7 +19,8 @@ import (
 
 // Names of the entities and of the identity, as infra/ creates them.
 const (
-	Queue          = "image-builds"
+	Requests       = "image-requests"
+	Builds         = "image-builds"
 	Topic          = "image-events"
 	History        = "history"
 	SubscriptionID = "11111111-2222-3333-4444-555555555555" // of requests that name none
@@ -30,7 +32,7 @@ const (
 type Options struct {
 	Handler      string                         // path of the handler binary
 	HostJSON     []byte                         // host.json
-	FunctionJSON []byte                         // function.json of build-image
+	FunctionJSON []byte                         // function.json of both functions
 	Settings     map[string]string              // more app settings for the handler
 	ARM          arm.Options                    // durations, limits, faults
 	Faults       Faults                         // chances of misbehaviour; Azure.Misbehave does those to processes and connections
@@ -110,7 +112,8 @@ func (a *Azure) Starts() int { return a.starts + a.Host.Starts() }
 func (a *Azure) settings(more map[string]string) map[string]string {
 	settings := map[string]string{
 		"ServiceBusConnection":  a.ServiceBus.ConnectionString(),
-		"BUILD_QUEUE":           Queue,
+		"REQUEST_QUEUE":         Requests,
+		"BUILD_QUEUE":           Builds,
 		"EVENT_TOPIC":           Topic,
 		"AZURE_SUBSCRIPTION_ID": SubscriptionID,
 		"AZURE_CLIENT_ID":       ClientID,
@@ -150,7 +153,7 @@ func (a *Azure) Close() error {
 	return errors.Join(errs...)
 }
 
-// layOut makes the app's folder as the host wants it: host.json, the handler, build-image/function.json.
+// layOut makes the app's folder as the host wants it: host.json, the handler, and a folder for each function.
 func layOut(o Options) (string, error) {
 	handler, err := filepath.Abs(o.Handler)
 	if err != nil {
@@ -163,11 +166,13 @@ func layOut(o Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	function := filepath.Join(root, "build-image")
-	return root, errors.Join(
-		os.Mkdir(function, 0o700),
+	errs := []error{
 		os.WriteFile(filepath.Join(root, "host.json"), o.HostJSON, 0o600),
-		os.WriteFile(filepath.Join(function, "function.json"), o.FunctionJSON, 0o600),
 		os.Symlink(handler, filepath.Join(root, "handler")),
-	)
+	}
+	for name, function := range goldmint.Functions(o.FunctionJSON) {
+		errs = append(errs, os.Mkdir(filepath.Join(root, name), 0o700),
+			os.WriteFile(filepath.Join(root, name, "function.json"), function, 0o600))
+	}
+	return root, errors.Join(errs...)
 }

@@ -11,9 +11,9 @@ import (
 // The form of a build id, as in the contract.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,48}$`)
 
-// digestLength is how much of a digest a key holds: enough to tell requests
-// apart under one id, short enough for a tag and a message id.
-const digestLength = 12
+// digestLength is how much of a digest a key holds: 128 bits, so that nobody finds two
+// requests of one key; short enough for a message id.
+const digestLength = 32
 
 // Identity is the id of a build: the request's own, else the id of the message
 // that carried it when it has an id's form, else a hash of that, else the

@@ -42,7 +42,7 @@ func TestIDOf(t *testing.T) {
 }
 
 func TestKey(t *testing.T) {
-	if got := request.Key("web-1", "0123456789abcdef"); got != "web-1/0123456789ab" {
+	if got := request.Key("web-1", "0123456789abcdef0123456789abcdef0123"); got != "web-1/0123456789abcdef0123456789abcdef" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -161,6 +161,19 @@ func (w Work) failed(code, message string, retryable bool, now time.Time) event.
 		RequestedAt: w.EnqueuedAt, EndedAt: now, Error: &event.Error{Code: code, Message: message, Retryable: retryable},
 	}
 	return event.Event{
-		ID: event.ID(request.Key(r.ID, digest), event.Failed), Type: event.Failed, Subject: d.ImageID, Time: now, Data: d,
+		ID: event.ID(request.Key(r.ID, digest), event.Failed, 0), Type: event.Failed, Subject: d.ImageID, Time: now, Data: d,
 	}
+}
+
+// Failed is the event that the work on the VM's event has come to nothing, for a reason outside of the VM.
+func (w Work) Failed(code, message string, now time.Time) event.Event {
+	if w.plan.request.ID == "" { // the VM was not read in this message
+		r := request.Request{ID: w.Key(), SubscriptionID: w.Event.VM.SubscriptionID, ResourceGroup: w.Event.VM.ResourceGroup, Name: w.Event.VM.Name}
+		if w.VMID != "" {
+			r.ID = "vm-" + strings.ToLower(w.VMID)
+		}
+		r.Image.Properties = &armcompute.ImageProperties{SourceVirtualMachine: &armcompute.SubResource{ID: to.Ptr(w.Event.VM.String())}}
+		w.plan.request = r
+	}
+	return w.failed(code, message, true, now)
 }

@@ -134,6 +134,7 @@ func (p Policy) judge(w Work, now time.Time) (Work, Command) {
 	if !v.ID.Same(w.Event.VM) || !armid.IsGUID(v.VMID) {
 		return leave(w, Unreadable, true, "the answer is not that of this VM, or has no vmId")
 	}
+	w.VMID = v.VMID
 	switch {
 	case p.Mode != ModeAll && !v.optedIn():
 		return leave(w, NotTagged, false, "")

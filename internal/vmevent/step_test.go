@@ -100,7 +100,7 @@ func TestWaitsAreBounded(t *testing.T) {
 				}
 				break
 			}
-			if wait := do.At.Sub(now); wait < time.Second || wait > 10*time.Minute || w.Seq != n+1 {
+			if wait := do.At.Sub(now); wait < time.Second || wait > 10*time.Minute || w.Seq != n+2 {
 				t.Fatalf("%s: wait %d is %s, seq %d", name, n, wait, w.Seq)
 			}
 			now = do.At

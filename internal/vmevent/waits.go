@@ -70,7 +70,7 @@ func advice(o Trouble) string {
 // later waits, within MAX_WAIT of the event's arrival.
 func (p Policy) later(w Work, wait time.Duration, reason string, now time.Time) (Work, Command) {
 	deadline := p.deadline(w)
-	if now.Before(deadline) && w.Seq < maxSeq {
+	if now.Before(deadline) {
 		w.Seq++
 		at := now.Add(wait)
 		if at.After(deadline) {

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/message"
 	"goldmint/internal/request"
 )
 
@@ -42,7 +44,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(Rules{})
-			b.handle(t, message(c.body))
+			b.handle(t, received(c.body))
 			if len(b.bus.events) != 1 || len(b.bus.reasons) != 1 {
 				t.Fatalf("%d events and %d dead letters, want one of each", len(b.bus.events), len(b.bus.reasons))
 			}
@@ -56,7 +58,7 @@ func TestBadInput(t *testing.T) {
 			if len(b.arm.calls) > 0 || len(b.bus.queued) > 0 {
 				t.Errorf("ARM was asked for %v, %d messages were sent", b.arm.calls, len(b.bus.queued))
 			}
-			b.handle(t, message(ask("next", "img"))) // the queue goes on
+			b.handle(t, received(ask("next", "img"))) // the queue goes on
 			if len(b.bus.queued) != 1 {
 				t.Errorf("the next message was not dealt with")
 			}
@@ -64,26 +66,20 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestContinuationRoundTrip: a continuation holds all that is known of a build.
-func TestContinuationRoundTrip(t *testing.T) {
+// TestBuildRoundTrip: a message holds all that is known of a build.
+func TestBuildRoundTrip(t *testing.T) {
 	b := newBench(Rules{})
-	want, err := b.read(message(ask("b", "img")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want.Seq, want.AcceptedAt, want.Attempts, want.Announced = 3, noon.Add(time.Minute), 2, true
+	want := b.read(t, received(ask("b", "img")))
+	want.Seq, want.Run, want.AcceptedAt, want.Attempts, want.Announced = 3, 12, noon.Add(time.Minute), 2, true
 	want.Attempt = build.Attempt{Token: "token", StartedAt: noon.Add(time.Second), Looks: 4, Redelivered: true}
 	want.Transient, want.Grace, want.Step = 5, 1, build.Watch
 	want.Verdict, want.Poison = build.Failed, true
 	want.Failure = &build.Failure{Error: event.Error{Code: "C", Message: "m", Details: []event.Detail{{Code: "D"}}, Retryable: true}, Final: true}
-	out, err := continuation(want, message(""), "/goldmint", noon)
+	out, err := b.outgoing(want, "id")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.read(message(string(out.Body)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := b.read(t, received(string(out.Body)))
 	if d := cmp.Diff(mustJSON(t, want), mustJSON(t, got)); d != "" {
 		t.Errorf("the build changed on the way (-sent +received):\n%s", d)
 	}
@@ -119,10 +115,7 @@ func largest(t *testing.T) string {
 func TestLargestFits(t *testing.T) {
 	const most = 256 << 10
 	b := newBench(Rules{})
-	large, err := b.read(message(largest(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	large := b.read(t, received(largest(t)))
 	large.Pace = largestNote(t)
 	large.Attempt.Token, large.Attempts, large.AcceptedAt, large.Seq = strings.Repeat("t", 7<<10), 1, noon, 1
 	long := strings.Repeat("\x01", 100_000)
@@ -132,16 +125,14 @@ func TestLargestFits(t *testing.T) {
 		t.Fatalf("%s, want a continuation that holds the failure", do)
 	}
 	for name, next := range map[string]build.Build{"token": large, "failure": failed} {
-		out, err := continuation(next, message(""), "/goldmint", noon)
+		out, err := b.outgoing(next, "id")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(out.Body) > most {
 			t.Errorf("the continuation with a %s has %d bytes", name, len(out.Body))
 		}
-		if _, err := b.read(message(string(out.Body))); err != nil {
-			t.Errorf("the continuation with a %s is refused: %v", name, err)
-		}
+		b.read(t, received(string(out.Body)))
 		told, err := next.Poisoned(build.Image{}, long, noon).MarshalJSON()
 		if err != nil || len(told) > most {
 			t.Errorf("the event has %d bytes, error %v", len(told), err)
@@ -152,8 +143,8 @@ func TestLargestFits(t *testing.T) {
 // TestLogTellsTheBuildAndNoToken: lines about a build carry its id; a resume token is a capability and stays out.
 func TestLogTellsTheBuildAndNoToken(t *testing.T) {
 	b := newBench(Rules{})
-	b.handle(t, message(ask("b", "img")))
-	b.handle(t, message(string(b.bus.queued[0].Body)))
+	b.handle(t, received(ask("b", "img")))
+	b.handle(t, delivered(b.bus.queued[0], received("")))
 	if strings.Contains(b.log.String(), `token"`) || strings.Contains(b.log.String(), "asyncURL") {
 		t.Errorf("the token is told:\n%s", b.log)
 	}
@@ -171,35 +162,64 @@ func TestLogTellsTheBuildAndNoToken(t *testing.T) {
 // TestPoison: the first message that comes back too often is tried once more, apart; the second ends the build.
 func TestPoison(t *testing.T) {
 	b := newBench(Rules{})
-	m := message(ask("b", "img"))
+	m := received(ask("b", "img"))
 	m.DeliveryCount = 5
 	b.handle(t, m)
 	if len(b.bus.queued) != 1 || len(b.bus.reasons) != 0 || b.bus.queued[0].At.Sub(noon) < b.Policy.HandOver {
 		t.Fatalf("dead letters %v and continuations %+v, want one continuation after %s", b.bus.reasons, b.bus.queued, b.Policy.HandOver)
 	}
-	m = message(string(b.bus.queued[0].Body))
+	m = delivered(b.bus.queued[0], received(""))
 	m.DeliveryCount = 5
 	b.handle(t, m)
 	if len(b.bus.queued) != 2 || len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "PoisonMessage: ") {
 		t.Fatalf("dead letters %v and %d continuations, want the failure on its way and PoisonMessage", b.bus.reasons, len(b.bus.queued))
 	}
-	b.handle(t, message(string(b.bus.queued[1].Body)))
+	b.handle(t, delivered(b.bus.queued[1], received("")))
 	if n := len(b.bus.events); n != 1 || b.bus.events[0].Type != event.Failed || b.bus.events[0].Data.Error.Code != "PoisonMessage" {
 		t.Errorf("events %+v, want failed with PoisonMessage", b.bus.events)
 	}
 }
 
-// TestNotEvenDecoded: from the eighth delivery on nothing of a message is read.
-func TestNotEvenDecoded(t *testing.T) {
-	b := newBench(Rules{})
-	m := message(ask("b", "img"))
-	m.DeliveryCount = 5 + Undecoded
-	b.handle(t, m)
-	if len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "PoisonMessage: ") || len(b.bus.queued)+len(b.arm.calls) > 0 {
-		t.Errorf("dead letters %v, %d messages, ARM asked for %v", b.bus.reasons, len(b.bus.queued), b.arm.calls)
+// TestSuspectsAreProbed: a message that came back too often is read in a process of its own first. One that kills it is
+// rejected under the ids that its sender waits for; any other is handled, however often it was delivered.
+func TestSuspectsAreProbed(t *testing.T) {
+	digest := strings.Repeat("0123456789abcdef", 4)
+	for name, c := range map[string]struct {
+		id, buildID string
+		probe       error
+		want        string // the type of the event, "" for none
+	}{
+		"kills":                 {"m", "m", ErrKilled, event.Rejected},
+		"kills, sent by submit": {"web-1/" + digest, "web-1", ErrKilled, event.Rejected},
+		"does not kill":         {"m", "b", nil, ""},
+	} {
+		b := newBench(Rules{})
+		probes := 0
+		b.Probe = func(context.Context, message.Received) error { probes++; return c.probe }
+		m := received(ask("b", "img"))
+		m.ID, m.DeliveryCount = c.id, 93
+		if err := b.TakeRequest(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "" {
+			if probes != 1 || len(b.bus.queued) != 1 || len(b.bus.reasons) != 0 {
+				t.Errorf("%s: probed %d times, sent %d, dead letters %v", name, probes, len(b.bus.queued), b.bus.reasons)
+			}
+			continue
+		}
+		if len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "PoisonMessage: ") || len(b.bus.queued) > 0 {
+			t.Errorf("%s: dead letters %v, %d messages", name, b.bus.reasons, len(b.bus.queued))
+		}
+		if e := b.bus.events[0]; e.Type != c.want || e.Data.BuildID != c.buildID || c.buildID == "web-1" && e.Data.Digest != digest {
+			t.Errorf("%s: event %+v", name, e)
+		}
 	}
-	if len(b.bus.events) != 1 || b.bus.events[0].Type != event.Rejected || b.bus.events[0].Data.BuildID != "m" {
-		t.Errorf("events %+v, want a rejection under the message's id", b.bus.events)
+	b := newBench(Rules{}) // what cannot be probed comes again
+	b.Probe = func(context.Context, message.Received) error { return errors.New("no process can be started") }
+	m := received(ask("b", "img"))
+	m.DeliveryCount = 5
+	if err := b.TakeRequest(t.Context(), m); err == nil || len(b.bus.queued)+len(b.bus.reasons) > 0 {
+		t.Errorf("error %v, sent %d, dead letters %v", err, len(b.bus.queued), b.bus.reasons)
 	}
 }
 
@@ -212,7 +232,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 			if i%100 == 0 {
 				body = "no request"
 			}
-			b.handle(t, message(body))
+			b.handle(t, received(body))
 			*b.bus, *b.arm = recorder{}, emptyARM{}
 			b.log.Reset()
 		}
@@ -237,12 +257,13 @@ func FuzzHandle(f *testing.F) {
 	f.Add([]byte("no request"), 9)
 	f.Fuzz(func(t *testing.T, body []byte, deliveries int) {
 		b := newBench(Rules{})
-		m := message(string(body))
+		m := received(string(body))
 		m.DeliveryCount = max(deliveries, 1)
-		if k := kindOf(body); k == kindVMEvent || k == kindVMContinuation {
+		b.Probe = func(context.Context, message.Received) error { return nil }
+		if k := message.KindOf(body); k == message.VMEvent || k == message.VMWork {
 			return // has a target of its own
 		}
-		err := b.Handle(t.Context(), m)
+		err := b.tryHandle(m)
 		var refused *refusal
 		if errors.As(err, &refused) {
 			t.Errorf("a refusal leaked: %v", err)
@@ -258,29 +279,47 @@ func FuzzHandle(f *testing.F) {
 	})
 }
 
-// FuzzContinuation: a build that is taken from a continuation is one that Goldmint could have sent: it goes out and comes
-// back the same.
-func FuzzContinuation(f *testing.F) {
+// FuzzBuild: a build that is taken up from a message is one that Goldmint could have sent: it goes out and comes back the
+// same.
+func FuzzBuild(f *testing.F) {
 	f.Add(honest(f).Body)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		w := newBench(Rules{}).Worker
-		b, err := w.decodeContinuation(body)
-		if err != nil {
+		e, err := message.Open[build.Build](body)
+		if err != nil || e.Data.Check() != nil {
 			return
 		}
-		out, err := continuation(b, message(""), "/goldmint", noon)
+		b := e.Data
+		out, err := newBench(Rules{}).outgoing(b, "id")
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := w.decodeContinuation(out.Body)
-		if err != nil {
-			t.Fatalf("what it sends is refused: %v\n%s", err, out.Body)
+		again, err := message.Open[build.Build](out.Body)
+		if err != nil || again.Data.Check() != nil {
+			t.Fatalf("what it sends is refused: %v\n%s", errors.Join(err, again.Data.Check()), out.Body)
 		}
-		if again.Key() != b.Key() || again.ImageID() != b.ImageID() {
-			t.Errorf("%s became %s", b.Key(), again.Key())
+		if again.Data.Key() != b.Key() || again.Data.ImageID() != b.ImageID() {
+			t.Errorf("%s became %s", b.Key(), again.Data.Key())
 		}
 	})
 }
 
-// read decodes a message as Handle does.
-func (b *bench) read(m Message) (build.Build, error) { return b.decode(m, kindOf(m.Body)) }
+// read is the build of a request or of a message of the function's own.
+func (b *bench) read(tb testing.TB, m message.Received) build.Build {
+	tb.Helper()
+	body := m.Body
+	if !own(m) {
+		out, err := b.handOn(m)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		body = out.Body
+	}
+	e, err := message.Open[build.Build](body)
+	if err == nil {
+		err = e.Data.Check()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return e.Data
+}

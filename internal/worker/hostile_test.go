@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/message"
 	"goldmint/internal/request"
 )
 
@@ -29,7 +31,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // recorder is a bus that keeps what it is given.
 type recorder struct {
 	events  []event.Event
-	queued  []Outgoing
+	queued  []message.Outgoing
 	reasons []string // of dead letters, each with its description
 }
 
@@ -38,12 +40,12 @@ func (r *recorder) Publish(_ context.Context, e event.Event) error {
 	return nil
 }
 
-func (r *recorder) Enqueue(_ context.Context, m Outgoing) error {
+func (r *recorder) Enqueue(_ context.Context, m message.Outgoing) error {
 	r.queued = append(r.queued, m)
 	return nil
 }
 
-func (r *recorder) DeadLetter(_ context.Context, _, reason, description string) error {
+func (r *recorder) DeadLetter(_ context.Context, _ message.Queue, _, reason, description string) error {
 	r.reasons = append(r.reasons, reason+": "+description)
 	return nil
 }
@@ -84,19 +86,46 @@ func newBench(rules Rules) *bench {
 		rules.DefaultSubscription = ours
 	}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(b.log), zap.DebugLevel)
-	b.Worker = &Worker{Bus: b.bus, ARM: b.arm, Policy: build.DefaultPolicy(), Rules: rules, Now: func() time.Time { return noon }, Log: zap.New(core)}
+	b.Worker = &Worker{Bus: b.bus, ARM: b.arm, Policy: build.DefaultPolicy(), Rules: rules, Now: func() time.Time { return noon }, Log: zap.New(core),
+		Probe: func(context.Context, message.Received) error { return nil }}
 	return b
 }
 
-func (b *bench) handle(t *testing.T, m Message) {
-	t.Helper()
-	if err := b.Handle(t.Context(), m); err != nil {
-		t.Fatal(err)
+// handle takes a message from outside and handles the first message of the build or VM work that comes of it; or it handles a
+// message of the function's own.
+func (b *bench) handle(tb testing.TB, m message.Received) {
+	tb.Helper()
+	if err := b.tryHandle(m); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func message(body string) Message {
-	return Message{Body: []byte(body), ID: "m", LockToken: "lock", SequenceNumber: 7, EnqueuedAt: noon, DeliveryCount: 1}
+func (b *bench) tryHandle(m message.Received) error {
+	if own(m) {
+		return b.BuildImage(context.Background(), m)
+	}
+	before := len(b.bus.queued)
+	if err := b.TakeRequest(context.Background(), m); err != nil || len(b.bus.queued) == before {
+		return err
+	}
+	first := b.bus.queued[before]
+	b.bus.queued = b.bus.queued[:before]
+	return b.BuildImage(context.Background(), delivered(first, m))
+}
+
+func own(m message.Received) bool {
+	k := message.KindOf(m.Body)
+	return k == message.Build || k == message.VMWork
+}
+
+// delivered is what was sent as Service Bus delivers it, as like as one of the two queues can be to the other.
+func delivered(out message.Outgoing, like message.Received) message.Received {
+	like.Body, like.ID = out.Body, out.ID
+	return like
+}
+
+func received(body string) message.Received {
+	return message.Received{Body: []byte(body), ID: "m", LockToken: "lock", SequenceNumber: 7, EnqueuedAt: noon, DeliveryCount: 1}
 }
 
 func ask(id, name string) string {
@@ -105,20 +134,52 @@ func ask(id, name string) string {
 }
 
 // honest is the first continuation of a build.
-func honest(tb testing.TB) Outgoing {
+func honest(tb testing.TB) message.Outgoing {
 	tb.Helper()
 	b := newBench(Rules{})
-	if err := b.Handle(context.Background(), message(ask("b", "img"))); err != nil {
-		tb.Fatal(err)
-	}
+	b.handle(tb, received(ask("b", "img")))
 	if len(b.bus.queued) != 1 {
 		tb.Fatalf("%d continuations", len(b.bus.queued))
 	}
 	return b.bus.queued[0]
 }
 
-// TestCraftedContinuationsAreRefused: each is dead-lettered with a reason and a rejected event, and ARM hears nothing.
-func TestCraftedContinuationsAreRefused(t *testing.T) {
+// TestContinuationsAreRefusedOnTheIntake: whoever may send requests cannot write a build, however well it is made.
+func TestContinuationsAreRefusedOnTheIntake(t *testing.T) {
+	vm := `{"specversion":"1.0","type":"` + message.VMWorkType + `","v":2,"data":{"event":{"id":"1","operation":"generalize"}}}`
+	for name, body := range map[string]string{"an honest build": string(honest(t).Body), "work on a VM": vm, "no build": `{"type":"` + message.BuildType + `"}`} {
+		b := newBench(Rules{})
+		if err := b.TakeRequest(t.Context(), received(body)); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "InvalidContinuation") || len(b.bus.events) != 1 ||
+			b.bus.events[0].Type != event.Rejected || len(b.bus.queued)+len(b.arm.calls) > 0 {
+			t.Errorf("%s: dead letters %v, events %v, sent %v", name, b.bus.reasons, b.bus.events, b.bus.queued)
+		}
+	}
+}
+
+// TestBuildsQueueTakesBuildsAlone: anything else there means that a role is wrong. Whoever sent a request there by mistake
+// hears of it under the ids that the right queue would have used.
+func TestBuildsQueueTakesBuildsAlone(t *testing.T) {
+	for name, body := range map[string]string{"a request": ask("b", "img"), "an event": `{"specversion":"1.0","type":"x"}`, "nothing": "", "noise": "\xff\x00"} {
+		b := newBench(Rules{})
+		if err := b.BuildImage(t.Context(), received(body)); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "UnknownMessage") || len(b.bus.queued)+len(b.arm.calls) > 0 ||
+			!strings.Contains(b.log.String(), `"level":"error"`) {
+			t.Errorf("%s: dead letters %v, sent %v, ARM asked for %v", name, b.bus.reasons, b.bus.queued, b.arm.calls)
+		}
+		if e := b.bus.events[0]; name == "a request" && (e.Data.BuildID != "b" || len(e.Data.Digest) != 64) {
+			t.Errorf("rejected as %s %s, want the request's own", e.Data.BuildID, e.Data.Digest)
+		}
+	}
+}
+
+// TestDamagedBuildsAreRefused: each is dead-lettered with a reason and a rejected event, and ARM hears nothing. This is the
+// second lock: the first is that nobody but the function may send to the queue.
+func TestDamagedBuildsAreRefused(t *testing.T) {
 	body := string(honest(t).Body)
 	set := func(field, value string) string {
 		changed := regexp.MustCompile(`"`+field+`":("[^"]*"|[0-9]+|true)`).ReplaceAllString(body, `"`+field+`":`+value)
@@ -131,29 +192,21 @@ func TestCraftedContinuationsAreRefused(t *testing.T) {
 	for name, crafted := range map[string]string{
 		"another request":         set("name", `"other"`),
 		"another digest":          set("digest", `"`+strings.Repeat("0", 64)+`"`),
-		"foreign build's id":      set("id", `"a/b"`),
+		"another version":         set("v", "3"),
 		"path as subscription":    set("subscriptionId", `"../../x"`),
 		"foreign subscription":    strings.Replace(body, `"request":{`, `"request":{"subscriptionId":"`+theirs+`",`, 1),
 		"climbing resource group": set("resourceGroup", `".."`),
 		"encoded name":            set("name", `"a%2fb"`),
-		"huge attempts":           set("attempts", "99999999"),
 		"number beyond all":       set("seq", "1e999"),
-		"huge seq":                set("seq", "9223372036854775807"),
-		"year 1":                  set("requestedAt", `"0001-01-01T00:00:00Z"`),
-		"year 9999":               set("requestedAt", `"9999-01-01T00:00:00Z"`),
 		"no time":                 set("requestedAt", `"now"`),
-		"two builds":              body + body,
-		"failure without a code":  add(`"failure":{"final":true}`),
 		"deep":                    add(`"failure":` + strings.Repeat(`{"details":[`, 9000) + strings.Repeat(`]}`, 9000)),
-		"deeper than the parser":  add(`"failure":` + strings.Repeat(`{"details":[`, 30_000)),
-		"too large":               add(`"token":"` + strings.Repeat("x", maxContinuation) + `"`),
-		"no build":                `{"specversion":"1.0","type":"` + continuationType + `"}`,
-		"build is a list":         `{"specversion":"1.0","type":"` + continuationType + `","data":[]}`,
+		"too large":               add(`"token":"` + strings.Repeat("x", message.MaxBytes) + `"`),
+		"no build":                `{"specversion":"1.0","type":"` + message.BuildType + `","v":2}`,
+		"build is a list":         `{"specversion":"1.0","type":"` + message.BuildType + `","v":2,"data":[]}`,
 		"not UTF-8":               set("location", "\"\xff\""),
 	} {
 		b := newBench(Rules{})
-		m := message(crafted)
-		b.handle(t, m)
+		b.handle(t, received(crafted))
 		if len(b.bus.reasons) != 1 || len(b.bus.events) != 1 || b.bus.events[0].Type != event.Rejected {
 			t.Errorf("%s: dead letters %v, events %v", name, b.bus.reasons, b.bus.events)
 		}
@@ -161,15 +214,48 @@ func TestCraftedContinuationsAreRefused(t *testing.T) {
 			t.Errorf("%s: ARM was asked for %v, %d messages were sent", name, b.arm.calls, len(b.bus.queued))
 		}
 	}
-	for name, good := range map[string]string{ // go on, so the refusals above mean something
-		"the honest one":          body,
-		"one of another version":  add(`"later":{"field":1}`),
-		"and of what it has seen": add(`"pace":{"ticket":1,"sights":[{"name":"CreateImages3Min","window":180000000000,"remaining":3,"past":[{"at":1,"total":2}],"most":39}]}`),
-	} {
+	b := newBench(Rules{}) // the honest one goes on, so the refusals above mean something
+	b.handle(t, delivered(honest(t), received("")))
+	if len(b.bus.reasons) > 0 || len(b.bus.queued) != 1 || len(b.arm.calls) == 0 {
+		t.Errorf("the honest one: dead letters %v, %d messages sent, ARM asked for %v", b.bus.reasons, len(b.bus.queued), b.arm.calls)
+	}
+}
+
+// TestNarrowedAllowList: a build that ARM works on when an allow-list is narrowed has failed, and nothing more is created or
+// deleted for it; one that has asked nothing of ARM is rejected.
+func TestNarrowedAllowList(t *testing.T) {
+	narrowed := Rules{AllowedResourceGroups: []string{"other"}}
+	under := newBench(narrowed)
+	under.handle(t, delivered(honest(t), received(""))) // announced and accepted
+	if len(under.bus.queued) != 1 || len(under.bus.events)+len(under.bus.reasons)+len(under.arm.calls) != 0 {
+		t.Fatalf("sent %d, events %v, dead letters %v, ARM asked for %v", len(under.bus.queued), under.bus.events, under.bus.reasons, under.arm.calls)
+	}
+	under.handle(t, delivered(under.bus.queued[0], received("")))
+	if len(under.bus.events) != 1 || under.bus.events[0].Type != event.Failed || under.bus.events[0].Data.Error.Code != "ResourceGroupNotAllowed" ||
+		len(under.bus.reasons)+len(under.arm.calls) != 0 {
+		t.Errorf("events %v, dead letters %v, ARM asked for %v", under.bus.events, under.bus.reasons, under.arm.calls)
+	}
+	before := newBench(Rules{})
+	if err := before.TakeRequest(t.Context(), received(ask("b", "img"))); err != nil {
+		t.Fatal(err)
+	}
+	early := newBench(narrowed)
+	early.handle(t, delivered(before.bus.queued[0], received("")))
+	if len(early.bus.events) != 1 || early.bus.events[0].Type != event.Rejected || len(early.bus.reasons) != 1 || len(early.arm.calls) != 0 {
+		t.Errorf("before its first PUT: events %v, dead letters %v, ARM asked for %v", early.bus.events, early.bus.reasons, early.arm.calls)
+	}
+}
+
+// TestReservedIDs: nobody but Goldmint asks for a build under the id that a VM's image has.
+func TestReservedIDs(t *testing.T) {
+	vm := "vm-0F8FAD5B-d9cb-469f-a165-70867728950e"
+	asMessageID := received(strings.Replace(ask("b", "img"), `"id":"b",`, "", 1))
+	asMessageID.ID = vm
+	for name, m := range map[string]message.Received{"id": received(ask(vm, "img")), "MessageId": asMessageID} {
 		b := newBench(Rules{})
-		b.handle(t, message(good))
-		if len(b.bus.reasons) > 0 || len(b.bus.queued) != 1 || len(b.arm.calls) == 0 {
-			t.Errorf("%s: dead letters %v, %d messages sent, ARM asked for %v", name, b.bus.reasons, len(b.bus.queued), b.arm.calls)
+		b.handle(t, m)
+		if len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "ReservedID") || len(b.bus.queued) > 0 {
+			t.Errorf("%s: dead letters %v", name, b.bus.reasons)
 		}
 	}
 }
@@ -188,7 +274,7 @@ func TestAllowLists(t *testing.T) {
 	} {
 		for kind, body := range map[string]string{"request": ask("b", "img"), "continuation": continuation} {
 			b := newBench(test.rules)
-			b.handle(t, message(body))
+			b.handle(t, received(body))
 			switch {
 			case test.want == "":
 				if len(b.arm.calls) == 0 || len(b.bus.reasons) > 0 {
@@ -203,30 +289,68 @@ func TestAllowLists(t *testing.T) {
 	}
 }
 
-// TestContinuationIDIsTheMessagesOwn: the same for every delivery of a message, another for any other message, so that it
-// cannot be known before the handled message is in the queue.
-func TestContinuationIDIsTheMessagesOwn(t *testing.T) {
-	id := func(change func(*Message)) string {
+// TestMessageIDs: a build's first message is named after the build alone, so that a repeat is dropped whatever MessageId it
+// came under; what follows is named after the message before it, so that a redelivery writes the same again.
+func TestMessageIDs(t *testing.T) {
+	first := func(change func(*message.Received)) string {
 		b := newBench(Rules{})
-		m := message(ask("b", "img"))
+		m := received(ask("b", "img"))
+		change(&m)
+		if err := b.TakeRequest(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		return b.bus.queued[0].ID
+	}
+	id := first(func(*message.Received) {})
+	if !regexp.MustCompile(`^b/[0-9a-f]{32}/1$`).MatchString(id) {
+		t.Errorf("the first message is %q", id)
+	}
+	if again := first(func(m *message.Received) {
+		m.ID, m.SequenceNumber, m.EnqueuedAt, m.DeliveryCount = "squatted", 99, noon.Add(time.Hour), 3
+	}); again != id {
+		t.Errorf("sent again it is %q, not %q", again, id)
+	}
+	next := func(change func(*message.Received)) string {
+		b := newBench(Rules{})
+		m := delivered(honest(t), received(""))
 		change(&m)
 		b.handle(t, m)
 		return b.bus.queued[0].ID
 	}
-	first := id(func(*Message) {})
-	if !regexp.MustCompile(`^b/[0-9a-f]{12}/1/[0-9a-f]{16}$`).MatchString(first) {
-		t.Errorf("id %q", first)
+	if got := next(func(*message.Received) {}); got != strings.TrimSuffix(id, "1")+"3/7" {
+		t.Errorf("the one after the second is %q", got)
 	}
-	if again := id(func(m *Message) { m.DeliveryCount, m.LockToken, m.ID = 2, "other", "squatted" }); again != first {
-		t.Errorf("delivered again the continuation is %q, not %q", again, first)
+	if next(func(m *message.Received) { m.DeliveryCount, m.LockToken = 2, "other" }) != next(func(*message.Received) {}) {
+		t.Error("delivered again it continues under another id")
 	}
-	for name, other := range map[string]string{
-		"sequence number": id(func(m *Message) { m.SequenceNumber++ }),
-		"enqueued time":   id(func(m *Message) { m.EnqueuedAt = m.EnqueuedAt.Add(time.Millisecond) }),
-	} {
-		if other == first {
-			t.Errorf("another %s gives the same continuation %q", name, first)
+	if next(func(m *message.Received) { m.SequenceNumber++ }) == next(func(*message.Received) {}) {
+		t.Error("another message continues under the same id")
+	}
+}
+
+// TestResubmittedBuildIsARunOfItsOwn: a dead letter that a person sends again begins anew, and its end is not dropped as a
+// repeat of the first one's.
+func TestResubmittedBuildIsARunOfItsOwn(t *testing.T) {
+	ends := map[string]bool{}
+	for _, id := range []string{"", "b/x/2/7/again/0123"} {
+		b := newBench(Rules{})
+		m := delivered(honest(t), received(""))
+		m.SequenceNumber = 40
+		if id != "" {
+			m.ID, m.EnqueuedAt = id, noon.Add(time.Hour)
 		}
+		b.handle(t, m)
+		e, err := message.Open[build.Build](b.bus.queued[len(b.bus.queued)-1].Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int64{false: 7, true: 40}[id != ""]; e.Data.Run != want {
+			t.Errorf("message %q: run %d, want %d", id, e.Data.Run, want)
+		}
+		ends[e.Data.Poisoned(build.Image{}, "", noon).ID] = true
+	}
+	if len(ends) != 2 {
+		t.Errorf("both runs end as %v", ends)
 	}
 }
 
@@ -234,8 +358,8 @@ func TestContinuationIDIsTheMessagesOwn(t *testing.T) {
 // own; neither answers for the other.
 func TestSameIDAnotherRequest(t *testing.T) {
 	b := newBench(Rules{})
-	b.handle(t, message(ask("b", "img")))
-	b.handle(t, message(ask("b", "img2")))
+	b.handle(t, received(ask("b", "img")))
+	b.handle(t, received(ask("b", "img2")))
 	if len(b.bus.events) != 2 || len(b.bus.queued) != 2 {
 		t.Fatalf("%d events, %d continuations", len(b.bus.events), len(b.bus.queued))
 	}
@@ -253,52 +377,17 @@ func TestSameIDAnotherRequest(t *testing.T) {
 func TestMessageIDGivesNoPower(t *testing.T) {
 	victim := request.Key("b", strings.Repeat("a", 64))
 	b := newBench(Rules{})
-	m := message(ask("mine", "img"))
+	m := received(ask("mine", "img"))
 	m.ID = victim
 	b.handle(t, m)
 	if got := b.bus.events[0]; got.Data.BuildID != "mine" || strings.HasPrefix(got.ID, victim) {
 		t.Errorf("event %s of build %s", got.ID, got.Data.BuildID)
 	}
-	m = message("no request at all")
+	m = received("no request at all")
 	m.ID = victim
 	b.handle(t, m)
 	if got := b.bus.events[1]; got.Type != event.Rejected || strings.HasPrefix(got.ID, "b/") || got.Data.BuildID == "b" {
 		t.Errorf("event %s of build %s", got.ID, got.Data.BuildID)
-	}
-}
-
-// TestForgedEnd shows what a sender can do who knows another's whole request, id included: a crafted continuation ends the
-// build as failed before its time. A value of chance in the request's metadata prevents it: the forger then knows neither
-// the digest nor any id of the build.
-func TestForgedEnd(t *testing.T) {
-	forge := func(body string) event.Event {
-		r, err := request.Decode([]byte(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		forged := build.New(r, ours, noon)
-		forged.Seq, forged.Verdict, forged.Failure = 1, build.Failed, &build.Failure{Error: event.Error{Code: "Forged", Message: "see https://x/?sig=c2VjcmV0"}, Final: true}
-		out, err := continuation(forged, message(""), "/goldmint", noon)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := newBench(Rules{})
-		b.handle(t, message(string(out.Body)))
-		if len(b.bus.events) != 1 || b.bus.events[0].Type != event.Failed || b.bus.events[0].Data.Error.Code != "Forged" {
-			t.Fatalf("events %+v: the threat model is out of date", b.bus.events)
-		}
-		return b.bus.events[0]
-	}
-	known := ask("b", "img")
-	unknown := strings.Replace(known, `{`, `{"metadata":{"nonce":"8f14e45fceea167a"},`, 1)
-	victim := newBench(Rules{})
-	victim.handle(t, message(known))
-	victim.handle(t, message(unknown))
-	if got, want := forge(known).ID, strings.Replace(victim.bus.events[0].ID, "/started", "/ended", 1); got != want {
-		t.Errorf("the forged end is %s, the victim's is %s: the threat model is out of date", got, want)
-	}
-	if got, want := forge(known).ID, strings.Replace(victim.bus.events[1].ID, "/started", "/ended", 1); got == want {
-		t.Errorf("the forged end %s is that of a build whose metadata the forger did not know", got)
 	}
 }
 
@@ -307,16 +396,16 @@ func TestLogLinesAreWhole(t *testing.T) {
 	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
 	forged := "x\n{\"level\":\"error\",\"msg\":\"forged\"}\r\n\u2028\x1b[31m"
 	uri := "https://a.blob.core.windows.net/c/b.vhd?sv=1&sig=" + secret
-	for name, m := range map[string]Message{
+	for name, m := range map[string]message.Received{
 		"message id":     {Body: []byte("{}"), ID: forged},
 		"SAS message id": {Body: []byte("{}"), ID: uri},
-		"name":           message(ask("b", forged)),
-		"SAS name":       message(ask("b", uri)),
-		"SAS blob": message(strings.Replace(ask("b", "img"), `"sourceVirtualMachine":`,
+		"name":           received(ask("b", forged)),
+		"SAS name":       received(ask("b", uri)),
+		"SAS blob": received(strings.Replace(ask("b", "img"), `"sourceVirtualMachine":`,
 			`"storageProfile":{"osDisk":{"osType":"Linux","osState":"Generalized","blobUri":"`+uri+`"}},"x":`, 1)),
-		"SAS field":   message(`{"` + uri + `":1}`),
-		"field":       message(mustJSON(t, map[string]int{forged: 1})),
-		"SAS in text": message(uri),
+		"SAS field":   received(`{"` + uri + `":1}`),
+		"field":       received(mustJSON(t, map[string]int{forged: 1})),
+		"SAS in text": received(uri),
 	} {
 		b := newBench(Rules{})
 		m.DeliveryCount, m.EnqueuedAt = 1, noon
@@ -354,7 +443,7 @@ func TestARMsSecretsStayOffTheLog(t *testing.T) {
 	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
 	b := newBench(Rules{})
 	b.ARM = wordyARM{words: "cannot read https://a.blob.core.windows.net/c/b.vhd?sv=1&sig=" + secret + " now"}
-	b.handle(t, message(ask("b", "img")))
+	b.handle(t, received(ask("b", "img")))
 	if log := b.log.String(); !strings.Contains(log, "cannot read") || strings.Contains(log, secret) {
 		t.Errorf("logged\n%s", log)
 	}
@@ -375,25 +464,32 @@ var cleanID = regexp.MustCompile(`^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroup
 // FuzzDecode: whatever a message holds, what comes of it is a refusal with a reason or a build whose path is its own.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(ask("b", "img")), "m")
-	f.Add(honest(f).Body, "b/000000000000/1/0000000000000000")
-	f.Add([]byte(`{"type":"`+continuationType+`","data":{"request":{},"failure":{"details":[{"details":[]}]}}}`), "")
+	f.Add(honest(f).Body, "b/000000000000/1")
 	f.Fuzz(func(t *testing.T, body []byte, id string) {
 		w := newBench(Rules{}).Worker
-		m := message(string(body))
+		m := received(string(body))
 		m.ID = id
-		b, err := w.decode(m, kindOf(m.Body))
+		out, err := w.handOn(m)
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("a refusal without a reason")
 			}
 			return
 		}
+		if message.KindOf(out.Body) == message.VMWork {
+			return // has a target of its own
+		}
+		e, err := message.Open[build.Build](out.Body)
+		if err != nil || e.Data.Check() != nil {
+			t.Fatalf("what it hands on is refused: %v", errors.Join(err, e.Data.Check()))
+		}
+		b := e.Data
 		image := b.ImageID()
 		if !cleanID.MatchString(image) || strings.Contains(image, "..") {
 			t.Errorf("image id %q", image)
 		}
-		if b.Request.ID == "" || b.Digest != b.Request.Digest() || b.RequestedAt.IsZero() {
-			t.Errorf("build %+v", b)
+		if b.Request.ID == "" || b.RequestedAt.IsZero() || len(out.ID) > 128 {
+			t.Errorf("build %+v as message %q", b, out.ID)
 		}
 	})
 }

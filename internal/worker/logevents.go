@@ -4,6 +4,8 @@ import "goldmint/internal/event"
 
 // The names of the log events, a line's "msg".
 const (
+	logTaken            = "taken"
+	logUnknownMessage   = "unknown_message"
 	logStarted          = "build_started"
 	logEnded            = "build_ended"
 	logContinued        = "continued"
@@ -26,13 +28,15 @@ type LogEvent struct {
 
 // LogFields are on every line about a message.
 func LogFields() []string {
-	return []string{"invocationId", "messageId", "sequenceNumber", "deliveryCount"}
+	return []string{"queue", "invocationId", "messageId", "sequenceNumber", "deliveryCount"}
 }
 
 // LogEvents is the fixed list of log events: a promise to whoever queries the logs. infra/queries ask for nothing else,
 // and a test holds a whole run's lines against it.
 func LogEvents() []LogEvent {
 	return []LogEvent{
+		{logTaken, "a message from outside was checked and handed on", []string{"id", "buildId"}},
+		{logUnknownMessage, "the builds queue held something that is not the function's own: a role is wrong", []string{"hint"}},
 		{logStarted, "ARM has accepted the image's creation", []string{"buildId", "digest", "imageId", "location", "subscriptionId", "attempts"}},
 		{logContinued, "the build will be looked at again", []string{"buildId", "digest", "at", "reason", "seq", "step"}},
 		{logEnded, "the build has ended, with its image or without", []string{"buildId", "digest", "imageId", "location", "subscriptionId", "attempts", "outcome", "code", "durationSeconds"}},

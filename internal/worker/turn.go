@@ -6,18 +6,19 @@ import (
 
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
+	"goldmint/internal/message"
 )
 
 // heard counts the message: from the sequence numbers that pass by, the pacer reads how many others there are.
-func (w *Worker) heard(m Message, k kind) {
+func (w *Worker) heard(m message.Received, again bool) {
 	if w.Pacer != nil {
-		w.Pacer.Heard(m.SequenceNumber, k == kindContinuation || k == kindVMContinuation)
+		w.Pacer.Heard(m.SequenceNumber, again)
 	}
 }
 
 // learn takes over what the message's sender knew of ARM's allowance, and gives a build that is new its place in the line.
 // Nobody has come later than the message that says so.
-func (w *Worker) learn(m Message, b build.Build) build.Build {
+func (w *Worker) learn(m message.Received, b build.Build) build.Build {
 	if b.Pace.Ticket <= 0 || b.Pace.Ticket > m.SequenceNumber {
 		b.Pace.Ticket = m.SequenceNumber
 	}

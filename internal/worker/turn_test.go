@@ -2,13 +2,13 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
+	"goldmint/internal/message"
 	"goldmint/internal/pace"
 )
 
@@ -49,8 +49,8 @@ func paced(left int) (*bench, *meteredARM, *time.Duration) {
 	return b, arm, spent
 }
 
-func numbered(n int64) Message {
-	m := message(ask(fmt.Sprint("b", n), fmt.Sprint("img", n)))
+func numbered(n int64) message.Received {
+	m := received(ask(fmt.Sprint("b", n), fmt.Sprint("img", n)))
 	m.ID, m.SequenceNumber = fmt.Sprint("m", n), n
 	return m
 }
@@ -59,8 +59,8 @@ func numbered(n int64) Message {
 func (b *bench) last(t *testing.T) (build.Build, time.Time) {
 	t.Helper()
 	out := b.bus.queued[len(b.bus.queued)-1]
-	var e envelope[build.Build]
-	if err := json.Unmarshal(out.Body, &e); err != nil {
+	e, err := message.Open[build.Build](out.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return e.Data, out.At
@@ -89,7 +89,7 @@ func TestWaitingCostsARMNothing(t *testing.T) {
 
 	// Another instance learns of it from the continuation.
 	other, free, _ := paced(40)
-	m := message(string(b.bus.queued[len(b.bus.queued)-1].Body))
+	m := delivered(b.bus.queued[len(b.bus.queued)-1], received(""))
 	m.SequenceNumber = 9
 	other.handle(t, m)
 	other.handle(t, numbered(10))
@@ -145,7 +145,7 @@ func TestUnusedAdmissionsAreGivenBack(t *testing.T) {
 func TestTicketIsTheMessagesOwn(t *testing.T) {
 	b := newBench(Rules{})
 	for _, claimed := range []int64{0, 8, 1 << 60} {
-		if got := b.learn(message(""), build.Build{Pace: pace.Note{Ticket: claimed, Front: claimed}}).Pace; got.Ticket != 7 || got.Front > 7 {
+		if got := b.learn(received(""), build.Build{Pace: pace.Note{Ticket: claimed, Front: claimed}}).Pace; got.Ticket != 7 || got.Front > 7 {
 			t.Errorf("ticket %d became %+v, not the message's own 7", claimed, got)
 		}
 	}

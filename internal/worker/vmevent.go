@@ -2,15 +2,15 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"go.uber.org/zap"
 
 	"goldmint/internal/armerr"
+	"goldmint/internal/build"
 	"goldmint/internal/event"
-	"goldmint/internal/request"
+	"goldmint/internal/message"
 	"goldmint/internal/vmevent"
 )
 
@@ -22,79 +22,94 @@ type VMs interface {
 	ImageOf(ctx context.Context, subscription, group, buildID string) (string, error)
 }
 
-// handleVMEvent deals with an event about a VM, or with the continuation of the work on one. Each effect may be repeated:
-// generalizing is, and what is sent has the same MessageId each time.
-func (w *Worker) handleVMEvent(ctx context.Context, m Message, k kind, log *zap.Logger) error {
-	work, err := w.decodeVMEvent(m, k)
-	var ignored *vmevent.Ignored
-	if errors.As(err, &ignored) {
-		log.Info(logVMEventIgnored, zap.String("reason", string(ignored.Reason)))
-		return nil
-	}
-	var refused *refusal
-	if errors.As(err, &refused) {
-		return w.reject(ctx, m, refused, log)
-	}
-	if err != nil {
-		return err
-	}
-	log = log.With(zap.String("vm", work.Event.VM.String()), zap.String("operation", string(work.Event.Operation)))
-	if m.DeliveryCount >= w.Rules.PoisonDelivery { // no build, so nobody waits
-		log.Error(logPoison, zap.String("outcome", "dead-lettered"), zap.String("step", "vm event"))
-		return w.deadLetter(ctx, m, "PoisonMessage", fmt.Sprintf("the VM event was delivered %d times without being dealt with. %s", m.DeliveryCount, remedy), log)
-	}
-	return w.runVMEvent(ctx, m, work, log)
-}
-
-func (w *Worker) decodeVMEvent(m Message, k kind) (vmevent.Work, error) {
-	if k == kindVMContinuation {
-		return w.decodeVMContinuation(m)
-	}
+// takeVMEvent reads an event about a VM. Most ask for nothing and end here.
+func (w *Worker) takeVMEvent(m message.Received) (message.Outgoing, error) {
 	e, err := vmevent.Decode(m.Body, m.EnqueuedAt)
 	var malformed *vmevent.Malformed
 	if errors.As(err, &malformed) {
-		return vmevent.Work{}, vmRefusal(m, "InvalidEvent", malformed.Problem)
+		return message.Outgoing{}, refuse(m, "InvalidEvent", "%s", malformed.Problem)
 	}
-	return vmevent.New(e, m.EnqueuedAt), err
+	if err != nil {
+		return message.Outgoing{}, err
+	}
+	work := vmevent.New(e, m.EnqueuedAt)
+	if _, do := w.VMPolicy.Step(work, vmevent.Woken{}, w.Now()); do.Verb == vmevent.LeaveIt {
+		return message.Outgoing{}, &vmevent.Ignored{Reason: do.Why}
+	}
+	return w.vmOutgoing(work, message.FirstID(work.Key()))
 }
 
-func vmRefusal(m Message, reason, text string) *refusal {
-	return &refusal{reason: reason, text: text, buildID: request.Identity("", m.ID, m.SequenceNumber), digest: digestOf(m.Body)}
+func (w *Worker) vmOutgoing(work vmevent.Work, id string) (message.Outgoing, error) {
+	e := message.Envelope[vmevent.Work]{Source: w.Rules.EventSource, Type: message.VMWorkType, Subject: work.Event.VM.String(), Time: w.Now().UTC(), Data: work}
+	return e.Outgoing(id, work.Key())
 }
 
-// runVMEvent steps the work until it has nothing more to do on this message.
-func (w *Worker) runVMEvent(ctx context.Context, m Message, work vmevent.Work, log *zap.Logger) error {
+// vmWork carries the work on a VM's event on. Each effect may be repeated: generalizing is, and what is sent has the same
+// MessageId each time.
+func (w *Worker) vmWork(ctx context.Context, m message.Received, work vmevent.Work, log *zap.Logger) (Settlement, error) {
+	log = log.With(zap.String("vm", work.Event.VM.String()), zap.String("operation", string(work.Event.Operation)))
+	if m.DeliveryCount >= w.Rules.PoisonDelivery {
+		return w.poisonedVM(ctx, m, work, log)
+	}
 	var seen vmevent.Observation = vmevent.Woken{}
 	for range maxSteps {
 		var do vmevent.Command
 		work, do = w.VMPolicy.Step(work, seen, w.Now())
 		switch do.Verb {
 		case vmevent.Completed:
-			return nil
+			return Settlement{}, nil
 		case vmevent.LeaveIt:
-			logIgnored(log, work, do)
-			return nil
+			logLeft(log, work, do)
+			return Settlement{}, nil
 		case vmevent.Continue:
-			return w.resumeVMEvent(ctx, m, work, do, log)
+			return Settlement{}, w.resumeVMEvent(ctx, m, work, do, log)
 		case vmevent.Send:
-			if err := w.Bus.Enqueue(ctx, buildRequest(do.Request)); err != nil {
-				return fmt.Errorf("send the build request: %w", err)
+			if err := w.sendBuild(ctx, work, do, log); err != nil {
+				return Settlement{}, err
 			}
-			log.Info(logVMEventRequested, zap.String("buildId", do.Request.ID), zap.String("name", do.Request.Name), zap.Strings("tagsLeftOut", do.Dropped))
 			seen = vmevent.Sent{}
 		default:
 			seen = w.actOnVM(ctx, work, do, log)
 		}
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("the invocation ran out of time after %q: %w", do.Verb, err)
+			return Settlement{}, fmt.Errorf("the invocation ran out of time after %q: %w", do.Verb, err)
 		}
 	}
-	return fmt.Errorf("the event about VM %s did not settle within %d steps", work.Event.VM.Name, maxSteps)
+	return Settlement{}, fmt.Errorf("the event about VM %s did not settle within %d steps", work.Event.VM.Name, maxSteps)
 }
 
-// buildRequest is the message that asks for the image of a VM: like any other, under an id that only this VM has.
-func buildRequest(r request.Request) Outgoing {
-	return Outgoing{ID: r.ID, ContentType: "application/json", Body: r.Canonical(), CorrelationID: r.ID}
+// poisonedVM tries work whose message came back too often once more, then fails it.
+func (w *Worker) poisonedVM(ctx context.Context, m message.Received, work vmevent.Work, log *zap.Logger) (Settlement, error) {
+	if !work.Spared {
+		log.Error(logPoison, zap.String("outcome", "spared"), zap.String("step", "vm event"))
+		work.Spared, work.Seq = true, work.Seq+1
+		do := vmevent.Command{Verb: vmevent.Continue, At: w.Now().Add(w.Policy.HandOver), Reason: "delivered too often: tried once more"}
+		return Settlement{}, w.resumeVMEvent(ctx, m, work, do, log)
+	}
+	log.Error(logPoison, zap.String("outcome", "failed"), zap.String("step", "vm event"))
+	text := fmt.Sprintf("the event about VM %s was delivered %d times without being dealt with: submit a request for its image by hand (goldmint submit --vm %s)",
+		work.Event.VM.Name, m.DeliveryCount, work.Event.VM)
+	e := work.Failed("PoisonMessage", text, w.Now())
+	e.Source = w.Rules.EventSource
+	if err := w.Bus.Publish(ctx, e); err != nil {
+		return Settlement{}, fmt.Errorf("publish the failure: %w", err)
+	}
+	logPublished(log.With(zap.String("buildId", e.Data.BuildID), zap.String("digest", e.Data.Digest[:12])), e.Data.ImageID, e)
+	return Settlement{"PoisonMessage", text + ". " + remedy}, nil
+}
+
+// sendBuild sends the build of a VM's image to the builds queue, as any other, under an id that only this VM has.
+func (w *Worker) sendBuild(ctx context.Context, work vmevent.Work, do vmevent.Command, log *zap.Logger) error {
+	b := build.New(do.Request, do.Request.SubscriptionID, work.EnqueuedAt)
+	out, err := w.outgoing(b, firstID(b))
+	if err != nil {
+		return err
+	}
+	if err := w.Bus.Enqueue(ctx, out); err != nil {
+		return fmt.Errorf("send the VM's build: %w", err)
+	}
+	log.Info(logVMEventRequested, zap.String("buildId", do.Request.ID), zap.String("name", do.Request.Name), zap.Strings("tagsLeftOut", do.Dropped))
+	return nil
 }
 
 func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Command, log *zap.Logger) vmevent.Observation {
@@ -135,45 +150,33 @@ func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.
 	}
 }
 
-func logIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
-	level := zap.InfoLevel
-	if do.Warn {
-		level = zap.WarnLevel
-	}
-	log.Log(level, logVMEventIgnored, zap.String("reason", string(do.Why)), zap.String("detail", do.Detail), zap.Int("seq", work.Seq))
-}
-
-// vmContinuationType is the CloudEvents type of a look-again-later.
-const vmContinuationType = "goldmint.vm.continuation"
-
-func isVMContinuation(eventType json.RawMessage) bool {
-	var s string
-	return json.Unmarshal(eventType, &s) == nil && s == vmContinuationType
-}
-
-func (w *Worker) resumeVMEvent(ctx context.Context, m Message, work vmevent.Work, do vmevent.Command, log *zap.Logger) error {
-	e := envelope[vmevent.Work]{
-		Source: w.Rules.EventSource, Type: vmContinuationType, Subject: work.Event.VM.String(), Time: w.Now().UTC(), Data: work,
-	}
-	out, err := e.outgoing(work.Key(), work.Seq, m)
+func (w *Worker) resumeVMEvent(ctx context.Context, m message.Received, work vmevent.Work, do vmevent.Command, log *zap.Logger) error {
+	out, err := w.vmOutgoing(work, message.NextID(work.Key(), work.Seq, m.SequenceNumber))
 	if err != nil {
 		return err
 	}
 	out.At = do.At
 	if err := w.Bus.Enqueue(ctx, out); err != nil {
-		return fmt.Errorf("send the continuation: %w", err)
+		return fmt.Errorf("send the work on: %w", err)
 	}
 	log.Info(logVMEventContinued, zap.Time("at", do.At), zap.String("reason", do.Reason), zap.Int("seq", work.Seq))
 	return nil
 }
 
-func (w *Worker) decodeVMContinuation(m Message) (vmevent.Work, error) {
-	var e envelope[vmevent.Work]
-	if err := unwrap(m.Body, &e); err != nil {
-		return vmevent.Work{}, vmRefusal(m, "InvalidContinuation", fmt.Sprintf("the continuation cannot be read: %v", err))
+// logIgnored tells of an event that asks for nothing. Somebody may miss an image where an allow-list is the reason.
+func logIgnored(log *zap.Logger, ignored *vmevent.Ignored) {
+	level := zap.InfoLevel
+	if ignored.Reason == vmevent.NotAllowed {
+		level = zap.WarnLevel
 	}
-	if err := e.Data.Check(w.Now()); err != nil {
-		return vmevent.Work{}, vmRefusal(m, "InvalidContinuation", fmt.Sprintf("the continuation does not fit its event: %v", err))
+	log.Log(level, logVMEventIgnored, zap.String("reason", string(ignored.Reason)))
+}
+
+// logLeft tells of a VM of which no image is made.
+func logLeft(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
+	level := zap.InfoLevel
+	if do.Warn {
+		level = zap.WarnLevel
 	}
-	return e.Data, nil
+	log.Log(level, logVMEventIgnored, zap.String("reason", string(do.Why)), zap.String("detail", do.Detail), zap.Int("seq", work.Seq))
 }

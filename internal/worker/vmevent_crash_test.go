@@ -83,7 +83,7 @@ func TestVMEventOutlivesTheTopic(t *testing.T) {
 	}
 }
 
-// TestPoisonousVMEvent: an event whose handling dies every time ends in the dead-letter queue.
+// TestPoisonousVMEvent: an event whose handling dies every time is tried once more, and then failed: whoever waits is told.
 func TestPoisonousVMEvent(t *testing.T) {
 	r := newRig(t, nil)
 	r.worker.VMs = dyingVMs{}
@@ -91,8 +91,8 @@ func TestPoisonousVMEvent(t *testing.T) {
 		s(r)
 	}
 	compare(t, "dead letters", []string{"PoisonMessage"}, r.deadLetters())
-	compare(t, "events", nil, r.events)
-	if poison := r.logs.FilterMessage("poison").All(); len(poison) != 1 || poison[0].ContextMap()["vm"] != vmID {
+	compare(t, "events", []string{"failed PoisonMessage"}, r.events)
+	if poison := r.logs.FilterMessage("poison").All(); len(poison) != 2 || poison[0].ContextMap()["vm"] != vmID {
 		t.Errorf("the log tells of %v", poison)
 	}
 }

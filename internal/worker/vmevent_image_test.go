@@ -129,7 +129,7 @@ func TestVMFailureIsTold(t *testing.T) {
 	}
 	e := entries[0].Event
 	d := e.Data
-	if d.BuildID != "vm-"+fmt.Sprintf(vmGUID, 1) || e.ID != d.BuildID+"/"+d.Digest[:12]+"/ended" || d.Source.ID != vmID || d.Source.Type != "virtualMachine" ||
+	if d.BuildID != "vm-"+fmt.Sprintf(vmGUID, 1) || e.ID != d.BuildID+"/"+d.Digest[:32]+"/ended/0" || d.Source.ID != vmID || d.Source.Type != "virtualMachine" ||
 		d.Location != "westeurope" || d.RequestedAt.IsZero() || d.EndedAt.IsZero() || e.Subject != group+"images/web-aaaaaaaabbbb" {
 		t.Errorf("event %+v", e)
 	}

@@ -27,6 +27,7 @@ import (
 	"goldmint/internal/event"
 	"goldmint/internal/history"
 	"goldmint/internal/localazure"
+	"goldmint/internal/message"
 	"goldmint/internal/vmevent"
 	"goldmint/internal/worker"
 )
@@ -45,7 +46,7 @@ type rig struct {
 	worker   *worker.Worker
 	logs     *observer.ObservedLogs
 	sender   *azservicebus.Sender
-	receiver *azservicebus.Receiver
+	queues   []queue // in the order in which they are drained
 	history  *history.Reader
 	parallel int // messages handled at once
 
@@ -71,8 +72,7 @@ func newRig(t *testing.T, change func(*vmevent.Policy)) *rig {
 	connection := config.ServiceBus{ConnectionString: r.bus.ConnectionString()}
 	client := check(azure.DialServiceBus(connection))(t)
 	t.Cleanup(func() { _ = client.Close(context.Background()) })
-	r.sender = check(client.NewSender(localazure.Queue, nil))(t)
-	r.receiver = check(client.NewReceiverForQueue(localazure.Queue, nil))(t)
+	r.sender = check(client.NewSender(localazure.Requests, nil))(t)
 	r.history = check(history.Open(client, localazure.Topic, history.Subscription))(t)
 	manager := check(azure.NewARM(r.arm.Endpoint(), "https://management.azure.com", bearer{}, nil))(t)
 	core, logs := observer.New(zapcore.DebugLevel)
@@ -82,11 +82,23 @@ func newRig(t *testing.T, change func(*vmevent.Policy)) *rig {
 		change(&p)
 	}
 	r.worker = &worker.Worker{
-		Bus: crashingBus{check(azure.NewBus(client, localazure.Queue, localazure.Topic))(t), r.crash}, ARM: manager, Policy: build.DefaultPolicy(),
+		Bus: crashingBus{check(azure.NewBus(client, azure.Entities{Requests: localazure.Requests, Builds: localazure.Builds, Events: localazure.Topic}))(t), r.crash}, ARM: manager, Policy: build.DefaultPolicy(),
 		VMs: crashingVMs{manager, r.crash}, VMPolicy: p, Now: r.bus.Now, Log: zap.New(core),
 		Rules: worker.Rules{DefaultSubscription: subscription, EventSource: "/goldmint", PoisonDelivery: 5},
+		Probe: func(context.Context, message.Received) error { return nil },
+	}
+	r.queues = []queue{
+		{localazure.Requests, check(client.NewReceiverForQueue(localazure.Requests, nil))(t), r.worker.TakeRequest},
+		{localazure.Builds, check(client.NewReceiverForQueue(localazure.Builds, nil))(t), r.worker.BuildImage},
 	}
 	return r
+}
+
+// queue is a queue with the function that handles its messages.
+type queue struct {
+	name     string
+	receiver *azservicebus.Receiver
+	function func(context.Context, message.Received) error
 }
 
 func check[T any](v T, err error) func(*testing.T) T {
@@ -132,42 +144,53 @@ func (r *rig) send(id string, body []byte) {
 func (r *rig) drain() {
 	r.Helper()
 	for range 20_000 {
-		active, scheduled, _, _ := r.bus.Counts(localazure.Queue)
-		if active == 0 && scheduled == 0 {
+		waiting := 0
+		for _, q := range r.queues {
+			active, scheduled, _, _ := r.bus.Counts(q.name)
+			waiting += active + scheduled
+			if active > 0 {
+				r.handleSome(q)
+			}
+		}
+		if waiting == 0 {
 			r.collect()
 			return
 		}
-		if active == 0 {
+		if active, _, _, _ := r.bus.Counts(localazure.Builds); active == 0 {
 			r.forward(2 * time.Second)
-			continue
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
-		messages, err := r.receiver.ReceiveMessages(ctx, r.parallel, nil)
-		cancel()
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			r.Fatal(err)
-		}
-		var all sync.WaitGroup
-		for _, m := range messages {
-			all.Go(func() { r.handle(m) })
-		}
-		all.Wait()
 	}
 	r.Fatal("the queue does not come to rest")
 }
 
+// handleSome handles what the queue delivers, r.parallel messages at once.
+func (r *rig) handleSome(q queue) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+	messages, err := q.receiver.ReceiveMessages(ctx, r.parallel, nil)
+	cancel()
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		r.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for _, m := range messages {
+		all.Go(func() { r.handle(q, m) })
+	}
+	all.Wait()
+}
+
 // handle does what the Functions host does with one message.
-func (r *rig) handle(m *azservicebus.ReceivedMessage) {
+func (r *rig) handle(q queue, m *azservicebus.ReceivedMessage) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := r.invoke(ctx, worker.Message{
+	err := r.invoke(ctx, q, message.Received{
 		Body: m.Body, ID: m.MessageID, LockToken: uuid.UUID(m.LockToken).String(), SequenceNumber: *m.SequenceNumber,
 		EnqueuedAt: *m.EnqueuedTime, DeliveryCount: int(m.DeliveryCount),
 	})
 	if err != nil {
-		err = r.receiver.AbandonMessage(ctx, m, nil)
+		err = q.receiver.AbandonMessage(ctx, m, nil)
 	} else {
-		err = r.receiver.CompleteMessage(ctx, m, nil)
+		err = q.receiver.CompleteMessage(ctx, m, nil)
 	}
 	var refused *azservicebus.Error
 	if err != nil && (!errors.As(err, &refused) || refused.Code != azservicebus.CodeLockLost) { // the worker dead-letters by itself
@@ -175,7 +198,7 @@ func (r *rig) handle(m *azservicebus.ReceivedMessage) {
 	}
 }
 
-func (r *rig) invoke(ctx context.Context, m worker.Message) (err error) {
+func (r *rig) invoke(ctx context.Context, q queue, m message.Received) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			died, ok := p.(error)
@@ -185,7 +208,7 @@ func (r *rig) invoke(ctx context.Context, m worker.Message) (err error) {
 			err = errCrash
 		}
 	}()
-	return r.worker.Handle(ctx, m)
+	return q.function(ctx, m)
 }
 
 // collect reads the events that were published since, in short.
@@ -251,7 +274,9 @@ func (r *rig) deadLetters() []string {
 	for _, l := range r.logs.FilterMessage("dead_lettered").All() {
 		reasons = append(reasons, l.ContextMap()["reason"].(string))
 	}
-	if _, _, dead, _ := r.bus.Counts(localazure.Queue); dead != len(reasons) {
+	_, _, requests, _ := r.bus.Counts(localazure.Requests)
+	_, _, builds, _ := r.bus.Counts(localazure.Builds)
+	if dead := requests + builds; dead != len(reasons) {
 		r.Errorf("%d messages are dead-lettered, the log tells of %v", dead, reasons)
 	}
 	return reasons
@@ -293,7 +318,7 @@ func (b crashingBus) Publish(ctx context.Context, e event.Event) error {
 	return b.crash.around(func() error { return b.Bus.Publish(ctx, e) })
 }
 
-func (b crashingBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
+func (b crashingBus) Enqueue(ctx context.Context, m message.Outgoing) error {
 	return b.crash.around(func() error { return b.Bus.Enqueue(ctx, m) })
 }
 

@@ -141,7 +141,7 @@ func only(operation string) step {
 }
 
 // message sends a body as it is.
-func message(body string) step {
+func received(body string) step {
 	return func(r *rig) { r.Helper(); r.send("message-"+fmt.Sprint(len(body)), []byte(body)) }
 }
 

@@ -1,4 +1,7 @@
-// Package worker handles one message: decode it, let the build decide, act, publish and settle.
+// Package worker handles one message: decode it, let the build decide, act, publish, and say what becomes of the message.
+//
+// [Worker.TakeRequest] and [Worker.BuildImage] are the two functions of the Functions app. The first checks what anybody may
+// send and hands it on; the second does all work at Azure Resource Manager.
 package worker
 
 import (
@@ -9,40 +12,22 @@ import (
 
 	"go.uber.org/zap"
 
-	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/message"
 	"goldmint/internal/pace"
 	"goldmint/internal/vmevent"
 )
 
-// Message is what Service Bus delivered.
-type Message struct {
-	Body           []byte
-	ID             string
-	LockToken      string
-	SequenceNumber int64
-	EnqueuedAt     time.Time
-	DeliveryCount  int    // 1 at the first delivery
-	InvocationID   string // of the Functions host, for the log
-}
-
-// Outgoing is a message for the build queue.
-type Outgoing struct {
-	ID            string // MessageId: duplicate detection drops a second one
-	ContentType   string
-	Body          []byte
-	Subject       string
-	CorrelationID string
-	At            time.Time // scheduled enqueue time; zero for now
-}
-
 // Bus is Service Bus as the worker needs it. Each call is safe to repeat: duplicate detection drops a repeated MessageId.
 type Bus interface {
+	// Publish sends the event to the topic.
 	Publish(ctx context.Context, e event.Event) error
-	Enqueue(ctx context.Context, m Outgoing) error
-	// DeadLetter moves the locked message to the dead-letter queue. reason and description are cut to what Service Bus takes.
-	DeadLetter(ctx context.Context, lockToken, reason, description string) error
+	// Enqueue sends a message to the builds queue.
+	Enqueue(ctx context.Context, m message.Outgoing) error
+	// DeadLetter moves the locked message of the queue to its dead-letter queue. reason and description are cut to what
+	// Service Bus takes.
+	DeadLetter(ctx context.Context, q message.Queue, lockToken, reason, description string) error
 }
 
 // ARM is Azure Resource Manager as the worker needs it. An error is a *armerr.Error, or wraps one.
@@ -65,6 +50,9 @@ type Worker struct {
 	Now      func() time.Time
 	Pause    func(context.Context, time.Duration) error // waits a moment within an invocation
 	Log      *zap.Logger
+
+	// Probe decodes a message that came back too often in a process of its own. [ErrKilled] says that the message killed it.
+	Probe func(context.Context, message.Received) error
 }
 
 // Rules are the handler's own, beyond the schema's.
@@ -76,44 +64,48 @@ type Rules struct {
 	PoisonDelivery        int // delivery count from which a message is poison
 }
 
-// Handle deals with one message. Nil means that the message is dealt with and may be completed; an error that the bus is
-// in trouble, or that nobody foresaw this, and the message has to come again.
-func (w *Worker) Handle(ctx context.Context, m Message) error {
-	log := w.Log.With(zap.String("invocationId", m.InvocationID), zap.String("messageId", event.Clean(m.ID, maxMessageID)), zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
-	if m.DeliveryCount >= w.Rules.PoisonDelivery+Undecoded {
-		return w.discard(ctx, m, log)
-	}
-	if err := w.apart(ctx, m); err != nil {
-		return err
-	}
-	w = w.inTime(m)
-	k := kindOf(m.Body)
-	w.heard(m, k)
-	if k == kindVMEvent || k == kindVMContinuation {
-		return w.handleVMEvent(ctx, m, k, log)
-	}
-	b, err := w.decode(m, k)
-	var refused *refusal
-	if errors.As(err, &refused) {
-		return w.reject(ctx, m, refused, log)
-	}
-	if err != nil {
-		return err
-	}
-	log = log.With(zap.String("buildId", b.Request.ID), zap.String("digest", b.Digest[:12]))
-	b = w.learn(m, b)
-	if m.DeliveryCount >= w.Rules.PoisonDelivery {
-		return w.poison(ctx, m, b, log)
-	}
-	return w.run(ctx, m, b, log)
+// TakeRequest handles one message of the requests queue: it checks what anybody may send, and rejects it, ignores it or hands
+// it to the builds queue. It asks ARM nothing. Nil means that the message is dealt with and may be completed; an error
+// that the bus is in trouble, or that nobody foresaw this, and the message has to come again.
+func (w *Worker) TakeRequest(ctx context.Context, m message.Received) error {
+	return w.settle(ctx, message.Requests, m, (*Worker).take)
 }
 
-// inTime is w with a clock that is not behind the message: Service Bus had it before. A continuation timed by a clock that
-// is behind comes back at once, again and again.
-func (w *Worker) inTime(m Message) *Worker {
-	const believable = 10 * time.Minute
+// BuildImage handles one message of the builds queue, to which the function alone may send. Its error is as that of
+// [Worker.TakeRequest].
+func (w *Worker) BuildImage(ctx context.Context, m message.Received) error {
+	return w.settle(ctx, message.Builds, m, (*Worker).carryOn)
+}
+
+// Settlement is what becomes of a handled message. The zero value completes it, which is the host's part.
+type Settlement struct {
+	Reason      string // PascalCase, of the dead-letter queue; empty to complete the message
+	Description string // for a person
+}
+
+// settle handles a message and does with it what the handling says.
+func (w *Worker) settle(ctx context.Context, q message.Queue, m message.Received, handle func(*Worker, context.Context, message.Received, *zap.Logger) (Settlement, error)) error {
+	log := w.Log.With(zap.String("queue", string(q)), zap.String("invocationId", m.InvocationID), zap.String("messageId", event.Clean(m.ID, maxMessageID)),
+		zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
+	s, err := handle(w.inTime(m), ctx, m, log)
+	if err != nil || s.Reason == "" {
+		return err
+	}
+	if err := w.Bus.DeadLetter(ctx, q, m.LockToken, s.Reason, event.Clean(s.Description, event.MaxDeadLetter)); err != nil {
+		return fmt.Errorf("dead-letter the message: %w", err)
+	}
+	log.Warn(logDeadLettered, zap.String("reason", s.Reason))
+	return nil
+}
+
+// maxMessageID is what Service Bus allows.
+const maxMessageID = 128
+
+// inTime is w with a clock that is not behind the message: Service Bus had it before. A build timed by a clock that is
+// behind comes back at once, again and again.
+func (w *Worker) inTime(m message.Received) *Worker {
 	behind := m.EnqueuedAt.Sub(w.Now())
-	if behind <= 0 || behind > believable {
+	if behind <= 0 {
 		return w
 	}
 	ahead := *w
@@ -121,103 +113,18 @@ func (w *Worker) inTime(m Message) *Worker {
 	return &ahead
 }
 
-// run steps the build until it has nothing more to do on this message.
-func (w *Worker) run(ctx context.Context, m Message, b build.Build, log *zap.Logger) error {
-	var seen build.Observation = build.Woken{Redelivered: m.DeliveryCount > 1}
-	turn := turn{w: w}
-	defer turn.over()
-	for range maxSteps {
-		var do build.Command
-		b, do = w.Policy.Step(b, seen, w.Now())
-		switch do.Verb {
-		case build.Finish:
-			return nil
-		case build.Continue:
-			return w.resume(ctx, m, b, do, log)
-		default:
-		}
-		if postponed := turn.ask(ctx, &b, do, seen); postponed != nil {
-			seen = *postponed
-			continue
-		}
-		sent := w.Now()
-		seen = w.act(ctx, b, do, log)
-		turn.took(b, do, seen, sent)
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("the invocation ran out of time after %q: %w", do.Verb, err)
-		}
+// RetryPause is how long to wait before an error is answered, by the delivery count of the message. The host abandons at
+// once and Service Bus delivers again within milliseconds, but a cut connection takes seconds to heal and a role that was
+// just assigned takes minutes: a hundred deliveries then last for more than three hours.
+func RetryPause(delivery int) time.Duration {
+	switch {
+	case delivery <= 1:
+		return time.Second
+	case delivery == 2:
+		return time.Minute
 	}
-	return fmt.Errorf("build %s did not settle within %d steps", b.Key(), maxSteps)
+	return 2 * time.Minute
 }
 
-// maxMessageID is what Service Bus allows.
-const maxMessageID = 128
-
-// maxSteps is far above the longest way through one message: watch, look, delete, publish.
-const maxSteps = 16
-
-// act carries a command out and says what came of it.
-func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *zap.Logger) build.Observation {
-	seen, err := w.perform(ctx, b, do)
-	if err != nil {
-		var arm *armerr.Error
-		if do.Verb != build.Publish && !errors.As(err, &arm) {
-			arm = armerr.Unreachable(err)
-		}
-		trouble := build.Trouble{Verb: do.Verb, Err: arm}
-		w.logTrouble(log, b, trouble, err)
-		return trouble
-	}
-	w.logDone(log, b, do, seen)
-	return seen
-}
-
-func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (build.Observation, error) {
-	if do.Verb == build.Publish {
-		do.Event.Source = w.Rules.EventSource
-		return build.Published{}, w.Bus.Publish(ctx, do.Event)
-	}
-	ctx, cancel := w.forARM(ctx)
-	defer cancel()
-	switch do.Verb {
-	case build.Look:
-		return lift(w.ARM.Image(ctx, b.ImageID()))
-	case build.Create:
-		return lift(w.ARM.Create(ctx, b))
-	case build.Watch:
-		return lift(w.ARM.Operation(ctx, b))
-	case build.Delete:
-		return build.Deleted{}, w.ARM.Delete(ctx, b.ImageID())
-	default:
-		return nil, fmt.Errorf("no such command: %q", do.Verb)
-	}
-}
-
-// forARM keeps a quarter of the invocation's time for the bus: when ARM does not answer, there is time to say so.
-func (w *Worker) forARM(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, time.Until(deadline)*3/4)
-}
-
-func lift[T build.Observation](o T, err error) (build.Observation, error) { return o, err }
-
-// resume sends the build to the queue, to be taken up at do.At. Sent before the message is completed: a crash between
-// the two is absorbed by duplicate detection.
-func (w *Worker) resume(ctx context.Context, m Message, b build.Build, do build.Command, log *zap.Logger) error {
-	if w.Pacer != nil {
-		b.Pace = w.Pacer.Note(b.Place(), b.Pace, w.Now())
-	}
-	out, err := continuation(b, m, w.Rules.EventSource, w.Now())
-	if err != nil {
-		return err
-	}
-	out.At = do.At
-	if err := w.Bus.Enqueue(ctx, out); err != nil {
-		return fmt.Errorf("send the continuation: %w", err)
-	}
-	log.Info(logContinued, zap.Time("at", do.At), zap.String("reason", do.Reason), zap.Int("seq", b.Seq), zap.String("step", string(b.Step)))
-	return nil
-}
+// ErrKilled is that a process died of decoding a message.
+var ErrKilled = errors.New("a process that read the message died")

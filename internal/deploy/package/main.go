@@ -43,7 +43,7 @@ func run(out string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s.zip: %.1f MB, checked: host.json, handler (static linux/amd64, 0755), build-image/function.json\n", out, float64(info.Size())/1e6)
+	fmt.Printf("%s.zip: %.1f MB, checked: host.json, handler (static linux/amd64, 0755), take-request and build-image\n", out, float64(info.Size())/1e6)
 	return nil
 }
 
@@ -52,7 +52,7 @@ func layOut(out string) error {
 	if err := os.RemoveAll(out); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(out, "build-image"), 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
 	build := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", filepath.Join(out, "handler"), "./handler")
@@ -60,16 +60,20 @@ func layOut(out string) error {
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the handler: %w\n%s", err, text)
 	}
-	return errors.Join(
+	errs := []error{
 		os.Chmod(filepath.Join(out, "handler"), 0o755),
 		os.WriteFile(filepath.Join(out, "host.json"), goldmint.HostJSON, 0o644),
-		os.WriteFile(filepath.Join(out, "build-image", "function.json"), goldmint.FunctionJSON, 0o644),
-	)
+	}
+	for name, function := range goldmint.Functions(goldmint.FunctionJSON) {
+		errs = append(errs, os.Mkdir(filepath.Join(out, name), 0o755),
+			os.WriteFile(filepath.Join(out, name, "function.json"), function, 0o644))
+	}
+	return errors.Join(errs...)
 }
 
 // check says what the host would trip over in a package: each of these was the cause of a failed deployment somewhere.
 func check(app fs.FS) error {
-	return errors.Join(checkHandler(app), checkJSON(app, "host.json"), checkJSON(app, "build-image/function.json"), checkStrangers(app))
+	return errors.Join(checkHandler(app), checkJSON(app, "host.json"), checkJSON(app, "take-request/function.json"), checkJSON(app, "build-image/function.json"), checkStrangers(app))
 }
 
 func checkHandler(app fs.FS) error {
@@ -116,7 +120,7 @@ func checkJSON(app fs.FS, name string) error {
 // checkStrangers refuses files that have no business there: a function.json in the app's root is ignored by the host, and
 // local.settings.json holds secrets.
 func checkStrangers(app fs.FS) error {
-	known := map[string]bool{"handler": true, "host.json": true, "build-image/function.json": true}
+	known := map[string]bool{"handler": true, "host.json": true, "take-request/function.json": true, "build-image/function.json": true}
 	return fs.WalkDir(app, ".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && !known[path] {
 			return fmt.Errorf("%s: does not belong into the package", path)
@@ -133,7 +137,7 @@ func pack(folder, file string) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	z := zip.NewWriter(f)
-	for _, name := range []string{"build-image/function.json", "handler", "host.json"} {
+	for _, name := range []string{"build-image/function.json", "handler", "host.json", "take-request/function.json"} {
 		if err := add(z, folder, name); err != nil {
 			return err
 		}

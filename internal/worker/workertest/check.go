@@ -1,7 +1,6 @@
 package workertest
 
 import (
-	"strings"
 	"time"
 
 	"goldmint/internal/armerr"
@@ -147,7 +146,7 @@ func (w *World) publish(e event.Event) {
 		w.stats.Rejected++
 		return
 	}
-	r := w.records[strings.TrimSuffix(e.ID, "/ended")]
+	r := w.records[keyOf(e.ID)]
 	if !e.Ends() {
 		return
 	}
@@ -229,10 +228,16 @@ func (w *World) judge() {
 	for _, r := range w.order {
 		w.judgeBuild(r)
 	}
-	if w.queue.left > 0 {
-		w.violated("queue", "%d messages are still there", w.queue.left)
+	for _, q := range []*queue{w.requests, w.builds} {
+		w.judgeQueue(q)
 	}
-	for _, d := range w.queue.dead {
+}
+
+func (w *World) judgeQueue(q *queue) {
+	if q.left > 0 {
+		w.violated(string(q.name), "%d messages are still there", q.left)
+	}
+	for _, d := range q.dead {
 		if d.Reason == "MaxDeliveryCountExceeded" {
 			w.violated(d.Key, "message %s was dead-lettered by its delivery count, without a reason", d.ID)
 		}

@@ -2,7 +2,7 @@ package workertest
 
 import "time"
 
-// Faults are how often things go wrong. All but the last three are probabilities, drawn at each call or operation.
+// Faults are how often things go wrong. All but the last four are probabilities, drawn at each call or operation.
 type Faults struct {
 	// Of a call to Resource Manager.
 	Lost        float64 // it happened, the answer did not come
@@ -33,9 +33,10 @@ type Faults struct {
 
 	Skew    time.Duration // clocks of the instances are off by up to this
 	Outages []Outage      // of Resource Manager
+	NoSend  []Outage      // of the right to send to the builds queue and to the topic
 }
 
-// Outage is a time in which Resource Manager answers nobody.
+// Outage is a time in which something is out of service.
 type Outage struct {
 	After, For time.Duration
 }
@@ -72,9 +73,14 @@ func (w *World) between(low, high time.Duration) time.Duration {
 }
 
 // out says whether Resource Manager is out of service now.
-func (w *World) out() bool {
+func (w *World) out() bool { return w.within(w.Faults.Outages) }
+
+// denied says whether the right to send is missing now.
+func (w *World) denied() bool { return w.within(w.Faults.NoSend) }
+
+func (w *World) within(outages []Outage) bool {
 	since := w.clock.now.Sub(Start)
-	for _, o := range w.Faults.Outages {
+	for _, o := range outages {
 		if since >= o.After && since < o.After+o.For {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"goldmint/internal/message"
 	"goldmint/internal/pace"
 	"goldmint/internal/worker"
 )
@@ -22,34 +23,52 @@ type instance struct {
 	name    string
 	skew    time.Duration // of its clock
 	up      bool
+	only    message.Queue // of whose function the instance is; both where empty
 	pacer   *pace.Pacer   // of the process: gone with it
 	at      []*invocation // the messages it works on, in the order in which they came
 	crashes []time.Time
 }
 
-// free says whether the host would take another message.
-func (i *instance) free() bool { return i.up && len(i.at) < i.w.Slots }
+// free says whether the host would take another message of the queue: it has slots for each function.
+func (i *instance) free(q *queue) bool {
+	if !i.up || i.only != "" && i.only != q.name {
+		return false
+	}
+	busy := 0
+	for _, inv := range i.at {
+		if inv.q == q {
+			busy++
+		}
+	}
+	return busy < i.w.Slots
+}
 
 // dispatch delivers what is available to whoever is free.
 func (w *World) dispatch() {
-	for len(w.queue.available) > 0 {
+	w.dispatchOf(w.requests)
+	w.dispatchOf(w.builds)
+}
+
+func (w *World) dispatchOf(q *queue) {
+	for len(q.available) > 0 {
 		free := make([]*instance, 0, len(w.instances))
 		for _, i := range w.instances {
-			if i.free() {
+			if i.free(q) {
 				free = append(free, i)
 			}
 		}
 		if len(free) == 0 {
 			return
 		}
-		free[w.rng.IntN(len(free))].receive(w.queue.take())
+		free[w.rng.IntN(len(free))].receive(q, q.take())
 	}
 }
 
 // invocation is the handling of one delivery: a coroutine that stops at each call of a port.
 type invocation struct {
 	i       *instance
-	m       *message
+	q       *queue
+	m       *entry
 	lock    int
 	first   bool // delivery of the message
 	expires time.Time
@@ -66,8 +85,8 @@ type invocation struct {
 // killed unwinds the coroutine of a process that is dead.
 type killed struct{}
 
-func (i *instance) receive(m *message) {
-	inv := &invocation{i: i, m: m, lock: m.lock, first: m.deliveries == 1}
+func (i *instance) receive(q *queue, m *entry) {
+	inv := &invocation{i: i, q: q, m: m, lock: m.lock, first: m.deliveries == 1}
 	i.at = append(i.at, inv)
 	i.w.stats.Deliveries++
 	if r := i.w.records[m.key]; r != nil {
@@ -92,19 +111,23 @@ func (inv *invocation) body(yield func(time.Duration) bool) {
 	}()
 	inv.wait = yield
 	m := inv.m
-	in := worker.Message{
+	in := message.Received{
 		Body: m.body, ID: m.id, LockToken: "lock", SequenceNumber: m.sequence, EnqueuedAt: m.enqueuedAt, DeliveryCount: m.deliveries,
 	}
-	inv.err = inv.worker(&in).Handle(deadline{inv}, in)
+	if w := inv.worker(&in); inv.q == inv.i.w.requests {
+		inv.err = w.TakeRequest(deadline{inv}, in)
+	} else {
+		inv.err = w.BuildImage(deadline{inv}, in)
+	}
 	inv.sleep(time.Millisecond)
 }
 
 // worker is the real one, on the ports of this invocation.
-func (inv *invocation) worker(in *worker.Message) *worker.Worker {
+func (inv *invocation) worker(in *message.Received) *worker.Worker {
 	i := inv.i
 	w := &worker.Worker{
 		Bus: busPort{inv}, ARM: armPort{inv}, Policy: i.w.Policy, Rules: i.w.Rules, Log: zap.NewNop(),
-		Now: inv.now, Pacer: i.pacer, Pause: inv.pause,
+		Now: inv.now, Pacer: i.pacer, Pause: inv.pause, Probe: inv.probe,
 	}
 	if i.w.mutate != nil {
 		i.w.mutate(inv, w, in)
@@ -112,10 +135,20 @@ func (inv *invocation) worker(in *worker.Message) *worker.Worker {
 	return w
 }
 
-// now is the instance's clock. Decoding a continuation asks for it, which is where a message that kills its reader does.
+// probe decodes the message in a process of its own.
+func (inv *invocation) probe(context.Context, message.Received) error {
+	inv.sleep(inv.i.w.between(20*time.Millisecond, 200*time.Millisecond))
+	if inv.m.kills {
+		return worker.ErrKilled
+	}
+	return nil
+}
+
+// now is the instance's clock. Every handling asks for it before it reads the message, which is where one that kills its
+// reader does.
 func (inv *invocation) now() time.Time {
 	w := inv.i.w
-	if inv.m.kills && inv.m.deliveries < w.Rules.PoisonDelivery+worker.Undecoded {
+	if inv.m.kills && inv.m.deliveries < w.Rules.PoisonDelivery {
 		inv.crashed = true
 		inv.sleep(0)
 	}
@@ -163,16 +196,18 @@ func (inv *invocation) resume() {
 // done is the host settling the message by the handler's answer.
 func (inv *invocation) done() {
 	i, w := inv.i, inv.i.w
+	if inv.err != nil {
+		w.tell(i.name, inv.m.key, "failed: %v", inv.err)
+		w.clock.after(worker.RetryPause(inv.m.deliveries), inv.failed)
+		return
+	}
 	i.forget(inv)
 	switch {
-	case inv.err != nil:
-		w.tell(i.name, inv.m.key, "failed: %v", inv.err)
-		inv.abandon()
 	case w.chance(w.Faults.NoComplete):
 		w.tell(i.name, inv.m.key, "done, but the completion is lost")
 	default:
 		w.clock.after(w.between(time.Millisecond, 10*time.Millisecond), func() {
-			if w.queue.complete(inv.m, inv.lock) {
+			if inv.q.complete(inv.m, inv.lock) {
 				w.tell(i.name, inv.m.key, "completed %s", inv.m.id)
 			}
 		})
@@ -180,10 +215,19 @@ func (inv *invocation) done() {
 	w.dispatch()
 }
 
+// failed is the handler's answer that something went wrong, after its pause.
+func (inv *invocation) failed() {
+	if i := inv.i; slices.Contains(i.at, inv) {
+		i.forget(inv)
+		inv.abandon()
+		i.w.dispatch()
+	}
+}
+
 // abandon gives the message back, as the host does when an invocation failed.
 func (inv *invocation) abandon() {
 	w := inv.i.w
-	w.clock.after(w.between(5*time.Millisecond, 30*time.Millisecond), func() { w.queue.giveBack(inv.m, inv.lock) })
+	w.clock.after(w.between(5*time.Millisecond, 30*time.Millisecond), func() { inv.q.giveBack(inv.m, inv.lock) })
 }
 
 func (i *instance) forget(inv *invocation) {

@@ -10,6 +10,7 @@ import (
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/message"
 	"goldmint/internal/worker"
 )
 
@@ -35,7 +36,7 @@ var mutants = []struct {
 		w.Bus = forgetfulBus{w.Bus}
 	})},
 	{"creates from a message that was delivered before", "delivered before", func(o *Options) {
-		o.mutate = func(_ *invocation, _ *worker.Worker, m *worker.Message) { m.DeliveryCount = 1 }
+		o.mutate = func(_ *invocation, _ *worker.Worker, m *message.Received) { m.DeliveryCount = 1 }
 	}},
 	{"does not wait for an earlier delivery", "PUT", func(o *Options) {
 		o.Policy.HandOver, o.Faults.Timeout, o.Faults.LockLost = 0, 0.2, 0.3
@@ -43,11 +44,11 @@ var mutants = []struct {
 	{"gives each continuation a random MessageId", "PUT", func(o *Options) {
 		o.Faults.NoComplete = 0.5
 		ports(func(inv *invocation, w *worker.Worker) {
-			w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.ID += fmt.Sprint("/", inv.i.w.rng.Uint64()) }}
+			w.Bus = renamingBus{w.Bus, func(m *message.Outgoing) { m.ID += fmt.Sprint("/", inv.i.w.rng.Uint64()) }}
 		})(o)
 	}},
 	{"gives all continuations of a build one MessageId", "never ended", ports(func(_ *invocation, w *worker.Worker) {
-		w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.ID = keyOf(m.ID) + "/next" }}
+		w.Bus = renamingBus{w.Bus, func(m *message.Outgoing) { m.ID = keyOf(m.ID) + "/next" }}
 	})},
 	{"runs without duplicate detection", "ended twice", func(o *Options) { o.NoDuplicateDetection = true }},
 	{"deletes an image that is newer than its request", "DELETE of another's image", ports(func(_ *invocation, w *worker.Worker) {
@@ -66,7 +67,7 @@ var mutants = []struct {
 		w.Bus = outspokenBus{w.Bus}
 	})},
 	{"looks again without pause", "spins", ports(func(_ *invocation, w *worker.Worker) {
-		w.Bus = renamingBus{w.Bus, func(m *worker.Outgoing) { m.At = time.Time{} }}
+		w.Bus = renamingBus{w.Bus, func(m *message.Outgoing) { m.At = time.Time{} }}
 	})},
 }
 
@@ -98,7 +99,7 @@ func TestMutants(t *testing.T) {
 
 func ports(change func(*invocation, *worker.Worker)) func(*Options) {
 	return func(o *Options) {
-		o.mutate = func(inv *invocation, w *worker.Worker, _ *worker.Message) { change(inv, w) }
+		o.mutate = func(inv *invocation, w *worker.Worker, _ *message.Received) { change(inv, w) }
 	}
 }
 
@@ -152,12 +153,12 @@ type lateBus struct {
 	inv *invocation
 }
 
-func (b lateBus) Enqueue(_ context.Context, m worker.Outgoing) error {
+func (b lateBus) Enqueue(_ context.Context, m message.Outgoing) error {
 	w, i := b.inv.i.w, b.inv.i
 	deaths := w.stats.Kills
 	w.clock.after(2*time.Second, func() {
 		if i.up && w.stats.Kills == deaths {
-			w.queue.send(m, keyOf(m.ID), false)
+			w.builds.send(m, keyOf(m.ID), false)
 		}
 	})
 	return nil
@@ -166,7 +167,7 @@ func (b lateBus) Enqueue(_ context.Context, m worker.Outgoing) error {
 // forgetfulBus loses the continuations of builds in trouble.
 type forgetfulBus struct{ worker.Bus }
 
-func (b forgetfulBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
+func (b forgetfulBus) Enqueue(ctx context.Context, m message.Outgoing) error {
 	if strings.Contains(string(m.Body), `"transient":2`) {
 		return nil
 	}
@@ -176,10 +177,10 @@ func (b forgetfulBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
 // renamingBus changes what is sent.
 type renamingBus struct {
 	worker.Bus
-	change func(*worker.Outgoing)
+	change func(*message.Outgoing)
 }
 
-func (b renamingBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
+func (b renamingBus) Enqueue(ctx context.Context, m message.Outgoing) error {
 	b.change(&m)
 	return b.Bus.Enqueue(ctx, m)
 }
@@ -187,7 +188,7 @@ func (b renamingBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
 // hastyBus publishes a failure instead of sending it through the queue.
 type hastyBus struct{ worker.Bus }
 
-func (b hastyBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
+func (b hastyBus) Enqueue(ctx context.Context, m message.Outgoing) error {
 	if d := ended(m); d.Decided() {
 		return b.Publish(ctx, d.Poisoned(build.Image{}, "", m.At))
 	}
@@ -195,7 +196,7 @@ func (b hastyBus) Enqueue(ctx context.Context, m worker.Outgoing) error {
 }
 
 // ended is the build in a continuation.
-func ended(m worker.Outgoing) build.Build {
+func ended(m message.Outgoing) build.Build {
 	var e struct{ Data build.Build }
 	if err := json.Unmarshal(m.Body, &e); err != nil {
 		panic(err)
@@ -208,7 +209,7 @@ type outspokenBus struct{ worker.Bus }
 
 func (b outspokenBus) Publish(ctx context.Context, e event.Event) error {
 	if e.Type == event.Failed {
-		e.ID = strings.TrimSuffix(e.ID, "ended") + "failed"
+		e.ID = strings.Replace(e.ID, "/ended/", "/failed/", 1)
 	}
 	return b.Bus.Publish(ctx, e)
 }

@@ -9,24 +9,27 @@ import (
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
-	"goldmint/internal/worker"
+	"goldmint/internal/message"
 )
 
 // busPort is worker.Bus for one invocation.
 type busPort struct{ inv *invocation }
 
-var errBus = errors.New("amqp: link detached")
+var (
+	errBus    = errors.New("amqp: link detached")
+	errDenied = errors.New("unauthorized access: 'Send' claim(s) are required to perform this operation")
+)
 
 // Publish sends the event to the topic.
 func (p busPort) Publish(_ context.Context, e event.Event) error {
 	return p.send("publish "+e.Type, func() { p.inv.i.w.publish(e) })
 }
 
-// Enqueue sends the message to the queue.
-func (p busPort) Enqueue(_ context.Context, m worker.Outgoing) error {
+// Enqueue sends the message to the builds queue.
+func (p busPort) Enqueue(_ context.Context, m message.Outgoing) error {
 	w := p.inv.i.w
 	return p.send("continue at "+clockTime(m.At), func() {
-		if w.queue.send(m, keyOf(m.ID), false) {
+		if w.builds.send(m, keyOf(m.ID), false) {
 			w.continued(keyOf(m.ID))
 		} else {
 			w.tell("bus", keyOf(m.ID), "dropped %s: a duplicate", m.ID)
@@ -35,9 +38,9 @@ func (p busPort) Enqueue(_ context.Context, m worker.Outgoing) error {
 }
 
 // DeadLetter moves the invocation's own message.
-func (p busPort) DeadLetter(_ context.Context, _, reason, description string) error {
+func (p busPort) DeadLetter(_ context.Context, _ message.Queue, _, reason, description string) error {
 	moved := false
-	err := p.send("dead-letter "+reason, func() { moved = p.inv.i.w.queue.deadLetter(p.inv.m, p.inv.lock, reason, description) })
+	err := p.send("dead-letter "+reason, func() { moved = p.inv.q.deadLetter(p.inv.m, p.inv.lock, reason, description) })
 	if err == nil && !moved {
 		return errors.New("com.microsoft:message-lock-lost")
 	}
@@ -48,6 +51,9 @@ func (p busPort) send(what string, land func()) error {
 	inv, w := p.inv, p.inv.i.w
 	w.tell(inv.i.name, inv.m.key, "%s", what)
 	switch {
+	case w.denied():
+		inv.sleep(w.between(10*time.Millisecond, 100*time.Millisecond))
+		return errDenied
 	case w.chance(w.Faults.SendFails):
 		inv.sleep(w.between(10*time.Millisecond, 20*time.Second))
 		return errBus

@@ -4,29 +4,31 @@ import (
 	"strings"
 	"time"
 
-	"goldmint/internal/worker"
+	"goldmint/internal/message"
 )
 
 // Service Bus as infra creates it.
 const (
 	lockDuration    = 5 * time.Minute
-	maxDelivery     = 10
+	maxDelivery     = 100
 	duplicateWindow = 7 * 24 * time.Hour
 )
 
 // queue keeps Service Bus's semantics: peek-lock, delivery counts, duplicate detection, scheduled delivery.
 type queue struct {
 	w         *World
-	available []*message // roughly in order
-	left      int        // messages that are not settled, scheduled ones included
+	name      message.Queue
+	detects   bool     // duplicates, by MessageId
+	available []*entry // roughly in order
+	left      int      // messages that are not settled, scheduled ones included
 	sequence  int64
 	locks     int
 	seen      map[string]time.Time // MessageIds, for duplicate detection
 	dead      []Dead
 }
 
-// message is one message of the queue.
-type message struct {
+// entry is one message of the queue.
+type entry struct {
 	sequence   int64
 	id         string
 	key        string // of the build
@@ -47,14 +49,14 @@ type Dead struct {
 }
 
 // send puts a message into the queue. One whose MessageId was seen is dropped and nobody is told.
-func (q *queue) send(m worker.Outgoing, key string, kills bool) (accepted bool) {
+func (q *queue) send(m message.Outgoing, key string, kills bool) (accepted bool) {
 	now := q.w.clock.now
-	if at, known := q.seen[m.ID]; known && now.Sub(at) < duplicateWindow && !q.w.NoDuplicateDetection {
+	if at, known := q.seen[m.ID]; known && now.Sub(at) < duplicateWindow && q.detects {
 		return false
 	}
 	q.seen[m.ID] = now
 	q.left++
-	msg := &message{id: m.ID, key: key, body: m.Body, kills: kills}
+	msg := &entry{id: m.ID, key: key, body: m.Body, kills: kills}
 	if m.At.After(now) {
 		q.sequence++ // one that is scheduled has a number of its own until then
 	}
@@ -66,14 +68,14 @@ func (q *queue) send(m worker.Outgoing, key string, kills bool) (accepted bool) 
 	return true
 }
 
-func (q *queue) offer(m *message) {
+func (q *queue) offer(m *entry) {
 	m.lock = 0
 	q.available = append(q.available, m)
 	q.w.dispatch()
 }
 
 // take locks one of the first messages: the order is not kept.
-func (q *queue) take() *message {
+func (q *queue) take() *entry {
 	pick := q.w.rng.IntN(min(4, len(q.available)))
 	m := q.available[pick]
 	q.available[pick] = q.available[0]
@@ -91,7 +93,7 @@ func (q *queue) take() *message {
 }
 
 // giveBack ends a delivery without settling the message: it was abandoned, or the lock ran out.
-func (q *queue) giveBack(m *message, lock int) {
+func (q *queue) giveBack(m *entry, lock int) {
 	if m.settled || m.lock != lock {
 		return
 	}
@@ -103,7 +105,7 @@ func (q *queue) giveBack(m *message, lock int) {
 }
 
 // complete removes the message, if the lock still holds.
-func (q *queue) complete(m *message, lock int) bool {
+func (q *queue) complete(m *entry, lock int) bool {
 	if m.settled || m.lock != lock {
 		return false
 	}
@@ -112,7 +114,7 @@ func (q *queue) complete(m *message, lock int) bool {
 	return true
 }
 
-func (q *queue) deadLetter(m *message, lock int, reason, description string) bool {
+func (q *queue) deadLetter(m *entry, lock int, reason, description string) bool {
 	if m.settled || m.lock != lock {
 		return false
 	}
@@ -120,7 +122,7 @@ func (q *queue) deadLetter(m *message, lock int, reason, description string) boo
 	return true
 }
 
-func (q *queue) bury(m *message, reason, description string) {
+func (q *queue) bury(m *entry, reason, description string) {
 	m.settled = true
 	q.left--
 	d := Dead{ID: m.id, Key: m.key, Reason: reason, Description: description, At: q.w.clock.now, Deliveries: m.deliveries}
@@ -128,7 +130,7 @@ func (q *queue) bury(m *message, reason, description string) {
 	q.w.tell("bus", m.key, "dead-lettered %s after %d deliveries: %s", m.id, m.deliveries, reason)
 }
 
-// keyOf is the build's key in a continuation's MessageId.
+// keyOf is the build's key in a MessageId of the builds queue or in the id of an event.
 func keyOf(messageID string) string {
 	parts := strings.SplitN(messageID, "/", 3)
 	return strings.Join(parts[:min(2, len(parts))], "/")

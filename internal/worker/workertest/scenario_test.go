@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/internal/build"
 	"goldmint/internal/event"
+	"goldmint/internal/message"
 	"goldmint/internal/request"
 )
 
@@ -53,7 +55,7 @@ func TestTwoBuildsOneName(t *testing.T) {
 	}{
 		{request.Fail, []string{"ImageExists"}},
 		{request.Reuse, []string{"reused"}},
-		{request.Replace, []string{"succeeded", "ReplacedByNewerBuild", "ImageNameTaken"}},
+		{request.Replace, []string{"succeeded", "ReplacedByNewerBuild", "ImageNameTaken", "ImageVanished"}},
 	} {
 		for n := range 24 {
 			t.Run(fmt.Sprint(c.second, n), func(t *testing.T) {
@@ -86,8 +88,12 @@ func TestReplaceDeliveredAgain(t *testing.T) {
 	a := w.Submit(0, old, "m-old")
 	b := w.Submit(2*time.Minute, newer, "m-newer")
 	w.clock.after(5*time.Minute, func() { // as if its first delivery had never been settled
-		w.queue.left++
-		w.queue.offer(&message{sequence: 1, id: "m-old", key: a, body: old.Body(), enqueuedAt: Start, deliveries: 1})
+		first, err := message.Envelope[build.Build]{Type: message.BuildType, Data: w.records[a].build}.Outgoing(message.FirstID(a), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.builds.left++
+		w.builds.offer(&entry{sequence: 1, id: first.ID, key: a, body: first.Body, enqueuedAt: Start, deliveries: 1})
 	})
 	sure(t, w)
 	if got := []string{w.outcome(a), w.outcome(b)}; !slices.Equal(got, []string{"succeeded", "succeeded"}) {
@@ -192,24 +198,69 @@ func (w *World) meanTime() time.Duration {
 	return sum / time.Duration(len(w.order))
 }
 
-// TestKilledAtDecode sends a message that kills the process each time it is decoded, into a busy queue. It ends in the
-// dead-letter queue, and whoever was in the process with it loses nothing.
+// TestKilledAtDecode sends a message that kills the process in which it is decoded, into a busy queue. It ends in the
+// dead-letter queue, and who was in the process with it loses nothing.
 func TestKilledAtDecode(t *testing.T) {
 	seeds, n := uint64(10), 80
 	if *full {
 		seeds, n = 20, 400
 	}
 	for seed := range seeds {
-		o := calm(seed + 1)
+		for _, apart := range []bool{false, true} {
+			o := calm(seed + 1)
+			o.Apart, o.Instances = apart, 2+int(seed%2)*2
+			w := New(o)
+			w.loadPlain(n, 20*time.Second)
+			w.SubmitKiller(time.Duration(8+seed%10) * time.Second) // at all stages of the others
+			w.onlyTheKillerEndsBadly(t, n)
+		}
+	}
+}
+
+// TestKillerAmongGoodRequests: it lies between fifteen good requests when the first handler starts.
+func TestKillerAmongGoodRequests(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		o := calm(1)
+		o.Apart, o.Instances = apart, 2
 		w := New(o)
-		w.loadPlain(n, 20*time.Second)
-		w.SubmitKiller(time.Duration(8+seed%10) * time.Second) // at all stages of the others
-		r := sure(t, w)
-		if r.Stats.Succeeded != n {
-			t.Errorf("seed %d: %d of %d neighbours succeeded, the others: %v", o.Seed, r.Stats.Succeeded, n, r.Stats.Failed)
+		w.loadPlain(7, time.Millisecond)
+		w.SubmitKiller(0)
+		for i := range 8 {
+			w.Submit(0, Spec{ID: fmt.Sprint("late-", i), Name: fmt.Sprint("late-", i), Source: "vm", IfExists: request.Fail, Timeout: "PT30M"}, fmt.Sprint("late-", i))
 		}
-		if len(r.Dead) != 1 || r.Dead[0].Reason != "PoisonMessage" || r.Dead[0].Description == "" {
-			t.Errorf("seed %d: dead letters %+v, want the one that kills, as PoisonMessage", o.Seed, r.Dead)
-		}
+		w.onlyTheKillerEndsBadly(t, 15)
+	}
+}
+
+func (w *World) onlyTheKillerEndsBadly(t *testing.T, good int) {
+	t.Helper()
+	r := sure(t, w)
+	if r.Stats.Succeeded != good {
+		t.Errorf("seed %d: %d of %d neighbours succeeded, the others: %v", w.Seed, r.Stats.Succeeded, good, r.Stats.Failed)
+	}
+	if len(r.Dead) != 1 || r.Dead[0].Reason != poison || r.Dead[0].Description == "" || r.Stats.Rejected != 1 {
+		t.Errorf("seed %d: dead letters %+v, want the one that kills, as PoisonMessage", w.Seed, r.Dead)
+	}
+}
+
+// TestNoRightToSend takes the right to send away: a new role arrives after ten minutes, a broken one is mended after three
+// hours. Nothing is lost, and no good request is rejected.
+func TestNoRightToSend(t *testing.T) {
+	for name, without := range map[string]Outage{
+		"from the start, for ten minutes": {For: 10 * time.Minute},
+		"in the middle, for three hours":  {After: time.Minute, For: 3 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := calm(3)
+			o.Policy.MaxWait = 24 * time.Hour
+			o.Faults.NoSend = []Outage{without}
+			w := New(o)
+			const n = 60
+			w.loadPlain(n, 2*time.Minute)
+			r := sure(t, w)
+			if r.Stats.Succeeded != n || len(r.Dead) > 0 {
+				t.Errorf("%d of %d builds succeeded, dead letters %+v: %+v", r.Stats.Succeeded, n, r.Dead, r.Stats)
+			}
+		})
 	}
 }

@@ -1,13 +1,12 @@
 package workertest
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"goldmint/internal/build"
+	"goldmint/internal/message"
 	"goldmint/internal/request"
-	"goldmint/internal/worker"
 )
 
 // Spec is a request to be sent.
@@ -38,7 +37,7 @@ func (w *World) Submit(after time.Duration, s Spec, messageID string) string {
 	}
 	rec.messages[messageID] = true
 	w.clock.after(after, func() {
-		if w.queue.send(worker.Outgoing{ID: messageID, Body: s.Body()}, rec.key, false) && rec.requestedAt.IsZero() {
+		if w.requests.send(message.Outgoing{ID: messageID, Body: s.Body()}, rec.key, false) && rec.requestedAt.IsZero() {
 			rec.requestedAt = w.clock.now
 		}
 		w.tell("sender", rec.key, "sent %s", messageID)
@@ -48,27 +47,13 @@ func (w *World) Submit(after time.Duration, s Spec, messageID string) string {
 
 // SubmitRaw sends a body that is no request.
 func (w *World) SubmitRaw(after time.Duration, body, messageID string) {
-	w.clock.after(after, func() { w.queue.send(worker.Outgoing{ID: messageID, Body: []byte(body)}, messageID, false) })
+	w.clock.after(after, func() { w.requests.send(message.Outgoing{ID: messageID, Body: []byte(body)}, messageID, false) })
 }
 
-// SubmitKiller sends a message that kills the process whenever it is decoded: a continuation, whatever it holds.
+// SubmitKiller sends a message that kills the process in which it is decoded.
 func (w *World) SubmitKiller(after time.Duration) {
-	b := build.New(w.anyRequest(), subscription, Start)
-	b.Seq = 1
-	data, err := json.Marshal(b)
-	if err != nil {
-		panic(err)
-	}
-	body := fmt.Appendf(nil, `{"specversion":"1.0","id":"killer","source":"/sim","type":"goldmint.build.continuation","data":%s}`, data)
-	w.clock.after(after, func() { w.queue.send(worker.Outgoing{ID: "killer", Body: body}, "killer", true) })
-}
-
-func (w *World) anyRequest() request.Request {
-	r, err := request.Decode(Spec{ID: "killer", Name: "killer", Source: "vm", IfExists: request.Fail, Timeout: "PT30M"}.Body())
-	if err != nil {
-		panic(err)
-	}
-	return r
+	body := Spec{ID: "killer", Name: "killer", Source: "vm", IfExists: request.Fail, Timeout: "PT30M"}.Body()
+	w.clock.after(after, func() { w.requests.send(message.Outgoing{ID: "killer", Body: body}, "killer", true) })
 }
 
 // Load sends builds requests, spread over the given time: most of them on their own, some twice, some in each other's way.

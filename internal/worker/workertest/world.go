@@ -3,10 +3,12 @@ package workertest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
+	"goldmint/internal/message"
 	"goldmint/internal/pace"
 	"goldmint/internal/worker"
 )
@@ -17,18 +19,19 @@ var Start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // Options are what a run is made of. Two runs of the same options are the same, step by step.
 type Options struct {
 	Seed      uint64
-	Instances int // Functions hosts, each with a handler process
-	Slots     int // messages that a host works on at once
+	Instances int  // Functions hosts, each with a handler process
+	Slots     int  // messages that a host works on at once, of each function
+	Apart     bool // each instance runs one of the functions, as Azure does it; both, where false
 	Policy    build.Policy
 	Rules     worker.Rules
 	Faults    Faults
 	Limits    Limits // of image creations; nil for none
 
-	NoDuplicateDetection bool // of Service Bus, which Goldmint relies on
+	NoDuplicateDetection bool // of the builds queue, which Goldmint relies on
 
 	Trace func(at time.Time, who, key, what string) // what happens, as it happens; nil for no trace
 
-	mutate func(*invocation, *worker.Worker, *worker.Message) // a deliberate bug
+	mutate func(*invocation, *worker.Worker, *message.Received) // a deliberate bug
 }
 
 // Default is three instances of the worker as it is configured by default, but for times of a build that do not fill a
@@ -49,7 +52,8 @@ type World struct {
 	Options
 	clock     clock
 	rng       *rand.Rand
-	queue     *queue
+	requests  *queue // anybody sends here
+	builds    *queue // the workers alone
 	arm       *arm
 	instances []*instance
 	topic     map[string]time.Time // event ids, for duplicate detection
@@ -68,10 +72,14 @@ func New(o Options) *World {
 		topic: map[string]time.Time{}, records: map[string]*record{}, names: map[string]int{},
 		stats: Stats{Failed: map[string]int{}},
 	}
-	w.queue = &queue{w: w, seen: map[string]time.Time{}}
+	w.requests = &queue{w: w, name: message.Requests, seen: map[string]time.Time{}}
+	w.builds = &queue{w: w, name: message.Builds, detects: !o.NoDuplicateDetection, seen: map[string]time.Time{}}
 	w.arm = &arm{w: w, images: map[string]*image{}, operations: map[string]*operation{}}
 	for n := range o.Instances {
 		i := &instance{w: w, name: fmt.Sprintf("host-%d", n+1)}
+		if o.Apart {
+			i.only = []message.Queue{message.Requests, message.Builds}[n%2]
+		}
 		i.boot()
 		if o.Faults.Skew > 0 {
 			i.skew = w.between(-o.Faults.Skew, o.Faults.Skew)
@@ -94,8 +102,9 @@ func (w *World) Run() Report {
 			inv.stop()
 		}
 	}
-	w.stats.Dead = len(w.queue.dead)
-	return Report{Options: w.Options, Violations: w.violations, Stats: w.stats, Dead: w.queue.dead}
+	dead := slices.Concat(w.requests.dead, w.builds.dead)
+	w.stats.Dead = len(dead)
+	return Report{Options: w.Options, Violations: w.violations, Stats: w.stats, Dead: dead}
 }
 
 // life is far longer than any build may live.

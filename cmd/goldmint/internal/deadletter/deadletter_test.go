@@ -37,15 +37,15 @@ func newStage(t *testing.T) *stage {
 		_ = client.Close(context.WithoutCancel(ctx))
 		cancel()
 	})
-	return &stage{t, ctx, client, deadletter.New(client, localazure.Queue)}
+	return &stage{t, ctx, client, deadletter.New(client, localazure.Requests)}
 }
 
 // bury sends messages and dead-letters each of them.
 func (s *stage) bury(messages ...*azservicebus.Message) []deadletter.Letter {
 	s.Helper()
-	sender, err := s.client.NewSender(localazure.Queue, nil)
+	sender, err := s.client.NewSender(localazure.Requests, nil)
 	s.check(err)
-	receiver, err := s.client.NewReceiverForQueue(localazure.Queue, nil)
+	receiver, err := s.client.NewReceiverForQueue(localazure.Requests, nil)
 	s.check(err)
 	for _, m := range messages {
 		s.check(sender.SendMessage(s.ctx, m, nil))
@@ -200,32 +200,3 @@ func TestAgain(t *testing.T) {
 }
 
 func nothing(context.Context, deadletter.Letter) error { return nil }
-
-// What waits in the queue is seen with its digest, locked and scheduled messages too, and stays as it is.
-func TestWaiting(t *testing.T) {
-	s := newStage(t)
-	sender, err := s.client.NewSender(localazure.Queue, nil)
-	s.check(err)
-	_, web, _ := strings.Cut(continuation, `"request":`)
-	web = strings.TrimSuffix(web, "}}")
-	other := strings.NewReplacer("web-1", "web-2").Replace(web)
-	for _, m := range []*azservicebus.Message{message("1", web), message("web-1", "hello"), message("2", other)} {
-		s.check(sender.SendMessage(s.ctx, m, nil))
-	}
-	receiver, err := s.client.NewReceiverForQueue(localazure.Queue, nil)
-	s.check(err)
-	locked, err := receiver.ReceiveMessages(s.ctx, 1, nil)
-	s.check(err)
-	_, err = sender.ScheduleMessages(s.ctx, []*azservicebus.Message{message("web-1/9f1c4d2be07a/3/aa", continuation)}, time.Now().Add(time.Hour), nil)
-	s.check(err)
-	waiting, err := s.queue.Waiting(s.ctx, "web-1")
-	s.check(err)
-	var got []string
-	for _, l := range waiting {
-		got = append(got, fmt.Sprintf("%s %t", l.Kind, l.Digest() != "" && l.Digest() == waiting[0].Digest()))
-	}
-	if diff := cmp.Diff([]string{"request true", "request false", "continuation true"}, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-	s.check(receiver.CompleteMessage(s.ctx, locked[0], nil)) // its lock still holds
-}

@@ -41,17 +41,6 @@ func (q *Queue) List(ctx context.Context) ([]Letter, error) {
 	return peek(ctx, r)
 }
 
-// Waiting gives what the queue itself holds of a build, be it locked or scheduled. It takes nothing either.
-func (q *Queue) Waiting(ctx context.Context, buildID string) ([]Letter, error) {
-	r, err := q.client.NewReceiverForQueue(q.name, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer closing(ctx, r)
-	all, err := peek(ctx, r)
-	return slices.DeleteFunc(all, func(l Letter) bool { return l.BuildID != buildID }), err
-}
-
 // peek looks at every message.
 func peek(ctx context.Context, r *azservicebus.Receiver) ([]Letter, error) {
 	var all []Letter

@@ -27,13 +27,18 @@ type busNeed struct {
 func (n busNeed) check() string { return n.entity.String() + ": " + n.verb }
 
 func (d Deployment) busNeeds() []busNeed {
-	queue, topic := namespace.Entity{Queue: d.Queue}, namespace.Entity{Topic: d.Topic}
+	requests, builds, topic := namespace.Entity{Queue: d.Requests}, namespace.Entity{Queue: d.Builds}, namespace.Entity{Topic: d.Topic}
+	listen := func(queue string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			return peek(ctx, func() (*azservicebus.Receiver, error) { return d.Bus.NewReceiverForQueue(queue, nil) })
+		}
+	}
 	history := namespace.Entity{Topic: d.Topic, Subscription: d.History}
 	return []busNeed{
-		{[]Part{Function, Submitter}, "send", queue, namespace.Send, d.send(d.Queue)},
-		{[]Part{Function}, "listen", queue, namespace.Listen, func(ctx context.Context) error {
-			return peek(ctx, func() (*azservicebus.Receiver, error) { return d.Bus.NewReceiverForQueue(d.Queue, nil) })
-		}},
+		{[]Part{Submitter}, "send", requests, namespace.Send, d.send(d.Requests)},
+		{[]Part{Function}, "listen", requests, namespace.Listen, listen(d.Requests)},
+		{[]Part{Function}, "send", builds, namespace.Send, d.send(d.Builds)},
+		{[]Part{Function}, "listen", builds, namespace.Listen, listen(d.Builds)},
 		{[]Part{Function}, "send", topic, namespace.Send, d.send(d.Topic)},
 		{[]Part{Waiter}, "peek", history, namespace.Listen, func(ctx context.Context) error {
 			return peek(ctx, func() (*azservicebus.Receiver, error) {

@@ -55,10 +55,10 @@ const (
 type Deployment struct {
 	Parts []Part // whose rights are looked for
 
-	Bus                   *azservicebus.Client // with few retries: a check waits for each
-	Namespace             namespace.Address
-	Queue, Topic, History string
-	BusCredential         azcore.TokenCredential // nil with a connection string
+	Bus                              *azservicebus.Client // with few retries: a check waits for each
+	Namespace                        namespace.Address
+	Requests, Builds, Topic, History string
+	BusCredential                    azcore.TokenCredential // nil with a connection string
 
 	ARMEndpoint, ARMAudience string
 	ARMCredential            azcore.TokenCredential

@@ -60,7 +60,7 @@ func deployment(t *testing.T, role []string) (doctor.Deployment, world) {
 	w := world{servicebus.Start(t, servicebus.Options{Config: localazure.Entities()}), arm.Start(t, arm.Options{Role: role})}
 	return doctor.Deployment{
 		Parts: []doctor.Part{doctor.Function, doctor.Submitter, doctor.Waiter},
-		Bus:   dial(t, w.bus.ConnectionString()), Namespace: namespace.Address{Host: "sb.example.net"}, Queue: localazure.Queue, Topic: localazure.Topic, History: localazure.History,
+		Bus:   dial(t, w.bus.ConnectionString()), Namespace: namespace.Address{Host: "sb.example.net"}, Requests: localazure.Requests, Builds: localazure.Builds, Topic: localazure.Topic, History: localazure.History,
 		BusCredential: anyToken{}, // what the client itself uses is the connection string
 		ARMEndpoint:   w.arm.Endpoint(), ARMAudience: "https://management.azure.com", ARMCredential: anyToken{},
 		ResourceGroups: []string{group},
@@ -114,6 +114,7 @@ func compare(t *testing.T, want, got []string) {
 
 var healthy = []string{
 	"ok sign in for Service Bus",
+	"ok queue image-requests: send", "ok queue image-requests: listen",
 	"ok queue image-builds: send", "ok queue image-builds: listen", "ok topic image-events: send", "ok subscription history of topic image-events: peek",
 	"ok sign in for Resource Manager", "ok resource group rg-images",
 }
@@ -122,7 +123,7 @@ func TestHealthy(t *testing.T) {
 	d, w := deployment(t, append(role(), readPermissions))
 	compare(t, healthy, examine(t, d))
 	t.Run("and nothing changed", func(t *testing.T) {
-		for _, entity := range []string{localazure.Queue, localazure.Topic + "/Subscriptions/" + localazure.History} {
+		for _, entity := range []string{localazure.Builds, localazure.Topic + "/Subscriptions/" + localazure.History} {
 			if active, scheduled, dead, deferred := w.bus.Counts(entity); active+scheduled+dead+deferred != 0 {
 				t.Errorf("%s holds %d, %d, %d, %d messages", entity, active, scheduled, dead, deferred)
 			}
@@ -139,10 +140,10 @@ func TestHealthy(t *testing.T) {
 func TestMissingRights(t *testing.T) {
 	const listenOnHistory = " <- Azure Service Bus Data Receiver on sb.example.net/topics/image-events/subscriptions/history"
 	for _, tt := range []struct{ entity, check, grant string }{
-		{localazure.Queue, "topic image-events: send", " <- Azure Service Bus Data Sender on sb.example.net/topics/image-events"},
+		{localazure.Builds, "topic image-events: send", " <- Azure Service Bus Data Sender on sb.example.net/topics/image-events"},
 		{localazure.Topic, "queue image-builds: send", " <- Azure Service Bus Data Sender on sb.example.net/queues/image-builds"},
 		{localazure.Topic, "queue image-builds: listen", " <- Azure Service Bus Data Receiver on sb.example.net/queues/image-builds"},
-		{localazure.Queue, "subscription history of topic image-events: peek", listenOnHistory},
+		{localazure.Builds, "subscription history of topic image-events: peek", listenOnHistory},
 	} {
 		d, w := deployment(t, nil)
 		d.Bus = dial(t, onlyFor(w.bus, tt.entity))
@@ -152,7 +153,7 @@ func TestMissingRights(t *testing.T) {
 	}
 	for _, a := range doctor.Actions() {
 		d, _ := deployment(t, append(without(role(), a.Name), readPermissions))
-		want := append(slices.Clone(healthy[:6]), "failed resource group rg-images <- Goldmint image builder "+a.Name+" on "+group)
+		want := append(slices.Clone(healthy[:8]), "failed resource group rg-images <- Goldmint image builder "+a.Name+" on "+group)
 		compare(t, want, examine(t, d))
 	}
 }
@@ -160,7 +161,7 @@ func TestMissingRights(t *testing.T) {
 // An identity that may not read its permissions, as the function's own, is told what reading cannot tell.
 func TestPermissionsThatCannotBeRead(t *testing.T) {
 	d, _ := deployment(t, role())
-	compare(t, append(slices.Clone(healthy[:6]), "unknown resource group rg-images", "ok resource group rg-images"), examine(t, d))
+	compare(t, append(slices.Clone(healthy[:8]), "unknown resource group rg-images", "ok resource group rg-images"), examine(t, d))
 }
 
 // A role may be granted with stars and taken back in part.
@@ -179,11 +180,12 @@ func TestBroken(t *testing.T) {
 		breakIt func(*doctor.Deployment, world)
 		want    []string
 	}{
-		"no such queue": {func(d *doctor.Deployment, _ world) { d.Queue = "builds" }, []string{"failed queue builds: send", "failed queue builds: listen"}},
+		"no such queue": {func(d *doctor.Deployment, _ world) { d.Builds = "builds" }, []string{"failed queue builds: send", "failed queue builds: listen"}},
 		"no such topic": {func(d *doctor.Deployment, _ world) { d.Topic = "events" }, []string{"failed topic events: send", "failed subscription history of topic events: peek"}},
 		"no history":    {func(d *doctor.Deployment, _ world) { d.History = "h" }, []string{"failed subscription h of topic image-events: peek"}},
 		"no Service Bus": {func(_ *doctor.Deployment, w world) { _ = w.bus.Close() }, []string{
-			"unreachable queue image-builds: send", "skipped queue image-builds: listen", "skipped topic image-events: send",
+			"unreachable queue image-requests: send", "skipped queue image-requests: listen", "skipped queue image-builds: send",
+			"skipped queue image-builds: listen", "skipped topic image-events: send",
 			"skipped subscription history of topic image-events: peek",
 		}},
 		"no Resource Manager": {func(d *doctor.Deployment, w world) {
@@ -208,8 +210,8 @@ func TestBroken(t *testing.T) {
 func TestParts(t *testing.T) {
 	for part, want := range map[doctor.Part][]string{
 		doctor.Submitter: {healthy[0], healthy[1]},
-		doctor.Waiter:    {healthy[0], healthy[4]},
-		doctor.Function:  {healthy[0], healthy[1], healthy[2], healthy[3], healthy[5], healthy[6]},
+		doctor.Waiter:    {healthy[0], healthy[6]},
+		doctor.Function:  {healthy[0], healthy[2], healthy[3], healthy[4], healthy[5], healthy[7], healthy[8]},
 	} {
 		d, _ := deployment(t, nil)
 		d.Parts = []doctor.Part{part}

@@ -30,7 +30,7 @@ func TestParseSettings(t *testing.T) {
 
 func TestReadSettings(t *testing.T) {
 	c, f := doctor.ReadSettings(map[string]string{"ServiceBusConnection__fullyQualifiedNamespace": "sb.example.net"})
-	if f.Result != doctor.OK || c.Queue != "image-builds" {
+	if f.Result != doctor.OK || c.Builds != "image-builds" {
 		t.Errorf("%+v %+v", f, c)
 	}
 	if _, f = doctor.ReadSettings(map[string]string{"MAX_WAIT": "soon"}); f.Result != doctor.Failed || !strings.Contains(f.Detail, "ServiceBusConnection is missing") || f.Hint == "" {

@@ -25,7 +25,7 @@ var (
 const (
 	SignInHint  = "as yourself: run `az login`; in a pipeline: log in with OIDC (azure/login, AzureCLI@2); as a managed identity: run where it is assigned, and check its client id"
 	ContactHint = "check the namespace's name, and that TLS connections to port 5671 (AMQP) are open from here; with private_network only its VNet gets in; a local Azure must be running"
-	entityHint  = "check the queue (--queue, BUILD_QUEUE), the topic (--topic, EVENT_TOPIC) and --topic-subscription; infra/ creates image-builds, image-events and history"
+	entityHint  = "check the queue (--request-queue, REQUEST_QUEUE), the topic (--topic, EVENT_TOPIC) and --topic-subscription; infra/ creates image-requests, image-builds, image-events and history"
 )
 
 // Entity is a queue, a topic or a subscription of a topic.

@@ -1,0 +1,199 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"goldmint/internal/armerr"
+	"goldmint/internal/build"
+	"goldmint/internal/event"
+	"goldmint/internal/message"
+	"goldmint/internal/vmevent"
+)
+
+// carryOn takes up what a message of the function's own says: a build or the work on a VM's event.
+func (w *Worker) carryOn(ctx context.Context, m message.Received, log *zap.Logger) (Settlement, error) {
+	switch message.KindOf(m.Body) {
+	case message.Build:
+		e, err := message.Open[build.Build](m.Body)
+		if err == nil {
+			err = e.Data.Check()
+		}
+		if err != nil {
+			return w.refused(ctx, m, refuse(m, "InvalidContinuation", "the build cannot be taken up: %v", err), log)
+		}
+		return w.build(ctx, m, e.Data, log)
+	case message.VMWork:
+		e, err := message.Open[vmevent.Work](m.Body)
+		if err == nil {
+			err = e.Data.Check()
+		}
+		if err != nil {
+			return w.refused(ctx, m, refuse(m, "InvalidContinuation", "the work on a VM cannot be taken up: %v", err), log)
+		}
+		return w.vmWork(ctx, m, e.Data, log)
+	default:
+		log.Error(logUnknownMessage, zap.String("hint", "a role is wrong, or a sender uses the wrong queue: the function alone may send here"))
+		return w.refused(ctx, m, w.unknown(m), log)
+	}
+}
+
+// unknown is the refusal of a message that is not the function's own, under the ids that its sender waits for if it was meant
+// for the other queue.
+func (w *Worker) unknown(m message.Received) *refusal {
+	refused := refuse(m, "UnknownMessage", "this queue is the function's own: send build requests to the requests queue")
+	if out, err := w.handOn(m); err == nil {
+		if e, err := message.Open[build.Build](out.Body); err == nil && e.Data.Request.ID != "" {
+			refused.buildID, refused.digest = e.Data.Request.ID, e.Data.Digest
+		}
+		return refused
+	} else if r := (*refusal)(nil); errors.As(err, &r) {
+		refused.buildID, refused.digest = r.buildID, r.digest
+	}
+	return refused
+}
+
+// build carries a build on.
+func (w *Worker) build(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) (Settlement, error) {
+	if message.Resubmitted(m.ID, firstID(b), b.Key(), b.Seq) {
+		b = b.Anew(m.EnqueuedAt)
+	}
+	if b.Run == 0 {
+		b.Run = m.SequenceNumber
+	}
+	log = log.With(zap.String("buildId", b.Request.ID), zap.String("digest", b.Digest[:12]))
+	if refused := (*refusal)(nil); errors.As(w.Rules.allow(b), &refused) {
+		return w.disallowed(ctx, m, b, refused, log)
+	}
+	w.heard(m, b.Seq > 1)
+	b = w.learn(m, b)
+	if m.DeliveryCount >= w.Rules.PoisonDelivery {
+		return w.poison(ctx, m, b, log)
+	}
+	return Settlement{}, w.run(ctx, m, b, log)
+}
+
+// disallowed ends a build that an allow-list refuses. Before anything was asked of ARM the message is rejected. Later the
+// build has failed: it was announced, or ARM makes its image, and nothing more is created or deleted for it.
+func (w *Worker) disallowed(ctx context.Context, m message.Received, b build.Build, r *refusal, log *zap.Logger) (Settlement, error) {
+	switch {
+	case b.Decided():
+		return Settlement{}, w.publishEnd(ctx, b, b.Poisoned(build.Image{}, r.text, w.Now()), log)
+	case b.Attempts == 0 && !b.Announced:
+		return w.refused(ctx, m, r, log)
+	}
+	next, do := w.Policy.Refuse(b, r.reason, r.text, w.Now())
+	return Settlement{}, w.resume(ctx, m, next, do, log)
+}
+
+// run steps the build until it has nothing more to do on this message.
+func (w *Worker) run(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) error {
+	var seen build.Observation = build.Woken{Redelivered: m.DeliveryCount > 1}
+	turn := turn{w: w}
+	defer turn.over()
+	for range maxSteps {
+		var do build.Command
+		b, do = w.Policy.Step(b, seen, w.Now())
+		switch do.Verb {
+		case build.Finish:
+			return nil
+		case build.Continue:
+			return w.resume(ctx, m, b, do, log)
+		default:
+		}
+		if postponed := turn.ask(ctx, &b, do, seen); postponed != nil {
+			seen = *postponed
+			continue
+		}
+		sent := w.Now()
+		seen = w.act(ctx, b, do, log)
+		turn.took(b, do, seen, sent)
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("the invocation ran out of time after %q: %w", do.Verb, err)
+		}
+	}
+	return fmt.Errorf("build %s did not settle within %d steps", b.Key(), maxSteps)
+}
+
+// maxSteps is far above the longest way through one message: watch, look, delete, publish.
+const maxSteps = 16
+
+// act carries a command out and says what came of it.
+func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *zap.Logger) build.Observation {
+	seen, err := w.perform(ctx, b, do)
+	if err != nil {
+		var arm *armerr.Error
+		if do.Verb != build.Publish && !errors.As(err, &arm) {
+			arm = armerr.Unreachable(err)
+		}
+		trouble := build.Trouble{Verb: do.Verb, Err: arm}
+		w.logTrouble(log, b, trouble, err)
+		return trouble
+	}
+	w.logDone(log, b, do, seen)
+	return seen
+}
+
+func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (build.Observation, error) {
+	if do.Verb == build.Publish {
+		do.Event.Source = w.Rules.EventSource
+		return build.Published{}, w.Bus.Publish(ctx, do.Event)
+	}
+	ctx, cancel := w.forARM(ctx)
+	defer cancel()
+	switch do.Verb {
+	case build.Look:
+		return observed(w.ARM.Image(ctx, b.ImageID()))
+	case build.Create:
+		return observed(w.ARM.Create(ctx, b))
+	case build.Watch:
+		return observed(w.ARM.Operation(ctx, b))
+	case build.Delete:
+		return build.Deleted{}, w.ARM.Delete(ctx, b.ImageID())
+	default:
+		return nil, fmt.Errorf("no such command: %q", do.Verb)
+	}
+}
+
+func observed[T build.Observation](o T, err error) (build.Observation, error) { return o, err }
+
+// forARM keeps a quarter of the invocation's time for the bus: when ARM does not answer, there is time to say so.
+func (w *Worker) forARM(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)*3/4)
+}
+
+// resume sends the build to the queue, to be taken up at do.At. Sent before the message is completed: a crash between
+// the two is absorbed by duplicate detection.
+func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, do build.Command, log *zap.Logger) error {
+	if w.Pacer != nil {
+		b.Pace = w.Pacer.Note(b.Place(), b.Pace, w.Now())
+	}
+	out, err := w.outgoing(b, message.NextID(b.Key(), b.Seq, m.SequenceNumber))
+	if err != nil {
+		return err
+	}
+	out.At = do.At
+	if err := w.Bus.Enqueue(ctx, out); err != nil {
+		return fmt.Errorf("send the build on: %w", err)
+	}
+	log.Info(logContinued, zap.Time("at", do.At), zap.String("reason", do.Reason), zap.Int("seq", b.Seq), zap.String("step", string(b.Step)))
+	return nil
+}
+
+// publishEnd publishes the event that ends a build outside of its steps.
+func (w *Worker) publishEnd(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) error {
+	e.Source = w.Rules.EventSource
+	if err := w.Bus.Publish(ctx, e); err != nil {
+		return fmt.Errorf("publish the end of build %s: %w", b.Key(), err)
+	}
+	logPublished(log, b.ImageID(), e)
+	return nil
+}

@@ -1,0 +1,55 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"goldmint/internal/build"
+	"goldmint/internal/event"
+	"goldmint/internal/message"
+)
+
+// remedy is what to do about a message that is poison.
+const remedy = "Look at the handler's log for this build id; once the cause is gone, `goldmint dead-letters resubmit` sends it again."
+
+// poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever.
+func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) (Settlement, error) {
+	text := fmt.Sprintf("delivered %d times without being dealt with; last step: %s", m.DeliveryCount, stepName(b))
+	buried := Settlement{"PoisonMessage", text + ". " + remedy}
+	logPoisoned := func(outcome string) {
+		log.Error(logPoison, zap.String("outcome", outcome), zap.String("step", stepName(b)))
+	}
+	if b.Decided() { // telling the verdict is what fails
+		logPoisoned("told")
+		image, err := w.lookForPoison(ctx, b)
+		if err != nil {
+			log.Warn("trouble", zap.String("step", string(build.Look)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+		}
+		return buried, w.publishEnd(ctx, b, b.Poisoned(image, text, w.Now()), log)
+	}
+	next, do := w.Policy.Poison(b, text, w.Now())
+	if err := w.resume(ctx, m, next, do, log); err != nil {
+		return Settlement{}, err
+	}
+	if !next.Decided() {
+		logPoisoned("spared")
+		return Settlement{}, nil
+	}
+	logPoisoned("failed")
+	return buried, nil
+}
+
+func (w *Worker) lookForPoison(ctx context.Context, b build.Build) (build.Image, error) {
+	ctx, cancel := w.forARM(ctx)
+	defer cancel()
+	return w.ARM.Image(ctx, b.ImageID())
+}
+
+func stepName(b build.Build) string {
+	if b.Step == "" {
+		return "none"
+	}
+	return string(b.Step)
+}

@@ -1,0 +1,177 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"go.uber.org/zap"
+
+	"goldmint/internal/build"
+	"goldmint/internal/event"
+	"goldmint/internal/message"
+	"goldmint/internal/request"
+	"goldmint/internal/vmevent"
+)
+
+// refusal is why a message can never succeed. It ends as a rejected event and in the dead-letter queue.
+type refusal struct {
+	reason   string // PascalCase, of the dead-letter queue
+	text     string // for a person
+	buildID  string
+	digest   string
+	problems []request.Problem
+}
+
+func (r *refusal) Error() string { return r.reason + ": " + r.text }
+
+// refuse is the refusal of a message of which nothing can be known but its ids.
+func refuse(m message.Received, reason, format string, args ...any) *refusal {
+	return &refusal{
+		reason: reason, text: fmt.Sprintf(format, args...),
+		buildID: request.Identity("", m.ID, m.SequenceNumber), digest: digestOf(m.Body),
+	}
+}
+
+// take checks a message from outside and hands it on.
+func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) (Settlement, error) {
+	if m.DeliveryCount >= w.Rules.PoisonDelivery {
+		if err := w.probe(ctx, m); err != nil {
+			return w.refused(ctx, m, err, log)
+		}
+	}
+	out, err := w.handOn(m)
+	var ignored *vmevent.Ignored
+	if errors.As(err, &ignored) {
+		logIgnored(log, ignored)
+		return Settlement{}, nil
+	}
+	if err != nil {
+		return w.refused(ctx, m, err, log)
+	}
+	if err := w.Bus.Enqueue(ctx, out); err != nil {
+		return Settlement{}, fmt.Errorf("hand the message on: %w", err)
+	}
+	log.Info(logTaken, zap.String("id", out.ID), zap.String("buildId", out.CorrelationID))
+	return Settlement{}, nil
+}
+
+// Decode goes through all that taking a message does before anything is sent. What kills this kills every process that is
+// given the message; see [Worker.Probe].
+func (w *Worker) Decode(m message.Received) { _, _ = w.handOn(m) }
+
+// handOn is the message to the builds queue that the one from outside asks for. An error is a *refusal, or *vmevent.Ignored.
+func (w *Worker) handOn(m message.Received) (message.Outgoing, error) {
+	switch message.KindOf(m.Body) {
+	case message.Build, message.VMWork:
+		return message.Outgoing{}, refuse(m, "InvalidContinuation", "a build under way is taken from the function's own queue alone: send a build request")
+	case message.VMEvent:
+		return w.takeVMEvent(m)
+	default:
+		return w.takeRequest(m)
+	}
+}
+
+func (w *Worker) takeRequest(m message.Received) (message.Outgoing, error) {
+	r, err := request.Decode(m.Body)
+	var invalid *request.Invalid
+	if errors.As(err, &invalid) {
+		refused := refuse(m, invalid.Reason, "%s", invalid.Error())
+		refused.buildID, refused.problems = request.Identity(invalid.ID, m.ID, m.SequenceNumber), invalid.Problems
+		return message.Outgoing{}, refused
+	}
+	if err != nil {
+		return message.Outgoing{}, err
+	}
+	r = r.WithIdentity(m.ID, m.SequenceNumber)
+	if vmBuild.MatchString(r.ID) {
+		refused := refuse(m, "ReservedID", "the id %s is of the form that builds made from VM events have: choose another", r.ID)
+		refused.buildID = r.ID
+		return message.Outgoing{}, refused
+	}
+	b := build.New(r, w.Rules.DefaultSubscription, m.EnqueuedAt)
+	if err := w.Rules.allow(b); err != nil {
+		return message.Outgoing{}, err
+	}
+	return w.outgoing(b, firstID(b))
+}
+
+// vmBuild is the form of the ids of builds that are made from VM events. They are reserved: who could take one before its
+// VM is generalized would keep the VM's image from being made.
+var vmBuild = regexp.MustCompile(`^vm-[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+
+// firstID is the MessageId of a build's first message. That of a VM has no digest, so that a second event about the VM, with
+// other tags perhaps, starts nothing.
+func firstID(b build.Build) string {
+	if vmBuild.MatchString(b.Request.ID) {
+		return message.FirstID(b.Request.ID)
+	}
+	return message.FirstID(b.Key())
+}
+
+// outgoing is the build as a message to the builds queue.
+func (w *Worker) outgoing(b build.Build, id string) (message.Outgoing, error) {
+	e := message.Envelope[build.Build]{Source: w.Rules.EventSource, Type: message.BuildType, Subject: b.ImageID(), Time: w.Now().UTC(), Data: b}
+	return e.Outgoing(id, b.Request.ID)
+}
+
+// allow holds the handler's own rules against the build.
+func (r Rules) allow(b build.Build) error {
+	refuse := func(reason, format string, args ...any) error {
+		return &refusal{reason: reason, text: fmt.Sprintf(format, args...), buildID: b.Request.ID, digest: b.Digest}
+	}
+	switch {
+	case b.SubscriptionID == "":
+		return refuse("SubscriptionMissing", "subscriptionId is missing, and the handler has no default (AZURE_SUBSCRIPTION_ID)")
+	case !request.Allowed(r.AllowedSubscriptions, b.SubscriptionID):
+		return refuse("SubscriptionNotAllowed", "subscription %s is not one that this Goldmint may write (ALLOWED_SUBSCRIPTIONS)", b.SubscriptionID)
+	case !request.Allowed(r.AllowedResourceGroups, b.Request.ResourceGroup):
+		return refuse("ResourceGroupNotAllowed", "resource group %s is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS)", b.Request.ResourceGroup)
+	}
+	return nil
+}
+
+// probe tries a message that came back too often in a process of its own. One that kills its reader would take the other
+// invocations of the process along, at every delivery.
+func (w *Worker) probe(ctx context.Context, m message.Received) error {
+	err := w.Probe(ctx, m)
+	if !errors.Is(err, ErrKilled) {
+		return err
+	}
+	refused := refuse(m, "PoisonMessage", "delivered %d times, and %v. %s", m.DeliveryCount, err, remedy)
+	if id, digest, ok := message.Sent(m.ID); ok {
+		refused.buildID, refused.digest = id, digest
+	}
+	return refused
+}
+
+// refused publishes that the message can never succeed and dead-letters it. Another error than a refusal is given back.
+func (w *Worker) refused(ctx context.Context, m message.Received, err error, log *zap.Logger) (Settlement, error) {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return Settlement{}, err
+	}
+	e := event.Event{
+		ID: event.ID(request.Key(r.buildID, r.digest), event.Rejected, m.SequenceNumber), Source: w.Rules.EventSource, Type: event.Rejected, Time: w.Now(),
+		Data: event.Data{
+			BuildID: r.buildID, Digest: r.digest, RequestedAt: m.EnqueuedAt,
+			Error: &event.Error{Code: r.reason, Message: r.text},
+		},
+	}
+	for _, p := range r.problems {
+		e.Data.Problems = append(e.Data.Problems, event.Problem{Pointer: p.Pointer, Path: p.Path, Message: p.Message})
+	}
+	if err := w.Bus.Publish(ctx, e); err != nil {
+		return Settlement{}, fmt.Errorf("publish the rejection: %w", err)
+	}
+	log.Warn(logRejected, zap.String("buildId", r.buildID), zap.String("reason", r.reason), zap.String("problems", event.Clean(r.text, event.MaxDeadLetter)))
+	return Settlement{r.reason, r.text}, nil
+}
+
+func digestOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}
