@@ -81,7 +81,7 @@ func TestClientsFiles(t *testing.T) {
 		if n := strings.Count(content, "\n"); n > 40 {
 			t.Errorf("%s has %d lines", name, n)
 		}
-		for _, want := range []string{"image-builds", "image-events", "history", "goldmint.build.succeeded"} {
+		for _, want := range []string{"image-requests", "image-events", "history", "goldmint.build.succeeded"} {
 			if !strings.Contains(content, want) {
 				t.Errorf("%s does not name %s", name, want)
 			}

@@ -12,7 +12,7 @@ const body = Buffer.from(JSON.stringify(request));
 const hash = createHash("sha256").update(body).digest("hex").slice(0, 12);
 
 const client = new ServiceBusClient(process.env.GOLDMINT_CONNECTION_STRING);
-const queue = client.createSender("image-builds");
+const queue = client.createSender("image-requests");
 // Sent twice, a message with the same id is dropped: sending again after an error is safe.
 await queue.sendMessages({ body, contentType: "application/json", messageId: `${request.id}/${hash}`, correlationId: request.id });
 

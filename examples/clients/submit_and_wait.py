@@ -17,7 +17,7 @@ build_id = request.setdefault("id", f"py-{uuid.uuid4()}")
 body = json.dumps(request).encode()
 
 with ServiceBusClient.from_connection_string(os.environ["GOLDMINT_CONNECTION_STRING"]) as client:
-    with client.get_queue_sender("image-builds") as queue:
+    with client.get_queue_sender("image-requests") as queue:
         # Sent twice, a message with the same id is dropped: sending again after an error is safe.
         message_id = f"{build_id}/{hashlib.sha256(body).hexdigest()[:12]}"
         queue.send_messages(ServiceBusMessage(body, content_type="application/json", message_id=message_id, correlation_id=build_id))

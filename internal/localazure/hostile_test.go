@@ -153,7 +153,7 @@ func TestSquattedMessageID(t *testing.T) {
 	a.send(request.Key(victim.ID, victim.Digest()), []byte("squatted"))
 	a.submit(victim)
 	var types []string
-	for _, e := range a.events(ended(1)) {
+	for _, e := range a.events(ended(2)) { // with the squatter's rejection
 		if e.Data.BuildID == victim.ID && e.Type != event.Rejected {
 			types = append(types, e.Type)
 		}
@@ -177,7 +177,7 @@ func TestForgedBuild(t *testing.T) {
 	}
 	a.send(out.ID, out.Body)
 	a.submit(victim)
-	for _, e := range a.events(ended(1)) {
+	for _, e := range a.events(ended(2)) {
 		if e.Type == event.Failed {
 			t.Errorf("the forged end was published: %+v", e.Data.Error)
 		}

@@ -38,7 +38,7 @@ func TestPackage(t *testing.T) {
 	for _, f := range z.File {
 		got[f.Name] = f.Mode().String()
 	}
-	want := map[string]string{"handler": "-rwxr-xr-x", "host.json": "-rw-r--r--", "build-image/function.json": "-rw-r--r--"}
+	want := map[string]string{"handler": "-rwxr-xr-x", "host.json": "-rw-r--r--", "build-image/function.json": "-rw-r--r--", "take-request/function.json": "-rw-r--r--"}
 	for name, mode := range want {
 		if got[name] != mode {
 			t.Errorf("%s: mode %q, want %q", name, got[name], mode)

@@ -41,7 +41,7 @@ var mutants = []struct {
 	{"does not wait for an earlier delivery", "PUT", func(o *Options) {
 		o.Policy.HandOver, o.Faults.Timeout, o.Faults.LockLost = 0, 0.2, 0.3
 	}},
-	{"gives each continuation a random MessageId", "PUT", func(o *Options) {
+	{"gives each continuation a random MessageId", "ended twice", func(o *Options) {
 		o.Faults.NoComplete = 0.5
 		ports(func(inv *invocation, w *worker.Worker) {
 			w.Bus = renamingBus{w.Bus, func(m *message.Outgoing) { m.ID += fmt.Sprint("/", inv.i.w.rng.Uint64()) }}
@@ -209,7 +209,7 @@ type outspokenBus struct{ worker.Bus }
 
 func (b outspokenBus) Publish(ctx context.Context, e event.Event) error {
 	if e.Type == event.Failed {
-		e.ID = strings.Replace(e.ID, "/ended/", "/failed/", 1)
+		e.ID = "failed/" + e.ID
 	}
 	return b.Bus.Publish(ctx, e)
 }
