@@ -94,7 +94,7 @@ func TestNames(t *testing.T) {
 	doc := read(t)
 	for pointer, want := range map[string]string{
 		"/asyncapi":                                   "3.0.0",
-		"/channels/requests/address":                    localazure.Requests,
+		"/channels/requests/address":                  localazure.Requests,
 		"/channels/events/address":                    localazure.Topic,
 		"/operations/build/action":                    "receive",
 		"/operations/tell/action":                     "send",

@@ -86,8 +86,10 @@ func newBench(rules Rules) *bench {
 		rules.DefaultSubscription = ours
 	}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(b.log), zap.DebugLevel)
-	b.Worker = &Worker{Bus: b.bus, ARM: b.arm, Policy: build.DefaultPolicy(), Rules: rules, Now: func() time.Time { return noon }, Log: zap.New(core),
-		Probe: func(context.Context, message.Received) error { return nil }}
+	b.Worker = &Worker{
+		Bus: b.bus, ARM: b.arm, Policy: build.DefaultPolicy(), Rules: rules, Now: func() time.Time { return noon }, Log: zap.New(core),
+		Probe: func(context.Context, message.Received) error { return nil },
+	}
 	return b
 }
 
