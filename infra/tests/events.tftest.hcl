@@ -45,7 +45,7 @@ run "as_deployed" {
 
   # delivery
   assert {
-    condition     = azurerm_eventgrid_system_topic_event_subscription.vms[0].service_bus_queue_id == azurerm_servicebus_queue.builds.id && azurerm_eventgrid_system_topic_event_subscription.vms[0].event_delivery_schema == "CloudEventSchemaV1_0"
+    condition     = azurerm_eventgrid_system_topic_event_subscription.vms[0].service_bus_queue_id == azurerm_servicebus_queue.requests.id && azurerm_eventgrid_system_topic_event_subscription.vms[0].event_delivery_schema == "CloudEventSchemaV1_0"
     error_message = "CloudEvents into the queue"
   }
   assert {

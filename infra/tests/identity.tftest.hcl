@@ -57,19 +57,19 @@ run "as_deployed" {
 
   # messaging by entity
   assert {
-    condition     = azurerm_role_assignment.function_queue_receiver.scope == azurerm_servicebus_queue.builds.id && endswith(azurerm_role_assignment.function_queue_receiver.role_definition_id, "/4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0")
-    error_message = "the function receives from the queue only"
+    condition     = azurerm_role_assignment.function_requests.scope == azurerm_servicebus_queue.requests.id && endswith(azurerm_role_assignment.function_requests.role_definition_id, "/4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0")
+    error_message = "the function receives requests, and cannot send any"
   }
   assert {
-    condition     = azurerm_role_assignment.function_queue_sender.scope == azurerm_servicebus_queue.builds.id && endswith(azurerm_role_assignment.function_queue_sender.role_definition_id, "/69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
-    error_message = "the function sends continuations to the queue"
+    condition     = azurerm_role_assignment.function_builds.scope == azurerm_servicebus_queue.builds.id && endswith(azurerm_role_assignment.function_builds.role_definition_id, "/090c5cfd-751d-490a-894a-3ce6f1109419")
+    error_message = "the function owns the queue of builds, which the scale controller counts with that role"
   }
   assert {
     condition     = azurerm_role_assignment.function_topic_sender.scope == azurerm_servicebus_topic.events.id && endswith(azurerm_role_assignment.function_topic_sender.role_definition_id, "/69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
     error_message = "the function sends events to the topic and cannot read them"
   }
   assert {
-    condition     = azurerm_role_assignment.event_grid_queue[0].scope == azurerm_servicebus_queue.builds.id && endswith(azurerm_role_assignment.event_grid_queue[0].role_definition_id, "/69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
+    condition     = azurerm_role_assignment.event_grid_queue[0].scope == azurerm_servicebus_queue.requests.id && endswith(azurerm_role_assignment.event_grid_queue[0].role_definition_id, "/69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
     error_message = "Event Grid sends to the queue, no more"
   }
   assert {
@@ -89,11 +89,15 @@ run "as_deployed" {
 
   # people
   assert {
-    condition     = [for a in azurerm_role_assignment.submitters : [a.scope, a.principal_id, split("/", a.role_definition_id)[6]]] == [[azurerm_servicebus_queue.builds.id, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"]]
-    error_message = "a submitter is a Sender on the queue"
+    condition     = [for a in azurerm_role_assignment.submitters : [a.scope, a.principal_id, split("/", a.role_definition_id)[6]]] == [[azurerm_servicebus_queue.requests.id, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"]]
+    error_message = "a submitter is a Sender on the queue of requests"
   }
   assert {
     condition     = [for a in azurerm_role_assignment.waiters : [a.scope, a.principal_id, split("/", a.role_definition_id)[6]]] == [[azurerm_servicebus_subscription.history.id, "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb", "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0"]]
     error_message = "a waiter is a Receiver on history"
+  }
+  assert {
+    condition     = length(azurerm_role_assignment.operators_receive) == 0 && length(azurerm_role_assignment.operators_send) == 0
+    error_message = "nobody is an operator unless named"
   }
 }

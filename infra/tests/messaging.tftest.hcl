@@ -35,11 +35,15 @@ run "as_deployed" {
     error_message = "a message must outlive MAX_WAIT and timeout together (P2D), and must not vanish when it expires"
   }
   assert {
-    condition     = azurerm_servicebus_queue.builds.lock_duration == "PT5M" && azurerm_servicebus_queue.builds.max_delivery_count == 10
-    error_message = "lock 5 minutes, 10 deliveries: the handler's own limits count on both"
+    condition     = alltrue([for queue in [azurerm_servicebus_queue.requests, azurerm_servicebus_queue.builds] : queue.lock_duration == "PT5M" && queue.max_delivery_count == 100])
+    error_message = "lock 5 minutes, 100 deliveries: the handler's own limits count on both"
   }
   assert {
-    condition     = azurerm_servicebus_queue.builds.requires_session == false
+    condition     = azurerm_servicebus_queue.requests.name == "image-requests" && !azurerm_servicebus_queue.requests.requires_duplicate_detection
+    error_message = "whoever may send requests must not be able to squat on a MessageId"
+  }
+  assert {
+    condition     = azurerm_servicebus_queue.requests.requires_session == false
     error_message = "Event Grid cannot deliver to a queue with sessions"
   }
 

@@ -14,12 +14,12 @@ variables {
 run "as_deployed" {
   # metric alerts
   assert {
-    condition     = sort(keys(azurerm_monitor_metric_alert.main)) == tolist(["dead-letters", "queue-age", "undelivered-vm-events"])
+    condition     = sort(keys(azurerm_monitor_metric_alert.main)) == tolist(["dead-letters-builds", "dead-letters-requests", "queue-age-builds", "queue-age-requests", "undelivered-vm-events"])
     error_message = "dead letters, queue age, undelivered events"
   }
   assert {
-    condition     = alltrue([for name in ["dead-letters", "queue-age"] : one(one(azurerm_monitor_metric_alert.main[name].criteria).dimension).values == tolist(["image-builds"])])
-    error_message = "the queue's alerts look at the queue alone"
+    condition     = alltrue([for name in ["dead-letters", "queue-age"] : alltrue([for queue in ["requests", "builds"] : one(one(azurerm_monitor_metric_alert.main["${name}-${queue}"].criteria).dimension).values == tolist(["image-${queue}"])])])
+    error_message = "a queue's alerts look at that queue alone"
   }
 
   # log alerts
