@@ -63,7 +63,7 @@ func (p *probe) run(ctx context.Context, m message.Received) error {
 		return fmt.Errorf("probe the message: %w", ctx.Err())
 	case errors.As(err, &exit):
 		why, _, _ := strings.Cut(string(said), "\n")
-		return fmt.Errorf("%w (%s: %.200s)", worker.ErrKilled, exit, why)
+		return fmt.Errorf("%w (%s: %.200s)", worker.ErrKilled, exit.ProcessState, why)
 	}
 	return fmt.Errorf("start a process to probe the message: %w", err)
 }
