@@ -63,10 +63,7 @@ func (b *board) row(id string) *row {
 
 // asked notes what the request says of the image.
 func (r *row) asked(q request.Request) {
-	r.image, r.source, r.from = q.Name, q.Source().Type, path.Base(q.Source().ID)
-	if q.Image.Location != nil {
-		r.location = *q.Image.Location
-	}
+	r.image, r.source, r.from, r.location = q.Name, q.Source().Type, path.Base(q.Source().ID), q.Location()
 }
 
 // event notes a published event.

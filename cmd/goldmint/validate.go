@@ -32,8 +32,16 @@ func validate(c *cobra.Command, flags *requestFlags, paths []string) error {
 	var unwritten error
 	err := flags.readAll(c, paths, func(file string, r request.Request) {
 		source := r.Source()
-		_, err := fmt.Fprintf(c.OutOrStdout(), "%s: valid: image %s in %s from %s %s\n", file, r.Name, *r.Image.Location, source.Type, source.ID)
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s: valid: %s %s in %s from %s %s\n", file, kindOf(r), r.Name, r.Location(), source.Type, source.ID)
 		unwritten = errors.Join(unwritten, err)
 	})
 	return errors.Join(err, unwritten)
+}
+
+// kindOf names the kind of resource that a request asks for.
+func kindOf(r request.Request) string {
+	if r.Target() == request.GalleryImageVersion {
+		return "version of " + r.GalleryName + "/" + r.GalleryImageName
+	}
+	return "image"
 }

@@ -93,14 +93,11 @@ func (b Build) Anew(requestedAt time.Time) Build {
 func (b Build) Key() string { return request.Key(b.Request.ID, b.Digest) }
 
 // ImageID is the resource ID of the image that the build makes.
-func (b Build) ImageID() string { return b.Request.ImageID(b.SubscriptionID) }
+func (b Build) ImageID() string { return b.Request.ResourceID(b.SubscriptionID) }
 
 // Place names what ARM's allowance of image creations is counted for: the subscription and the region.
 func (b Build) Place() string {
-	location := ""
-	if l := b.Request.Image.Location; l != nil {
-		location = strings.ReplaceAll(*l, " ", "") // "West Europe" is westeurope
-	}
+	location := strings.ReplaceAll(b.Request.Location(), " ", "") // "West Europe" is westeurope
 	return strings.ToLower(b.SubscriptionID + "/" + location)
 }
 
@@ -115,8 +112,8 @@ const (
 
 // ImageTags are the tags the image is created with: the request's and Goldmint's own.
 func (b Build) ImageTags() map[string]*string {
-	tags := make(map[string]*string, len(b.Request.Image.Tags)+2)
-	for k, v := range b.Request.Image.Tags {
+	tags := make(map[string]*string, len(b.Request.Tags())+2)
+	for k, v := range b.Request.Tags() {
 		tags[k] = v
 	}
 	id, at := b.Tag(), b.RequestedAt.UTC().Format(time.RFC3339Nano)

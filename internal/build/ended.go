@@ -104,10 +104,7 @@ func (b Build) event(eventType string, now time.Time) event.Event {
 	d := event.Data{
 		BuildID: r.ID, Digest: b.Digest, Run: b.Run, ImageID: b.ImageID(), Name: r.Name, ResourceGroup: r.ResourceGroup,
 		SubscriptionID: b.SubscriptionID, Source: event.Source(source), RequestedAt: b.RequestedAt, StartedAt: b.AcceptedAt,
-		Attempts: b.Attempts, Metadata: r.Metadata,
-	}
-	if l := r.Image.Location; l != nil {
-		d.Location = *l
+		Location: r.Location(), Attempts: b.Attempts, Metadata: r.Metadata,
 	}
 	if p := r.Image.Properties; p != nil && p.HyperVGeneration != nil {
 		d.HyperVGeneration = string(*p.HyperVGeneration)

@@ -223,7 +223,7 @@ func TestTenExamples(t *testing.T) {
 	a := start(t, localazure.Options{})
 	want := map[string]string{}
 	for _, r := range examples(t) {
-		want[r.ID] = r.ImageID("")
+		want[r.ID] = r.ResourceID("")
 		a.submit(r)
 	}
 	for _, e := range a.events(ended(10)) {

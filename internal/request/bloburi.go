@@ -11,14 +11,24 @@ import (
 
 // ruleBlobs wants each blobUri to be the plain https URL of a blob.
 func ruleBlobs(f *findings, root node) {
-	for _, disk := range disks(root) {
-		n := disk.at("blobUri")
+	for _, n := range blobs(root) {
 		if uri, ok := n.text(); ok {
 			if err := checkBlobURI(uri); err != nil {
 				f.add(n.pointer, "%v", err)
 			}
 		}
 	}
+}
+
+func blobs(root node) []node {
+	var all []node
+	for _, disk := range disks(root) {
+		all = append(all, disk.at("blobUri"))
+	}
+	for _, disk := range versionDisks(root) {
+		all = append(all, disk.at("source", "uri"))
+	}
+	return all
 }
 
 // The blob endpoints of Azure's public and sovereign clouds, and those of

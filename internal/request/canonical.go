@@ -19,14 +19,18 @@ type wire struct {
 	IfExists       IfExists          `json:"ifExists"`
 	Timeout        string            `json:"timeout"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
-	Image          json.RawMessage   `json:"image"`
+	Image          json.RawMessage   `json:"image,omitempty"`
+
+	GalleryName         string          `json:"galleryName,omitempty"`
+	GalleryImageName    string          `json:"galleryImageName,omitempty"`
+	GalleryImageVersion json.RawMessage `json:"galleryImageVersion,omitempty"`
 }
 
 // Canonical is the one JSON text of a request: defaults written out, fields in
 // a fixed order, names sorted, nothing escaped that need not be. Decoding it
 // gives r again.
 func (r Request) Canonical() []byte {
-	return encode(wire{
+	w := wire{
 		ID:             r.ID,
 		SubscriptionID: r.SubscriptionID,
 		ResourceGroup:  r.ResourceGroup,
@@ -34,8 +38,16 @@ func (r Request) Canonical() []byte {
 		IfExists:       r.IfExists,
 		Timeout:        iso8601.Format(r.Timeout),
 		Metadata:       r.Metadata,
-		Image:          canonicalImage(r),
-	})
+
+		GalleryName:      r.GalleryName,
+		GalleryImageName: r.GalleryImageName,
+	}
+	if r.Target() == GalleryImageVersion {
+		w.GalleryImageVersion = canonicalBody(r.Name, r.GalleryImageVersion)
+	} else {
+		w.Image = canonicalBody(r.Name, r.Image)
+	}
+	return encode(w)
 }
 
 // MarshalJSON writes the canonical form.
@@ -47,7 +59,7 @@ func (r Request) MarshalJSON() ([]byte, error) {
 // strictly as [Decode] does. It allows four times the size, for the text
 // around may have escaped characters that the sender had not.
 func (r *Request) UnmarshalJSON(body []byte) error {
-	decoded, err := decode(body, 4*MaxBytes)
+	decoded, err := decode(body, 4*MaxBytes, false)
 	if err != nil {
 		return err
 	}
@@ -64,18 +76,18 @@ func (r Request) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// canonicalImage goes through plain values once more, because the SDK's
-// encoder escapes <, > and &.
-func canonicalImage(r Request) json.RawMessage {
-	text, err := json.Marshal(r.Image)
+// canonicalBody is the body of Azure's resource. It goes through plain values once more, because the SDK's encoder escapes
+// <, > and &.
+func canonicalBody(name string, resource any) json.RawMessage {
+	text, err := json.Marshal(resource)
 	if err != nil {
-		panic(fmt.Sprintf("encode image %q: %v", r.Name, err)) // strings, numbers and maps only
+		panic(fmt.Sprintf("encode the body of %q: %v", name, err)) // strings, numbers and maps only
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var plain any
 	if err := decoder.Decode(&plain); err != nil {
-		panic(fmt.Sprintf("read back image %q: %v", r.Name, err))
+		panic(fmt.Sprintf("read back the body of %q: %v", name, err))
 	}
 	return encode(plain)
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"time"
 
 	"goldmint/internal/iso8601"
 
@@ -19,11 +18,11 @@ import (
 // their leading slash and an image from a blob its generation; every other
 // value stays as given. The error is always an [*Invalid].
 func Decode(body []byte) (Request, error) {
-	return decode(body, MaxBytes)
+	return decode(body, MaxBytes, true)
 }
 
-func decode(body []byte, maxBytes int) (Request, error) {
-	r, invalid := read(body, maxBytes)
+func decode(body []byte, maxBytes int, fresh bool) (Request, error) {
+	r, invalid := read(body, maxBytes, fresh)
 	if invalid != nil {
 		sum := sha256.Sum256(body)
 		invalid.Digest = hex.EncodeToString(sum[:])
@@ -32,7 +31,7 @@ func decode(body []byte, maxBytes int) (Request, error) {
 	return r, nil
 }
 
-func read(body []byte, maxBytes int) (Request, *Invalid) {
+func read(body []byte, maxBytes int, fresh bool) (Request, *Invalid) {
 	if len(body) > maxBytes {
 		return Request{}, refuse(RequestTooLarge, "the body has %d bytes; at most %d are allowed", len(body), maxBytes)
 	}
@@ -43,7 +42,7 @@ func read(body []byte, maxBytes int) (Request, *Invalid) {
 	if invalid != nil {
 		return Request{}, invalid
 	}
-	if problems := doc.check(); len(problems) > 0 {
+	if problems := doc.check(fresh); len(problems) > 0 {
 		return Request{}, &Invalid{Reason: InvalidRequest, Problems: problems, ID: doc.id()}
 	}
 	r, err := doc.request()
@@ -57,7 +56,7 @@ func read(body []byte, maxBytes int) (Request, *Invalid) {
 }
 
 // check holds the document against the contract and the rules.
-func (d *document) check() []Problem {
+func (d *document) check(fresh bool) []Problem {
 	f := &findings{doc: d, seen: make(map[string]bool)}
 	root := node{value: d.root, present: true}
 	for _, rule := range before {
@@ -66,6 +65,9 @@ func (d *document) check() []Problem {
 	verdict := loadContract().check(f)
 	for _, rule := range after {
 		rule(f, root)
+	}
+	if fresh {
+		ruleEndOfLife(f, root)
 	}
 	if verdict != nil && len(f.list) == 0 {
 		f.add("", "breaks the contract: %v", verdict) // a rule is missing; better blunt than silent
@@ -88,18 +90,27 @@ func (d *document) request() (Request, error) {
 	if err := json.Unmarshal(d.body, &w); err != nil {
 		return Request{}, err
 	}
-	timeout, err := w.timeout()
-	if err != nil {
-		return Request{}, err
-	}
 	r := Request{
 		ID:             w.ID,
 		SubscriptionID: w.SubscriptionID,
 		ResourceGroup:  w.ResourceGroup,
 		Name:           w.Name,
 		IfExists:       w.IfExists,
-		Timeout:        timeout,
+		Timeout:        DefaultTimeout,
 		Metadata:       w.Metadata,
+
+		GalleryName:      w.GalleryName,
+		GalleryImageName: w.GalleryImageName,
+	}
+	if w.GalleryImageVersion != nil {
+		r.Timeout = DefaultVersionTimeout
+	}
+	if w.Timeout != "" {
+		timeout, err := iso8601.Parse(w.Timeout)
+		if err != nil {
+			return Request{}, err
+		}
+		r.Timeout = timeout
 	}
 	if r.IfExists == "" {
 		r.IfExists = Fail
@@ -107,18 +118,19 @@ func (d *document) request() (Request, error) {
 	if len(r.Metadata) == 0 {
 		r.Metadata = nil
 	}
+	if w.GalleryImageVersion != nil {
+		r.GalleryImageVersion = new(armcompute.GalleryImageVersion)
+		if err := r.GalleryImageVersion.UnmarshalJSON(w.GalleryImageVersion); err != nil {
+			return Request{}, err
+		}
+		completeVersion(r.GalleryImageVersion.Properties)
+		return r, nil
+	}
 	if err := r.Image.UnmarshalJSON(w.Image); err != nil {
 		return Request{}, err
 	}
 	complete(&r.Image)
 	return r, nil
-}
-
-func (w wire) timeout() (time.Duration, error) {
-	if w.Timeout == "" {
-		return DefaultTimeout, nil
-	}
-	return iso8601.Parse(w.Timeout)
 }
 
 // complete makes the few changes that Azure demands: ids start with a slash,
@@ -150,6 +162,48 @@ func completeIDs(disk, snapshot *armcompute.SubResource, set *armcompute.DiskEnc
 	}
 	if set != nil {
 		*set.ID = withSlash(*set.ID)
+	}
+}
+
+// completeVersion gives ids their leading slash.
+func completeVersion(p *armcompute.GalleryImageVersionProperties) {
+	var ids []*string
+	if s := p.StorageProfile.Source; s != nil {
+		ids = append(ids, s.ID, s.VirtualMachineID, s.CommunityGalleryImageID)
+	}
+	if d := p.StorageProfile.OSDiskImage; d != nil {
+		ids = append(ids, d.Source.ID, d.Source.StorageAccountID)
+	}
+	for _, d := range p.StorageProfile.DataDiskImages {
+		ids = append(ids, d.Source.ID, d.Source.StorageAccountID)
+	}
+	encrypted := func(e *armcompute.EncryptionImages) {
+		if e == nil {
+			return
+		}
+		if d := e.OSDiskImage; d != nil {
+			ids = append(ids, d.DiskEncryptionSetID)
+			if d.SecurityProfile != nil {
+				ids = append(ids, d.SecurityProfile.SecureVMDiskEncryptionSetID)
+			}
+		}
+		for _, d := range e.DataDiskImages {
+			ids = append(ids, d.DiskEncryptionSetID)
+			if d.SecurityProfile != nil {
+				ids = append(ids, d.SecurityProfile.SecureVMDiskEncryptionSetID)
+			}
+		}
+	}
+	for _, r := range p.PublishingProfile.TargetRegions {
+		encrypted(r.Encryption)
+	}
+	for _, l := range p.PublishingProfile.TargetExtendedLocations {
+		encrypted(l.Encryption)
+	}
+	for _, id := range ids {
+		if id != nil {
+			*id = withSlash(*id)
+		}
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 const (
 	maxDepth  = 16
 	maxValues = 6_000
-	maxName   = 64 // bytes, of a field that holds an object or an array
-	maxList   = 64 // elements of an array: a virtual machine has no more luns
+	maxName   = 64  // bytes, of a field that holds an object or an array
+	maxList   = 500 // elements of an array: revoked UEFI keys are the longest list that people have
 )
 
 // document is a body read as JSON: its values and where they stand.

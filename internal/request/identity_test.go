@@ -47,13 +47,13 @@ func TestKey(t *testing.T) {
 	}
 }
 
-func TestImageID(t *testing.T) {
+func TestResourceID(t *testing.T) {
 	r := request.Request{ResourceGroup: "rg", Name: "web"}
-	if got := r.ImageID("S"); got != "/subscriptions/S/resourceGroups/rg/providers/Microsoft.Compute/images/web" {
+	if got := r.ResourceID("S"); got != "/subscriptions/S/resourceGroups/rg/providers/Microsoft.Compute/images/web" {
 		t.Errorf("got %q", got)
 	}
 	r.SubscriptionID = "T"
-	if got := r.ImageID("S"); got != "/subscriptions/T/resourceGroups/rg/providers/Microsoft.Compute/images/web" {
+	if got := r.ResourceID("S"); got != "/subscriptions/T/resourceGroups/rg/providers/Microsoft.Compute/images/web" {
 		t.Errorf("the request's own subscription: got %q", got)
 	}
 }

@@ -17,9 +17,10 @@ var reservedTags = []string{"microsoft", "azure", "windows"}
 
 // ruleTagCount and ruleMetadataSize are limits: they speak before anything else.
 func ruleTagCount(f *findings, root node) {
-	tags := root.at("image", "tags")
-	if n := len(tags.members()); n > MaxTags {
-		f.add(tags.pointer, "has %d tags; at most %d are allowed", n, MaxTags)
+	for _, tags := range tagsOf(root) {
+		if n := len(tags.members()); n > MaxTags {
+			f.add(tags.pointer, "has %d tags; at most %d are allowed", n, MaxTags)
+		}
 	}
 }
 
@@ -37,9 +38,19 @@ func ruleMetadataSize(f *findings, root node) {
 
 // ruleTags holds tags against Azure's rules, and keeps Goldmint's own apart.
 func ruleTags(f *findings, root node) {
+	for _, tags := range tagsOf(root) {
+		checkTags(f, tags)
+	}
+}
+
+func tagsOf(root node) []node {
+	return []node{root.at("image", "tags"), root.at("galleryImageVersion", "tags")}
+}
+
+func checkTags(f *findings, tags node) {
 	spellings := make(map[string]string)
-	for _, name := range sortedNames(root.at("image", "tags")) {
-		tag := root.at("image", "tags", name)
+	for _, name := range sortedNames(tags) {
+		tag := tags.at(name)
 		if problem := tagNameProblem(name); problem != "" {
 			f.add(tag.pointer, "%s", problem)
 		}

@@ -56,6 +56,12 @@ func (n node) number() (int64, bool) {
 	return i, err == nil
 }
 
+// is reports whether n holds the whole number.
+func (n node) is(want int64) bool {
+	number, ok := n.number()
+	return ok && number == want
+}
+
 // isObject reports whether n is there and holds an object.
 func (n node) isObject() bool {
 	_, ok := n.value.(map[string]any)

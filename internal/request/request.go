@@ -1,5 +1,4 @@
-// Package request is what a message asks for: one managed image, described in
-// Azure's own words, read strictly because the sender is not trusted.
+// Package request is what a message asks for: one managed image or one gallery image version, described in Azure's own words, read strictly because the sender is not trusted.
 //
 // [Decode] is the way in. It holds a body against the contract
 // (schema/build-request.schema.json) and against the rules a schema cannot
@@ -28,22 +27,62 @@ const (
 	MinTimeout     = 5 * time.Minute
 	MaxTimeout     = 24 * time.Hour
 	DefaultTimeout = 2 * time.Hour
+	// A version ends when every region has it, which takes hours for a large one.
+	DefaultVersionTimeout = 6 * time.Hour
 )
 
 // TagPrefix starts the names of the tags that Goldmint sets itself. A request
 // may not set such tags, in any letter case.
 const TagPrefix = "goldmint-"
 
-// Request asks for one image.
+// Request asks for one resource: a managed image, or a gallery image version.
 type Request struct {
 	ID             string // names the build; empty until WithIdentity
 	SubscriptionID string // empty: the handler's own setting
 	ResourceGroup  string
-	Name           string // of the image
-	Image          armcompute.Image
+	Name           string // of the image, or the version's number
 	IfExists       IfExists
 	Timeout        time.Duration // counted from the first PUT that Azure accepted
 	Metadata       map[string]string
+
+	Image armcompute.Image // the body, unless GalleryImageVersion is set
+
+	GalleryName         string // the three are set together
+	GalleryImageName    string
+	GalleryImageVersion *armcompute.GalleryImageVersion
+}
+
+// Target is the kind of resource that a request asks for, by its field in the request.
+type Target string
+
+// The targets.
+const (
+	Image               Target = "image"
+	GalleryImageVersion Target = "galleryImageVersion"
+)
+
+// Target is what is made.
+func (r Request) Target() Target {
+	if r.GalleryImageVersion != nil {
+		return GalleryImageVersion
+	}
+	return Image
+}
+
+// Location is the region in which the resource is made, as it was written.
+func (r Request) Location() string {
+	if v := r.GalleryImageVersion; v != nil {
+		return value(v.Location)
+	}
+	return value(r.Image.Location)
+}
+
+// Tags are the tags that the request gives its resource.
+func (r Request) Tags() map[string]*string {
+	if v := r.GalleryImageVersion; v != nil {
+		return v.Tags
+	}
+	return r.Image.Tags
 }
 
 // IfExists says what to do when another image already has the name.
@@ -56,47 +95,14 @@ const (
 	Replace IfExists = "replace"
 )
 
-// ImageID is the resource ID of the image that is asked for. The given
-// subscription is used when the request names none.
-func (r Request) ImageID(subscription string) string {
+// ResourceID is the ID of the resource that is asked for. The given subscription is used when the request names none.
+func (r Request) ResourceID(subscription string) string {
 	if r.SubscriptionID != "" {
 		subscription = r.SubscriptionID
 	}
-	return "/subscriptions/" + subscription + "/resourceGroups/" + r.ResourceGroup +
-		"/providers/Microsoft.Compute/images/" + r.Name
-}
-
-// Source is what an image is made from.
-type Source struct {
-	Type string `json:"type"` // virtualMachine, managedDisk, snapshot or blob
-	ID   string `json:"id"`   // a resource ID, or the blob's URL
-}
-
-// Source is the virtual machine, or what the operating system disk is copied
-// from. It is empty for a request that did not come from [Decode].
-func (r Request) Source() Source {
-	p := r.Image.Properties
-	switch {
-	case p == nil:
-		return Source{}
-	case p.SourceVirtualMachine != nil:
-		return Source{Type: "virtualMachine", ID: value(p.SourceVirtualMachine.ID)}
-	case p.StorageProfile == nil || p.StorageProfile.OSDisk == nil:
-		return Source{}
+	compute := "/subscriptions/" + subscription + "/resourceGroups/" + r.ResourceGroup + "/providers/Microsoft.Compute"
+	if r.Target() == GalleryImageVersion {
+		return compute + "/galleries/" + r.GalleryName + "/images/" + r.GalleryImageName + "/versions/" + r.Name
 	}
-	switch disk := p.StorageProfile.OSDisk; {
-	case disk.ManagedDisk != nil:
-		return Source{Type: "managedDisk", ID: value(disk.ManagedDisk.ID)}
-	case disk.Snapshot != nil:
-		return Source{Type: "snapshot", ID: value(disk.Snapshot.ID)}
-	default:
-		return Source{Type: "blob", ID: value(disk.BlobURI)}
-	}
-}
-
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
+	return compute + "/images/" + r.Name
 }

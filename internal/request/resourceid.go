@@ -3,6 +3,7 @@ package request
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +11,7 @@ import (
 func ruleResourceIDs(f *findings, root node) {
 	check := func(n node, resourceType string) {
 		if id, ok := n.at("id").text(); ok {
-			if err := checkResourceID(id, resourceType); err != nil {
+			if err := checkResourceID(id, "Microsoft.Compute/"+resourceType); err != nil {
 				f.add(n.at("id").pointer, "%v", err)
 			}
 		}
@@ -32,27 +33,49 @@ var (
 
 const maxGroupName = 90 // characters
 
-// checkResourceID checks an id with or without its leading slash, segment by
-// segment: azcore's own parser accepts "..", "?x=1" and any type.
-func checkResourceID(id, resourceType string) error {
-	form := "/subscriptions/{guid}/resourceGroups/{name}/providers/Microsoft.Compute/" + resourceType + "/{name}"
+// checkResourceID checks an id with or without its leading slash, segment by segment: azcore's own parser accepts "..",
+// "?x=1" and any type. A type is written as in Microsoft.Compute/galleries/images/versions; each part but the first has a name.
+func checkResourceID(id string, types ...string) error {
 	segments := strings.Split(strings.TrimPrefix(id, "/"), "/")
-	if len(segments) != 8 || !sameWords(segments, "subscriptions", "", "resourceGroups", "", "providers") {
-		return fmt.Errorf("must be a resource ID %s, not %s", form, quote(id))
+	if len(segments) < 8 || len(segments)%2 != 0 || !sameWords(segments, "subscriptions", "", "resourceGroups", "", "providers") {
+		return notAnID(id, types)
 	}
-	if !sameWords(segments[5:], "Microsoft.Compute", resourceType) {
-		return fmt.Errorf("must be the ID of Microsoft.Compute/%s, not of %s", resourceType, strings.Trim(quote(segments[5]+"/"+segments[6]), `"`))
+	given, names := segments[5:6:6], []string{}
+	for i := 6; i < len(segments); i += 2 {
+		given, names = append(given, segments[i]), append(names, segments[i+1])
 	}
-	subscription, group, name := segments[1], segments[3], segments[7]
+	resourceType := strings.Join(given, "/")
+	if !slices.ContainsFunc(types, func(t string) bool { return strings.EqualFold(t, resourceType) }) {
+		if len(names) > 1 && !slices.ContainsFunc(types, func(t string) bool { return strings.Count(t, "/") > 1 }) {
+			return notAnID(id, types)
+		}
+		return fmt.Errorf("must be the ID of %s, not of %s", join(types, "or"), strings.Trim(quote(resourceType), `"`))
+	}
+	subscription, group := segments[1], segments[3]
 	switch {
 	case !guid.MatchString(subscription):
 		return fmt.Errorf("names the subscription %s, which is no GUID", quote(subscription))
 	case !groupName.MatchString(group) || len([]rune(group)) > maxGroupName || strings.Contains(group, ".."):
 		return fmt.Errorf("names the resource group %s, which Azure does not allow", quote(group))
-	case !computeName.MatchString(name) || strings.Contains(name, ".."):
-		return fmt.Errorf("names the resource %s, which Azure does not allow", quote(name))
+	}
+	for _, name := range names {
+		if !computeName.MatchString(name) || strings.Contains(name, "..") {
+			return fmt.Errorf("names the resource %s, which Azure does not allow", quote(name))
+		}
 	}
 	return nil
+}
+
+func notAnID(id string, types []string) error {
+	var form strings.Builder
+	form.WriteString("/subscriptions/{guid}/resourceGroups/{name}/providers")
+	for i, part := range strings.Split(types[0], "/") {
+		form.WriteString("/" + part)
+		if i > 0 {
+			form.WriteString("/{name}")
+		}
+	}
+	return fmt.Errorf("must be a resource ID %s, not %s", &form, quote(id))
 }
 
 // sameWords compares segments without case; an empty word stands for anything.

@@ -13,10 +13,11 @@ type rule func(f *findings, root node)
 // before are the rules that explain a mistake better than the schema would, so
 // they speak first; after are the rules that a schema cannot say.
 var (
-	before = []rule{ruleWellFormed, ruleMetadataSize, ruleTagCount, rulePlaceholders, ruleReadOnly}
+	before = []rule{ruleWellFormed, ruleMetadataSize, ruleTagCount, rulePlaceholders, ruleVersionName, ruleVersionExists}
 	after  = []rule{
-		ruleNames, ruleTimeout, ruleOneSource, ruleOSDisk, ruleDataDisks, ruleDiskSources,
+		ruleTarget, ruleNames, ruleTimeout, ruleOneSource, ruleOSDisk, ruleDataDisks, ruleDiskSources,
 		ruleResourceIDs, ruleBlobs, ruleTags, ruleMetadata,
+		ruleVersionSource, ruleVersionIDs, ruleRegions, rulePublishing,
 	}
 )
 
@@ -44,7 +45,7 @@ var placeholder = regexp.MustCompile(`\$?\{+[^{}]*\}+|<[A-Za-z][^<>]*>`)
 func rulePlaceholders(f *findings, root node) {
 	var look func(n node)
 	look = func(n node) {
-		if n.pointer == "/metadata" || n.pointer == "/image/tags" {
+		if n.pointer == "/metadata" || n.pointer == "/image/tags" || n.pointer == "/galleryImageVersion/tags" {
 			return
 		}
 		if s, ok := n.text(); ok {
@@ -62,23 +63,10 @@ func rulePlaceholders(f *findings, root node) {
 	look(root)
 }
 
-// ruleReadOnly refuses what Azure sets itself.
-func ruleReadOnly(f *findings, root node) {
-	image := root.at("image")
-	for _, n := range []node{
-		image.at("id"), image.at("name"), image.at("type"),
-		image.at("properties", "provisioningState"),
-	} {
-		if n.present {
-			f.add(n.pointer, "is read-only: Azure sets it; leave it out")
-		}
-	}
-}
-
 // ruleNames refuses ".." inside a resource group's or image's name. Azure does
 // not, but no honest name needs it.
 func ruleNames(f *findings, root node) {
-	for _, n := range []node{root.at("resourceGroup"), root.at("name")} {
+	for _, n := range []node{root.at("resourceGroup"), root.at("name"), root.at("galleryName"), root.at("galleryImageName")} {
 		if name, ok := n.text(); ok && strings.Contains(name, "..") {
 			f.add(n.pointer, `may not hold ".."`)
 		}

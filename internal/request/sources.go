@@ -1,10 +1,5 @@
 package request
 
-import "slices"
-
-// Where a disk may be copied from.
-var diskSources = []string{"managedDisk", "snapshot", "blobUri"}
-
 // ruleOneSource wants a virtual machine or an operating system disk, and only
 // one of them. Azure takes zoneResilient beside a virtual machine.
 func ruleOneSource(f *findings, root node) {
@@ -35,8 +30,12 @@ func ruleOSDisk(f *findings, root node) {
 
 // ruleDataDisks wants every lun once.
 func ruleDataDisks(f *findings, root node) {
+	uniqueLuns(f, root.at("image", "properties", "storageProfile", "dataDisks"))
+}
+
+func uniqueLuns(f *findings, disks node) {
 	first := make(map[int64]string)
-	for _, disk := range root.at("image", "properties", "storageProfile", "dataDisks").elements() {
+	for _, disk := range disks.elements() {
 		lun := disk.at("lun")
 		number, ok := lun.number()
 		if !ok {
@@ -53,17 +52,7 @@ func ruleDataDisks(f *findings, root node) {
 // ruleDiskSources wants one source for each disk.
 func ruleDiskSources(f *findings, root node) {
 	for _, disk := range disks(root) {
-		if !disk.isObject() {
-			continue
-		}
-		given := slices.DeleteFunc(slices.Clone(diskSources), func(name string) bool { return !disk.at(name).present })
-		switch len(given) {
-		case 0:
-			f.add(disk.pointer, "names no source: give one of managedDisk, snapshot or blobUri")
-		case 1:
-		default:
-			f.add(disk.pointer, "names %d sources, %s: keep one", len(given), join(given, "and"))
-		}
+		oneSource(f, disk, "managedDisk", "snapshot", "blobUri")
 	}
 }
 

@@ -49,7 +49,15 @@ func (t translator) one(e *jsonschema.ValidationError) bool {
 		t.findings.add(at, "must be %s; it is %s", t.contract.expected(e.SchemaURL), k.Got.RatString())
 	case *kind.Maximum:
 		t.findings.add(at, "must be %s; it is %s", t.contract.expected(e.SchemaURL), k.Got.RatString())
-	case *kind.OneOf, *kind.Not, *kind.PropertyNames, *kind.MaxProperties:
+	case *kind.MaxItems:
+		t.findings.add(at, "has %d elements; at most %d are allowed", k.Got, k.Want)
+	case *kind.MinItems:
+		t.findings.add(at, "must be %s", t.contract.expected(e.SchemaURL))
+	case *kind.Not:
+		if strings.HasSuffix(e.SchemaURL, "/readOnly") {
+			t.findings.add(at, "is read-only: Azure sets it; leave it out")
+		} // the rules say the others better
+	case *kind.OneOf, *kind.PropertyNames, *kind.MaxProperties:
 		// The rules say these better; see rules.go.
 	default:
 		return false
@@ -74,6 +82,16 @@ func purpose(name string) string {
 		return ": the body of the Image resource (location, tags, properties)"
 	case "location":
 		return ": the region of the image, such as westeurope"
+	case "galleryName":
+		return ": the Azure Compute Gallery in which the version is created"
+	case "galleryImageName":
+		return ": the image definition of the gallery"
+	case "galleryImageVersion":
+		return ": the body of the gallery image version (location, tags, properties)"
+	case "publishingProfile":
+		return ": it names the targetRegions"
+	case "targetRegions":
+		return ": the regions that get the version, its own location among them"
 	case "properties":
 		return ": it names the source, as sourceVirtualMachine or storageProfile"
 	case "osType":

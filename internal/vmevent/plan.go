@@ -156,7 +156,7 @@ func (w Work) failed(code, message string, retryable bool, now time.Time) event.
 	sum := sha256.Sum256([]byte(r.ID + "\n" + code))
 	digest := hex.EncodeToString(sum[:])
 	d := event.Data{
-		BuildID: r.ID, Digest: digest, ImageID: r.ImageID(""), Name: r.Name, ResourceGroup: r.ResourceGroup, SubscriptionID: r.SubscriptionID,
+		BuildID: r.ID, Digest: digest, ImageID: r.ResourceID(""), Name: r.Name, ResourceGroup: r.ResourceGroup, SubscriptionID: r.SubscriptionID,
 		Location: w.vm.Location, HyperVGeneration: w.vm.HyperVGeneration, Source: event.Source(r.Source()),
 		RequestedAt: w.EnqueuedAt, EndedAt: now, Error: &event.Error{Code: code, Message: message, Retryable: retryable},
 	}

@@ -51,12 +51,8 @@ func sinceStart(d event.Data) float64 {
 func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err error) {
 	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 	if t.Err != nil && t.Err.Class() == armerr.Throttled {
-		location := ""
-		if b.Request.Image.Location != nil {
-			location = *b.Request.Image.Location
-		}
 		log.Warn(logThrottled, zap.Float64("retryAfterSeconds", t.Err.RetryAfter.Seconds()), zap.String("subscriptionId", b.SubscriptionID),
-			zap.String("location", location))
+			zap.String("location", b.Request.Location()))
 	}
 }
 

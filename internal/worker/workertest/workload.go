@@ -95,5 +95,5 @@ func (w *World) variant(s *Spec, n int, at time.Duration) {
 }
 
 func imageID(name string) string {
-	return request.Request{ResourceGroup: "rg", Name: name}.ImageID(subscription)
+	return request.Request{ResourceGroup: "rg", Name: name}.ResourceID(subscription)
 }
