@@ -26,7 +26,7 @@ func quick() localazure.Options {
 		Handler: os.Getenv(handlerVariable), HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON,
 		ARM: arm.Options{ImageDuration: 100 * time.Millisecond, Limits: arm.Off()},
 		Settings: map[string]string{
-			"FIRST_LOOK": "PT0.1S", "LOOK_TICK": "PT0.1S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT0.5S",
+			"LOOK_AT": "PT0.1S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT0.5S",
 		},
 	}
 }

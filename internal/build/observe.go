@@ -45,8 +45,9 @@ func (i Image) born() time.Time {
 
 // Accepted is ARM's answer to a PUT that it took on.
 type Accepted struct {
-	Token string    // resumes the operation; "" when ARM had nothing left to do
-	Date  time.Time // ARM's clock
+	Token string        // resumes the operation; "" when ARM had nothing left to do
+	Date  time.Time     // ARM's clock
+	Took  time.Duration // from the PUT to the answer
 	Left  []pace.Allowance
 }
 

@@ -11,16 +11,22 @@ type Policy struct {
 	MaxWait  time.Duration // for ARM's allowance, or for ARM to come back, from the request's enqueueing on
 	Attempts int           // PUTs that ARM may accept for one build
 
-	FirstLook time.Duration // after the Date of ARM's 201
-	Tick      time.Duration // on which ARM's image operations end, counted from their startTime
-	TickLag   time.Duration // after a tick, for the result to be readable
-	TickFor   time.Duration // how long after its start an operation is looked at on every tick
-	LookShare float64       // then after this share of the time already spent,
-	LookMin   time.Duration // but not sooner
-	LookMax   time.Duration // and not later
+	Images Looks // at the operations that make images
 
 	HandOver time.Duration // what a redelivered message leaves to the earlier delivery: as long as an invocation may live
 	Backoff  retry.Backoff // after temporary failures
+}
+
+// Looks is when to look at an operation, counted from its start. Azure's operations end on a grid, so a look just after one
+// of its points is worth several between them.
+type Looks struct {
+	At    []time.Duration // where operations were measured to end, and a moment for the result to be readable
+	Every time.Duration   // then as often,
+	Until time.Duration   // up to this age; 0 for not at all
+	Share float64         // then after this share of the time already spent,
+	Min   time.Duration   // but not sooner
+	Max   time.Duration   // and not later
+	Gone  time.Duration   // what a deletion takes
 }
 
 // The most that Policy.MaxWait and Policy.Attempts may be. Messages and the windows of their duplicates are made for these.
@@ -29,31 +35,54 @@ const (
 	MostAttempts = 10
 )
 
-// DefaultPolicy looks on the ticks on which ARM's image operations were measured to end.
+// DefaultPolicy looks where Azure's operations were measured to end: of 23 recorded creations of images 12 took 5.1 to
+// 5.3 s, 10 took 10.1 to 10.4 s and one 56.9 s, and no client may ask for one more often than 15 times a minute.
 func DefaultPolicy() Policy {
 	return Policy{
 		MaxWait: 24 * time.Hour, Attempts: 3,
-		FirstLook: 5500 * time.Millisecond, Tick: 5150 * time.Millisecond, TickLag: 250 * time.Millisecond, TickFor: time.Minute,
-		LookShare: 0.15, LookMin: 5 * time.Second, LookMax: 30 * time.Second,
+		Images: Looks{
+			At: []time.Duration{
+				5400 * time.Millisecond, 10550 * time.Millisecond, 20850 * time.Millisecond, 36300 * time.Millisecond,
+				57100 * time.Millisecond, 60500 * time.Millisecond, 62200 * time.Millisecond,
+			},
+			Share: 0.15, Min: 5 * time.Second, Max: 30 * time.Second, Gone: 5400 * time.Millisecond,
+		},
 		HandOver: time.Minute, Backoff: retry.Backoff{First: 5 * time.Second, Max: 5 * time.Minute},
 	}
 }
 
-// nextLook is how long to wait before looking at an operation again. date is ARM's clock now, 0 ≤ asked is its Retry-After.
-func (p Policy) nextLook(startedAt, date time.Time, asked time.Duration) time.Duration {
-	spent := date.Sub(startedAt)
-	var wait time.Duration
-	switch {
-	case startedAt.IsZero() || spent < 0:
-		wait = p.LookMin
-	case spent < p.TickFor:
-		ticks := (spent-p.TickLag)/p.Tick + 1
-		wait = ticks*p.Tick + p.TickLag - spent
-		if wait < time.Second { // ARM's Date is cut to the second: this tick may not have come yet
-			wait += p.Tick
+// soonest is the shortest wait before the next look: one that came a moment too early is repeated.
+const soonest = 250 * time.Millisecond
+
+// next is how long to wait before looking at an operation of that age again. asked is ARM's Retry-After, 0 for none.
+func (l Looks) next(spent, asked time.Duration) time.Duration {
+	return max(l.wait(max(spent, 0)), asked)
+}
+
+func (l Looks) wait(spent time.Duration) time.Duration {
+	last := time.Duration(0)
+	for _, at := range l.At {
+		if spent < at {
+			return max(at-spent, soonest)
 		}
-	default:
-		wait = min(max(time.Duration(float64(spent)*p.LookShare), p.LookMin), p.LookMax)
+		last = at
 	}
-	return max(wait, asked)
+	if spent < l.Until && l.Every > 0 {
+		return max(l.Every-(spent-last)%l.Every, soonest)
+	}
+	return min(max(time.Duration(float64(spent)*l.Share), l.Min), l.Max)
+}
+
+// age is how old an operation is. date is ARM's clock, cut to the second; the handler's own clock says where in that second.
+func age(startedAt, date, now time.Time) time.Duration {
+	if date.IsZero() {
+		return now.Sub(startedAt)
+	}
+	if now.Before(date) {
+		now = date
+	}
+	if latest := date.Add(time.Second); now.After(latest) {
+		now = latest
+	}
+	return now.Sub(startedAt)
 }

@@ -108,7 +108,7 @@ func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
 	case i.is("Succeeded"):
 		return p.succeed(b, i, Created, now)
 	case i.is("Deleting"):
-		return p.pause(b, now, p.Tick+p.TickLag, "waiting for the deletion")
+		return p.pause(b, now, p.Images.Gone, "waiting for the deletion")
 	case i.broken():
 		if b.Failure == nil {
 			f := failure("ImageFailed", "ARM left the image in state "+i.State+" and says no more", true)
@@ -131,7 +131,7 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 	case i.broken() && i.BuildTag != "":
 		return p.clear(b, now)
 	case !i.broken() && !i.is("Succeeded"):
-		return p.pause(b, now, p.LookMax, "the name is in use: image is "+i.State)
+		return p.pause(b, now, p.Images.Max, "the name is in use: image is "+i.State)
 	}
 	switch b.Request.IfExists {
 	case request.Reuse:
@@ -182,7 +182,9 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 		b.AcceptedAt = now
 	}
 	b.Attempts++
-	b.Attempt = Attempt{Token: o.Token}
+	// Until ARM says when the operation began: when the PUT came to it. ARM may take seconds to answer, and the operation
+	// is at work meanwhile.
+	b.Attempt = Attempt{Token: o.Token, StartedAt: now.Add(-o.Took)}
 	b.Transient, b.Grace, b.Failure = 0, 0, nil
 	if o.Token == "" { // done already, so there is no operation to watch
 		return p.do(b, Look)
@@ -223,7 +225,7 @@ func (p Policy) deleted(b Build, now time.Time) (Build, Command) {
 	if b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts) {
 		return p.fail(b, *b.Failure, now)
 	}
-	return p.pause(b, now, p.Tick+p.TickLag, "waiting for the deletion")
+	return p.pause(b, now, p.Images.Gone, "waiting for the deletion")
 }
 
 // announced makes sure that the started event is out, then waits for the operation.
@@ -237,17 +239,15 @@ func (p Policy) announced(b Build, now time.Time) (Build, Command) {
 // watchLater waits for ARM's work on the image, within the request's timeout.
 func (p Policy) watchLater(b Build, now time.Time) (Build, Command) {
 	_, working := b.deadlines(p.MaxWait)
-	wait, reason := p.nextLook(b.Attempt.StartedAt, b.message.date, b.message.asked), "ARM is creating the image"
-	switch {
-	case b.Attempt.Token == "":
-		wait = max(p.LookMin, min(p.LookMax, time.Duration(p.LookShare*float64(now.Sub(b.AcceptedAt)))))
-	case b.Attempt.Looks == 0:
-		wait = p.FirstLook
+	looks := p.Images
+	wait := looks.next(age(b.Attempt.StartedAt, b.message.date, now), b.message.asked)
+	if b.Attempt.Token == "" { // only the image can be looked at, which costs ARM more
+		wait = max(looks.Min, min(looks.Max, time.Duration(looks.Share*float64(now.Sub(b.AcceptedAt)))))
 	}
 	if !now.Before(working) {
 		return p.fail(b, timedOut(b), now)
 	}
-	return p.later(b, earlier(now.Add(wait), working), reason)
+	return p.later(b, earlier(now.Add(wait), working), "ARM is creating the image")
 }
 
 // pause waits for something that is not ARM's work on this image, within MAX_WAIT.

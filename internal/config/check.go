@@ -27,6 +27,18 @@ func (p *problems) within(name string, d, low, high time.Duration) {
 	p.add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 }
 
+// ages holds that each look comes a while after the one before: a build has a million continuations.
+func (p *problems) ages(name string, ages []time.Duration) {
+	last := time.Duration(0)
+	for _, a := range ages {
+		if a < last+100*time.Millisecond || a > time.Hour {
+			p.add(true, "%s holds %s, which is not a tenth of a second to an hour, and that much after the one before", name, iso8601.Format(a))
+		}
+		last = a
+	}
+	p.add(len(ages) == 0, "%s is empty", name)
+}
+
 // check holds what types cannot say.
 func (c Config) check() []string {
 	var p problems
@@ -81,8 +93,7 @@ func (c Config) checkBounds(p *problems) {
 	p.add(!slices.Contains([]string{"tagged", "all", "off"}, c.VMEvents), "VM_EVENTS is %q: use tagged, all or off", c.VMEvents)
 	p.within("MAX_WAIT", c.MaxWait, time.Minute, build.LongestWait)
 	p.within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, LongestInvocation)
-	p.within("FIRST_LOOK", c.FirstLook, 0, time.Minute)
-	p.within("LOOK_TICK", c.LookTick, 10*time.Millisecond, time.Minute)
+	p.ages("LOOK_AT", c.LookAt)
 	p.within("LOOK_MIN", c.LookMin, 100*time.Millisecond, c.LookMax) // a build has a million continuations
 	p.within("LOOK_MAX", c.LookMax, c.LookMin, 10*time.Minute)
 	p.add(!(c.LookShare >= 0 && c.LookShare <= 1), "LOOK_SHARE is %g, not between 0 and 1", c.LookShare) // NaN is neither

@@ -53,11 +53,10 @@ type Config struct {
 	PoisonDelivery    int           `env:"POISON_DELIVERY" envDefault:"5"`       // delivery count from which a message is poison
 	Attempts          int           `env:"BUILD_ATTEMPTS" envDefault:"3"`        // image creations ARM may accept for one build
 
-	FirstLook time.Duration `env:"FIRST_LOOK" envDefault:"PT5.5S"` // first look at the operation after ARM's 201
-	LookTick  time.Duration `env:"LOOK_TICK" envDefault:"PT5.15S"` // on which ARM's image operations end
-	LookShare float64       `env:"LOOK_SHARE" envDefault:"0.15"`   // after a minute, look again after this share of the time spent
-	LookMin   time.Duration `env:"LOOK_MIN" envDefault:"PT5S"`     // but not sooner
-	LookMax   time.Duration `env:"LOOK_MAX" envDefault:"PT30S"`    // and not later
+	LookAt    []time.Duration `env:"LOOK_AT" envDefault:"PT5.4S,PT10.55S,PT20.85S,PT36.3S,PT57.1S,PT60.5S,PT62.2S"` // ages of an image's operation at which it is looked at
+	LookShare float64         `env:"LOOK_SHARE" envDefault:"0.15"`                                                  // then look again after this share of the time spent
+	LookMin   time.Duration   `env:"LOOK_MIN" envDefault:"PT5S"`                                                    // but not sooner
+	LookMax   time.Duration   `env:"LOOK_MAX" envDefault:"PT30S"`                                                   // and not later
 }
 
 // ServiceBus is the connection of the host's own trigger: a connection string, or a namespace with managed identity.
@@ -109,7 +108,7 @@ func trimmed(list []string) []string {
 func (c Config) Policy() build.Policy {
 	p := build.DefaultPolicy()
 	p.MaxWait, p.Attempts = c.MaxWait, c.Attempts
-	p.FirstLook, p.Tick, p.LookShare, p.LookMin, p.LookMax = c.FirstLook, c.LookTick, c.LookShare, c.LookMin, c.LookMax
+	p.Images.At, p.Images.Share, p.Images.Min, p.Images.Max = c.LookAt, c.LookShare, c.LookMin, c.LookMax
 	p.HandOver = c.InvocationTimeout
 	return p
 }

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"goldmint/internal/build"
 )
 
 func TestLoad(t *testing.T) {
@@ -19,10 +22,10 @@ func TestLoad(t *testing.T) {
 	}
 	if c.Port != 4321 || c.ServiceBus.Namespace != "x.servicebus.windows.net" || c.ServiceBus.ClientID != client ||
 		c.MaxWait != 36*time.Hour || c.InvocationTimeout != time.Minute || len(c.AllowedResourceGroups) != 2 ||
-		c.FirstLook != 5500*time.Millisecond || c.Requests != "image-requests" || c.Builds != "image-builds" {
+		len(c.LookAt) != 7 || c.LookAt[0] != 5400*time.Millisecond || c.Requests != "image-requests" || c.Builds != "image-builds" {
 		t.Errorf("read %+v", c)
 	}
-	if p := c.Policy(); p.MaxWait != 36*time.Hour || p.HandOver != time.Minute {
+	if p, d := c.Policy(), build.DefaultPolicy(); !slices.Equal(p.Images.At, d.Images.At) || p.MaxWait != 36*time.Hour || p.HandOver != time.Minute {
 		t.Errorf("policy %+v", p)
 	}
 	if p := c.VMPolicy(); p.Mode != "all" || !p.ZoneResilient || len(p.CopyTags) != 2 || p.ResourceGroup != "images" || len(p.AllowedGroups) != 2 || p.MaxWait != 36*time.Hour {
@@ -80,7 +83,7 @@ func TestBounds(t *testing.T) {
 	for _, setting := range []string{
 		"FUNCTIONS_CUSTOMHANDLER_PORT=0", "FUNCTIONS_CUSTOMHANDLER_PORT=65536",
 		"LOOK_SHARE=NaN", "LOOK_SHARE=-0.1", "LOOK_SHARE=Inf",
-		"LOOK_MIN=PT0S", "LOOK_MIN=PT1M", "LOOK_MAX=PT1S", "LOOK_TICK=PT0S", "FIRST_LOOK=PT2M",
+		"LOOK_MIN=PT0S", "LOOK_MIN=PT1M", "LOOK_MAX=PT1S", "LOOK_AT=PT5S,PT5S", "LOOK_AT=PT0.01S", "LOOK_AT=soon",
 		"MAX_WAIT=PT1S", "MAX_WAIT=P6D", "INVOCATION_TIMEOUT=PT1S", "INVOCATION_TIMEOUT=PT4M1S",
 		"BUILD_ATTEMPTS=0", "BUILD_ATTEMPTS=11", "POISON_DELIVERY=1", "POISON_DELIVERY=51",
 		"ALLOWED_RESOURCE_GROUPS=a/b", "ALLOWED_RESOURCE_GROUPS=,", "ALLOWED_SUBSCRIPTIONS=mine", "ALLOWED_SUBSCRIPTIONS= , ",

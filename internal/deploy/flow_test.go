@@ -118,7 +118,7 @@ func startFlow(t *testing.T, o localazure.Options) *flow {
 	t.Helper()
 	f := &flow{t: t, changed: make(chan struct{}, 1)}
 	for name, value := range map[string]string{
-		"FIRST_LOOK": "PT0.3S", "LOOK_TICK": "PT0.1S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT1S", "LOG_LEVEL": "info",
+		"LOOK_AT": "PT0.3S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT1S", "LOG_LEVEL": "info",
 	} {
 		o.Settings[name] = value
 	}

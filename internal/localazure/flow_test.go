@@ -45,7 +45,7 @@ var handlerBinary = sync.OnceValues(func() (string, error) {
 
 // quick are settings that fit a local Resource Manager with quick operations.
 var quick = map[string]string{
-	"FIRST_LOOK": "PT0.3S", "LOOK_TICK": "PT0.1S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT1S", "LOG_LEVEL": "debug",
+	"LOOK_AT": "PT0.3S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT1S", "LOG_LEVEL": "debug",
 }
 
 // azure is a local Azure with what a test needs to talk to it.
