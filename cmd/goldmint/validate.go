@@ -15,7 +15,8 @@ func newValidate() *cobra.Command {
 		Use:   "validate FILE|DIR|-...",
 		Short: "Check requests without sending them",
 		Long: `Checks each file against the contract that the handler enforces, offline. A file is YAML, or JSON with comments; - is
-the standard input, and a folder stands for all *.json, *.jsonc, *.yaml and *.yml in it. All problems are shown at once, each with its line and a caret under the place.
+the standard input, and a folder stands for all *.json, *.jsonc, *.yaml and *.yml in it.
+All problems are shown at once, each with its line and a caret under the place.
 
 What only Azure knows is not checked: whether the source exists, and whether the image's name is free.`,
 		Example: `  goldmint validate web.yaml
