@@ -1,6 +1,6 @@
 # Every target with a ## comment is listed by `make`. CI calls nothing but targets.
 .DEFAULT_GOAL := help
-.PHONY: help build run demo-vm test lint fuzz package infra-test deploy destroy bench-burst bench-memory vulncheck clean
+.PHONY: help build run demo-vm test lint fuzz package infra-test deploy destroy bench-burst bench-memory vulncheck release clean
 
 GO       ?= go
 FUZZTIME ?= 30s
@@ -40,9 +40,10 @@ test: build ## run the tests with the race detector
 
 # The linter is compiled as the handler is, and reads what the tests are compiled from: either finds the other's work in
 # Go's build cache. Its govet holds all of go vet's analyzers.
-lint: ## vet, format and more, with golangci-lint
+lint: ## vet, format and more with golangci-lint, workflows with actionlint
 	@linter=$$(GOFLAGS="$(GOFLAGS) -trimpath" $(GO) -C tools tool -n golangci-lint) && set -x && \
 	CGO_ENABLED=1 GOFLAGS="$(GOFLAGS) -race" $$linter run
+	@linter=$$($(GO) -C tools/actionlint tool -n actionlint) && set -x && $$linter
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r p; do \
@@ -52,6 +53,15 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 package: ## write dist/ and dist.zip as the Functions host wants them
 	$(GO) run ./internal/deploy/package -out dist
+
+# Go stamps the tag, the commit and its date into each.
+release: package ## write release/: goldmint for every system, dist.zip and their checksums
+	@rm -rf release && mkdir release
+	@set -e; for system in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do \
+	  file=release/goldmint-$${system%/*}-$${system#*/}; case $$system in windows/*) file=$$file.exe;; esac; echo $$file; \
+	  GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -trimpath -o $$file ./cmd/goldmint; \
+	done
+	@cp dist.zip release/ && cd release && sha256sum * >SHA256SUMS
 
 infra-test: ## check the Terraform: format, validate, test (AZURERM_PROVIDER_DIR names a local provider)
 	infra/test.sh
@@ -72,4 +82,4 @@ vulncheck: ## look for known vulnerabilities in what is used
 	$(GO) tool -modfile=tools/go.mod govulncheck ./...
 
 clean: ## remove what was built
-	rm -rf bin dist dist.zip
+	rm -rf bin dist dist.zip release
