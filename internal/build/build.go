@@ -33,6 +33,7 @@ type Build struct {
 
 	Transient int       `json:"transient,omitempty"` // temporary failures of ARM or the bus in a row
 	Grace     int       `json:"grace,omitempty"`     // waits in a row before something is believed that may heal
+	Delays    []string  `json:"delays,omitempty"`    // reasons for which it waited, as published
 	Poison    bool      `json:"poison,omitempty"`    // a message of it was delivered too often once
 	Pace      pace.Note `json:"pace,omitzero"`       // whose turn it is, and what is known of ARM's allowance
 	Step      Verb      `json:"step,omitempty"`      // the last thing done: reported when the build ends as poison

@@ -26,13 +26,17 @@ type Command struct {
 	Verb   Verb
 	At     time.Time   // of Continue
 	Reason string      // of Continue: why, for the log
-	Event  event.Event // of Publish
+	Event  event.Event // of Publish; of Continue, where there is news that the build waits
 }
 
 func (c Command) String() string {
 	switch c.Verb {
 	case Continue:
-		return fmt.Sprintf("continue at %s (%s)", c.At.UTC().Format("15:04:05.000"), c.Reason)
+		s := fmt.Sprintf("continue at %s (%s)", c.At.UTC().Format("15:04:05.000"), c.Reason)
+		if d := c.Event.Data.Delay; d != nil {
+			s += ", publish " + c.Event.Type + " " + d.Reason
+		}
+		return s
 	case Publish:
 		s := "publish " + c.Event.Type
 		if e := c.Event.Data.Error; e != nil {

@@ -35,7 +35,7 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 	case Accepted:
 		return p.accepted(b, o, now)
 	case Postponed:
-		return p.pause(b, now, o.At.Sub(now), o.Reason)
+		return p.postponed(b, o, now)
 	case Operation:
 		return p.operation(b, o, now)
 	case Deleted:
@@ -131,7 +131,8 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 	case i.broken() && i.BuildTag != "":
 		return p.clear(b, now)
 	case !i.broken() && !i.is("Succeeded"):
-		return p.pause(b, now, p.Images.Max, "the name is in use: image is "+i.State)
+		b, do := p.pause(b, now, p.Images.Max, "the name is in use: image is "+i.State)
+		return b.announce(do, event.Delay{Reason: nameInUse, Message: "an image of that name is " + i.State, Until: do.At.UTC()}, now)
 	}
 	switch b.Request.IfExists {
 	case request.Reuse:

@@ -122,6 +122,9 @@ func (p *player) step(o Observation) string {
 	var do Command
 	p.b, do = p.p.Step(p.b, o, p.now)
 	if do.Verb == Continue {
+		if d := do.Event.Data.Delay; d != nil {
+			return fmt.Sprintf("continue in %s (%s), publish delayed %s until %s", do.At.Sub(p.now), do.Reason, d.Reason, d.Until.Sub(p.now))
+		}
 		return fmt.Sprintf("continue in %s (%s)", do.At.Sub(p.now), do.Reason)
 	}
 	return do.String()

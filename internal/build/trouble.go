@@ -25,15 +25,18 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 	switch class {
 	case armerr.Transient, armerr.Throttled:
 		b.Transient++
-		return p.pause(b, now, p.backoff(b, o.Err.RetryAfter), "ARM: "+o.Err.Reason())
+		b, do := p.pause(b, now, p.backoff(b, o.Err.RetryAfter), "ARM: "+o.Err.Reason())
+		return b.held(do, o.Err, time.Time{}, now)
 	case armerr.MayHeal:
 		grace := young
 		if o.Err.OfRole() {
 			grace = youngRole
 		}
 		if wait, more := grace.Wait(b.Grace); more {
+			until := now.Add(grace.Left(b.Grace))
 			b.Grace++
-			return p.pause(b, now, wait, "not believed yet: "+o.Err.Reason())
+			b, do := p.pause(b, now, wait, "not believed yet: "+o.Err.Reason())
+			return b.held(do, o.Err, until, now)
 		}
 	case armerr.Final:
 	}

@@ -40,3 +40,12 @@ func (g Grace) Wait(spent int) (time.Duration, bool) {
 	}
 	return g[spent], true
 }
+
+// Left is how long it takes, after so many waits, until it is believed.
+func (g Grace) Left(spent int) time.Duration {
+	var sum time.Duration
+	for _, wait := range g[min(spent, len(g)):] {
+		sum += wait
+	}
+	return sum
+}

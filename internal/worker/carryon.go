@@ -37,7 +37,7 @@ func (w *Worker) carryOn(ctx context.Context, m message.Received, log *zap.Logge
 		}
 		return w.vmWork(ctx, m, e.Data, log)
 	default:
-		log.Error(logUnknownMessage, zap.String("hint", "a role is wrong, or a sender uses the wrong queue: the function alone may send here"))
+		log.Error(logUnknownMessage, zap.String("reason", "UnknownMessage"), zap.String("hint", "a role is wrong, or a sender uses the wrong queue: the function alone may send here"))
 		return w.refused(ctx, m, w.unknown(m), log)
 	}
 }
@@ -173,6 +173,9 @@ func (w *Worker) forARM(ctx context.Context) (context.Context, context.CancelFun
 // resume sends the build to the queue, to be taken up at do.At. Sent before the message is completed: a crash between
 // the two is absorbed by duplicate detection.
 func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, do build.Command, log *zap.Logger) error {
+	if do.Event.Type != "" {
+		b = w.announce(ctx, b, do.Event, log)
+	}
 	if w.Pacer != nil {
 		b.Pace = w.Pacer.Note(b.Place(), b.Pace, w.Now())
 	}
@@ -186,6 +189,20 @@ func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, 
 	}
 	log.Info(logContinued, zap.Time("at", do.At), zap.String("reason", do.Reason), zap.Int("seq", b.Seq), zap.String("step", string(b.Step)))
 	return nil
+}
+
+// announce publishes that the build waits. It is news and no more: where it cannot be published, the build goes on and says
+// so the next time.
+func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) build.Build {
+	e.Source = w.Rules.EventSource
+	if err := w.Bus.Publish(ctx, e); err != nil {
+		log.Warn("trouble", zap.String("step", string(build.Publish)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+		b.Delays = b.Delays[:len(b.Delays)-1]
+		return b
+	}
+	d := e.Data.Delay
+	log.Info(logDelayed, zap.String("reason", d.Reason), zap.String("code", d.Code), zap.Time("until", d.Until))
+	return b
 }
 
 // publishEnd publishes the event that ends a build outside of its steps.

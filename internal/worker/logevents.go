@@ -7,6 +7,7 @@ const (
 	logTaken            = "taken"
 	logUnknownMessage   = "unknown_message"
 	logStarted          = "build_started"
+	logDelayed          = "build_delayed"
 	logEnded            = "build_ended"
 	logContinued        = "continued"
 	logThrottled        = "throttled"
@@ -36,8 +37,9 @@ func LogFields() []string {
 func LogEvents() []LogEvent {
 	return []LogEvent{
 		{logTaken, "a message from outside was checked and handed on", []string{"id", "buildId"}},
-		{logUnknownMessage, "the builds queue held something that is not the function's own: a role is wrong", []string{"hint"}},
+		{logUnknownMessage, "the builds queue held something that is not the function's own: a role is wrong", []string{"reason", "hint"}},
 		{logStarted, "ARM has accepted the image's creation", []string{"buildId", "digest", "imageId", "location", "subscriptionId", "attempts"}},
+		{logDelayed, "the build waits before ARM works on its image; the event says so", []string{"buildId", "digest", "reason", "code", "until"}},
 		{logContinued, "the build will be looked at again", []string{"buildId", "digest", "at", "reason", "seq", "step"}},
 		{logEnded, "the build has ended, with its image or without", []string{"buildId", "digest", "imageId", "location", "subscriptionId", "attempts", "outcome", "code", "durationSeconds"}},
 		{logThrottled, "ARM refused work for now", []string{"buildId", "digest", "retryAfterSeconds", "subscriptionId", "location"}},
