@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"goldmint/cmd/goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/secret"
 	"goldmint/internal/history"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -17,7 +18,8 @@ import (
 // connection is the flags that say which Service Bus namespace, and which entities of it.
 type connection struct {
 	connectionString, namespace string
-	queue, topic, subscription  string
+	queue, builds               string // of requests, and of the function's own messages
+	topic, subscription         string
 }
 
 func (c *connection) addFlags(f *pflag.FlagSet) {
@@ -27,6 +29,10 @@ func (c *connection) addFlags(f *pflag.FlagSet) {
 
 func (c *connection) addQueueFlag(f *pflag.FlagSet) {
 	f.StringVar(&c.queue, "request-queue", environment("REQUEST_QUEUE", "image-requests"), "queue of build requests")
+}
+
+func (c *connection) addBuildQueueFlag(f *pflag.FlagSet) {
+	f.StringVar(&c.builds, "build-queue", environment("BUILD_QUEUE", "image-builds"), "queue of the function's own messages about builds")
 }
 
 func (c *connection) addTopicFlags(f *pflag.FlagSet) {
@@ -63,6 +69,14 @@ func (c connection) find(lookup func(name string) string) (namespace.Address, er
 }
 
 func (c connection) dial() (*bus, error) {
+	for _, e := range []struct{ flag, name string }{
+		{"--request-queue (REQUEST_QUEUE)", c.queue}, {"--build-queue (BUILD_QUEUE)", c.builds},
+		{"--topic (EVENT_TOPIC)", c.topic}, {"--topic-subscription", c.subscription},
+	} {
+		if err := secret.Check(e.flag, e.name); err != nil {
+			return nil, err
+		}
+	}
 	address, err := c.find(os.Getenv)
 	if err != nil {
 		return nil, err
@@ -80,8 +94,6 @@ func (b *bus) close(ctx context.Context) {
 	defer cancel()
 	_ = b.client.Close(ctx)
 }
-
-func (b *bus) queueEntity() namespace.Entity { return namespace.Entity{Queue: b.queue} }
 
 func (b *bus) historyEntity() namespace.Entity {
 	return namespace.Entity{Topic: b.topic, Subscription: b.subscription}

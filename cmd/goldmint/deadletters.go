@@ -1,21 +1,31 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"path"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"goldmint/cmd/goldmint/internal/deadletter"
 	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/cmd/goldmint/internal/screen"
+	"goldmint/cmd/goldmint/internal/secret"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 func newDeadLetters() *cobra.Command {
@@ -23,15 +33,17 @@ func newDeadLetters() *cobra.Command {
 	c := asGroup(&cobra.Command{
 		Use:   "dead-letters",
 		Short: "List, send again or discard what Goldmint refused",
-		Long: `Works on the dead-letter queue of the build queue: messages that can never succeed as they are, each with a reason, and
-messages whose handling failed again and again (PoisonMessage). A message goes by its sequence number.`,
+		Long: `Works on the dead-letter queues of the queue of requests and of the queue of builds: messages that can never succeed as they
+are, each with a reason, and messages whose handling failed again and again (PoisonMessage). A message goes by its sequence
+number, or by requests/NUMBER or builds/NUMBER where both queues have one.`,
 		Example: `  goldmint dead-letters list
   goldmint dead-letters show 42
   goldmint dead-letters resubmit 42 --set image.location=westeurope
-  goldmint dead-letters discard --all --reason InvalidRequest`,
+  goldmint dead-letters discard --all --reason InvalidRequest --yes`,
 	})
 	conn.addFlags(c.PersistentFlags())
 	conn.addQueueFlag(c.PersistentFlags())
+	conn.addBuildQueueFlag(c.PersistentFlags())
 	c.AddCommand(newDeadLettersList(&conn), newDeadLettersShow(&conn), newDeadLettersResubmit(&conn), newDeadLettersDiscard(&conn))
 	return c
 }
@@ -52,10 +64,8 @@ func (o *choice) of(letters []deadletter.Letter, args []string) ([]deadletter.Le
 	if o.all == (len(args) > 0) {
 		return nil, fmt.Errorf("name sequence numbers (goldmint dead-letters list shows them), or give --all")
 	}
-	byNumber := map[string]deadletter.Letter{}
 	var chosen []deadletter.Letter
 	for _, l := range letters {
-		byNumber[strconv.FormatInt(l.SequenceNumber, 10)] = l
 		if fits, err := path.Match(o.reason, l.Reason); err != nil {
 			return nil, fmt.Errorf("--reason %s: %w", o.reason, err)
 		} else if fits && o.all {
@@ -63,30 +73,101 @@ func (o *choice) of(letters []deadletter.Letter, args []string) ([]deadletter.Le
 		}
 	}
 	for _, arg := range args {
-		l, ok := byNumber[arg]
-		if _, err := strconv.ParseInt(arg, 10, 64); err != nil {
-			return nil, fmt.Errorf("%q is no sequence number: goldmint dead-letters list shows them", arg)
-		}
-		if !ok {
-			return nil, fmt.Errorf("there is no dead letter %s: goldmint dead-letters list shows what there is", arg)
+		l, err := named(letters, arg)
+		if err != nil {
+			return nil, err
 		}
 		chosen = append(chosen, l)
 	}
 	return chosen, nil
 }
 
-// letters dials and lists. The caller closes the bus.
+var letterForm = regexp.MustCompile(`^(?:(requests|builds)/)?([0-9]{1,19})$`)
+
+// named is the letter that goes by NUMBER, or by QUEUE/NUMBER where both queues have that number.
+func named(letters []deadletter.Letter, arg string) (deadletter.Letter, error) {
+	m := letterForm.FindStringSubmatch(arg)
+	if m == nil {
+		return deadletter.Letter{}, fmt.Errorf("%q is no sequence number: goldmint dead-letters list shows them", secret.Redact(arg))
+	}
+	var found []deadletter.Letter
+	for _, l := range letters {
+		if (m[1] == "" || m[1] == l.Queue) && strconv.FormatInt(l.SequenceNumber, 10) == m[2] {
+			found = append(found, l)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return deadletter.Letter{}, fmt.Errorf("there is no dead letter %s: goldmint dead-letters list shows what there is", arg)
+	case 1:
+		return found[0], nil
+	}
+	return deadletter.Letter{}, fmt.Errorf("both queues have a dead letter %[1]s: name requests/%[1]s or builds/%[1]s", arg)
+}
+
+// letterQueue is one of the queues whose dead letters the commands work on.
+type letterQueue struct {
+	label, name string
+	letters     *deadletter.Queue
+}
+
+func (b *bus) letterQueues() []letterQueue {
+	var all []letterQueue
+	for _, q := range [][2]string{{"requests", b.queue}, {"builds", b.builds}} {
+		all = append(all, letterQueue{q[0], q[1], deadletter.New(b.client, q[1])})
+	}
+	return all
+}
+
+// letters dials and lists. The caller closes the bus. Who may read one queue alone sees its letters, and a line about the
+// other.
 func (c *connection) letters(cmd *cobra.Command) (*bus, []deadletter.Letter, error) {
 	b, err := c.dial()
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := deadletter.New(b.client, b.queue).List(cmd.Context())
-	if err != nil {
-		b.close(cmd.Context())
-		return nil, nil, b.trouble(err, b.queueEntity(), namespace.Listen)
+	var all []deadletter.Letter
+	var refused []error
+	queues := b.letterQueues()
+	for _, q := range queues {
+		letters, err := q.letters.List(cmd.Context())
+		if err != nil {
+			err = b.trouble(err, namespace.Entity{Queue: q.name}, namespace.Listen)
+			var refusal *namespace.Refusal
+			if refused = append(refused, err); !errors.As(err, &refusal) || len(refused) == len(queues) {
+				b.close(cmd.Context())
+				return nil, nil, refused[0]
+			}
+			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s: no right to read: %s\n", q.label, err)
+		}
+		for _, l := range letters {
+			l.Queue = q.label
+			all = append(all, l)
+		}
 	}
 	return b, all, nil
+}
+
+// remove takes the letters from their queues, calling first for each.
+func (b *bus) remove(ctx context.Context, letters []deadletter.Letter, first func(context.Context, letterQueue, deadletter.Letter) error) (int, error) {
+	removed, failed := 0, []error(nil)
+	for _, q := range b.letterQueues() {
+		var numbers []int64
+		for _, l := range letters {
+			if l.Queue == q.label {
+				numbers = append(numbers, l.SequenceNumber)
+			}
+		}
+		if len(numbers) == 0 {
+			continue
+		}
+		n, err := q.letters.Remove(ctx, numbers, func(ctx context.Context, l deadletter.Letter) error {
+			l.Queue = q.label
+			return first(ctx, q, l)
+		})
+		removed, failed = removed+n, append(failed, err)
+	}
+	return removed, errors.Join(failed...)
 }
 
 func newDeadLettersList(conn *connection) *cobra.Command {
@@ -121,22 +202,58 @@ func printJSON(out io.Writer, letters []deadletter.Letter) error {
 	return nil
 }
 
+// printList prints a table that fits the screen, and how many there are for each reason.
 func printList(out io.Writer, letters []deadletter.Letter) error {
 	if len(letters) == 0 {
 		_, err := fmt.Fprintln(out, "There are no dead letters.")
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "NUMBER\tENQUEUED\tKIND\tBUILD\tREASON\tDESCRIPTION")
-	for _, l := range letters {
-		description := strings.TrimPrefix(strings.ReplaceAll(l.Description, "\n", " "), l.Reason+": ")
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", l.SequenceNumber, clock(l.EnqueuedAt), l.Kind, l.BuildID, l.Reason, screen.Clip(description, 100))
+	columns := 0
+	if t := screen.Of(out, os.Getenv); t != nil {
+		columns, _ = t.Size()
 	}
-	return w.Flush()
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "NUMBER\tFROM\tAGE\tKIND\tBUILD\tREASON\tDESCRIPTION")
+	reasons := map[string]int{}
+	for _, l := range letters {
+		reasons[l.Reason]++
+		description := strings.TrimPrefix(screen.Line(l.Description), l.Reason+": ")
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", l.SequenceNumber, l.Queue, age(time.Since(l.EnqueuedAt)), l.Kind, l.BuildID, screen.Line(l.Reason), screen.Clip(description, 100))
+	}
+	_ = w.Flush() // to a builder
+	for line := range strings.Lines(table.String()) {
+		if columns > 0 {
+			line = screen.Clip(strings.TrimRight(line, "\n"), columns) + "\n"
+		}
+		if _, err := io.WriteString(out, line); err != nil {
+			return err
+		}
+	}
+	var sums []string
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		sums = append(sums, fmt.Sprintf("%d %s", reasons[reason], cmp.Or(screen.Line(reason), "without a reason")))
+	}
+	_, err := fmt.Fprintf(out, "%s: %s\n", count(len(letters), "dead letter"), strings.Join(sums, ", "))
+	return err
+}
+
+// age is a duration as people say it, in its largest unit.
+func age(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
 
 func newDeadLettersShow(conn *connection) *cobra.Command {
-	return &cobra.Command{
+	var output string
+	c := &cobra.Command{
 		Use:   "show NUMBER...",
 		Short: "Show messages whole, without taking them",
 		Args:  arguments(1, endless),
@@ -151,16 +268,38 @@ func newDeadLettersShow(conn *connection) *cobra.Command {
 				return err
 			}
 			for _, l := range chosen {
-				showLetter(c.OutOrStdout(), l)
+				if output == "json" {
+					err = errors.Join(err, writeLetter(c.OutOrStdout(), l))
+				} else {
+					showLetter(c.OutOrStdout(), l)
+				}
 			}
-			return nil
+			return err
 		},
 	}
+	addOutput(c.Flags(), &output, "in words, or one JSON object a line, with the body", "text", "json")
+	return c
+}
+
+// writeLetter writes a letter with its body as a line of JSON: the body as it is where it is JSON, else as a string.
+func writeLetter(out io.Writer, l deadletter.Letter) error {
+	body := json.RawMessage(l.Body())
+	if !json.Valid(body) {
+		quoted, err := json.Marshal(string(l.Body()))
+		if err != nil {
+			return err
+		}
+		body = quoted
+	}
+	return json.NewEncoder(out).Encode(struct {
+		deadletter.Letter
+		Body json.RawMessage `json:"body"`
+	}{l, body})
 }
 
 func showLetter(out io.Writer, l deadletter.Letter) {
-	_, _ = fmt.Fprintf(out, "number       %d\nmessage id   %s\nkind         %s\nbuild        %s\nenqueued     %s\ndeliveries   %d\nreason       %s\ndescription  %s\n\n",
-		l.SequenceNumber, l.MessageID, l.Kind, l.BuildID, clock(l.EnqueuedAt), l.DeliveryCount, l.Reason, strings.ReplaceAll(l.Description, "\n", "\n             "))
+	_, _ = fmt.Fprintf(out, "number       %d\nfrom         %s\nmessage id   %s\nkind         %s\nbuild        %s\nenqueued     %s\ndeliveries   %d\nreason       %s\ndescription  %s\n\n",
+		l.SequenceNumber, l.Queue, l.MessageID, l.Kind, l.BuildID, clock(l.EnqueuedAt), l.DeliveryCount, l.Reason, strings.ReplaceAll(l.Description, "\n", "\n             "))
 	var indented bytes.Buffer
 	if json.Indent(&indented, l.Body(), "", "  ") == nil {
 		_, _ = fmt.Fprintf(out, "%s\n\n", indented.String())
@@ -171,9 +310,15 @@ func showLetter(out io.Writer, l deadletter.Letter) {
 
 func newDeadLettersDiscard(conn *connection) *cobra.Command {
 	var o choice
+	var yes bool
+	var output string
 	c := &cobra.Command{
 		Use:   "discard NUMBER...|--all",
 		Short: "Remove messages for good",
+		Long: `Removes messages for good. On a terminal it asks first; elsewhere it wants --yes. With --output json each message is
+written, with its body, before it is removed: a file of these lines is a copy of what is gone.`,
+		Example: `  goldmint dead-letters discard 42
+  goldmint dead-letters discard --all --reason InvalidRequest --yes --output json > discarded.jsonl`,
 		RunE: func(c *cobra.Command, args []string) error {
 			b, all, err := conn.letters(c)
 			if err != nil {
@@ -184,19 +329,46 @@ func newDeadLettersDiscard(conn *connection) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n, err := deadletter.New(b.client, b.queue).Remove(c.Context(), numbers(chosen), func(context.Context, deadletter.Letter) error { return nil })
-			_, _ = fmt.Fprintf(c.OutOrStdout(), "Discarded %s.\n", count(n, "message"))
+			if !yes && len(chosen) > 0 {
+				if err := confirm(c, fmt.Sprintf("Remove %s for good?", count(len(chosen), "message"))); err != nil {
+					return err
+				}
+			}
+			n, err := b.remove(c.Context(), chosen, func(_ context.Context, _ letterQueue, l deadletter.Letter) error {
+				if output == "json" {
+					return writeLetter(c.OutOrStdout(), l)
+				}
+				return nil
+			})
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "Discarded %s.\n", outOf(n, len(chosen)))
 			return err
 		},
 	}
 	o.add(c)
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	addOutput(c.Flags(), &output, "nothing, or each message as a JSON line before it is removed", "text", "json")
 	return c
 }
 
-func numbers(letters []deadletter.Letter) []int64 {
-	var all []int64
-	for _, l := range letters {
-		all = append(all, l.SequenceNumber)
+// outOf says how many of all messages were dealt with.
+func outOf(n, all int) string {
+	if n == all {
+		return count(n, "message")
 	}
-	return all
+	return fmt.Sprintf("%d of %s", n, count(all, "message"))
+}
+
+// confirm asks on a terminal. Anything but y or yes is no.
+func confirm(c *cobra.Command, question string) error {
+	in, ok := c.InOrStdin().(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return &exitError{error: errors.New("this removes messages for good, and there is no terminal to ask"), status: exitUsage, hint: "give --yes"}
+	}
+	_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(in).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return &exitError{error: errors.New("nothing was removed"), status: exitUsage}
 }

@@ -126,7 +126,25 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	}
 	defer announceLocal(azure)()
 	show.ready(azure)
-	return play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
+	err = play(c.Context(), azure, append(submissions, expected(vms, o.untilDone)...), show, o.untilDone)
+	if o.faults != "" {
+		_, _ = fmt.Fprintln(c.ErrOrStderr(), injected(azure.Injected()))
+	}
+	return err
+}
+
+// injected says which faults happened, and how often.
+func injected(counts map[string]int) string {
+	var parts []string
+	for _, f := range localazure.FaultNames() {
+		if n := counts[f[0]]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, f[0]))
+		}
+	}
+	if len(parts) == 0 {
+		return "No fault was injected."
+	}
+	return "Faults injected: " + strings.Join(parts, ", ") + "."
 }
 
 // faultHelp lists the faults by name, one a line.

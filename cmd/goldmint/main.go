@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"goldmint/cmd/goldmint/internal/pipeline"
+	"goldmint/cmd/goldmint/internal/screen"
+	"goldmint/cmd/goldmint/internal/secret"
 
 	"github.com/spf13/cobra"
 )
@@ -71,8 +73,9 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	if err == nil {
 		return exitOK
 	}
+	paint := screen.PaintFor(errOut, os.Getenv)
 	log := pipeline.Detect(os.Getenv, errOut).Plain(errOut)
-	_, _ = fmt.Fprintln(log, "error:", err)
+	_, _ = fmt.Fprintln(log, paint.Bad("error:"), secret.Redact(err.Error()))
 	var e *exitError
 	if !errors.As(err, &e) {
 		return exitUsage

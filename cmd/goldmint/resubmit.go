@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"goldmint/cmd/goldmint/internal/deadletter"
+	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/internal/request"
 	"goldmint/internal/requestfile"
 
@@ -25,13 +26,13 @@ func newDeadLettersResubmit(conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resubmit NUMBER...|--all",
 		Short: "Send messages again, after a fix",
-		Long: `Sends messages to the build queue again, under the same build id and a new MessageId (duplicate detection would drop the
+		Long: `Sends messages to the queue they came from again, under the same build id and a new MessageId (duplicate detection would drop the
 old one), and removes them from the dead-letter queue. A request is checked first: one that would be refused again stays
 where it is, unless --set or --file corrects it. Each is printed as NUMBER  BUILD-ID/DIGEST, by which "goldmint wait" waits
 for this very request.
 
-A build that ended as PoisonMessage has published its end. Its second run does the work but cannot end anew for whoever
-listens: duplicate detection drops an event with the same id for 7 days. With --id it becomes a build of its own.`,
+A message that a flag changes goes to the queue of requests. What a build sent itself goes back to the queue of builds, which
+only the function and operators may send to; it begins a new run of the build, whose end is published like any other.`,
 		Example: `  goldmint dead-letters resubmit 42
   goldmint dead-letters resubmit 42 --file corrected.yaml
   goldmint dead-letters resubmit --all --reason SubscriptionNotAllowed`,
@@ -57,7 +58,7 @@ func resubmit(c *cobra.Command, conn *connection, o *resubmitOptions, args []str
 	if (o.file != "" || o.id != "") && len(chosen) != 1 {
 		return fmt.Errorf("--file and --id are for one message, not for %d", len(chosen))
 	}
-	ready, wrong := map[int64]again{}, []error{}
+	ready, wrong := map[letterName]again{}, []error{}
 	var good []deadletter.Letter
 	for _, l := range chosen {
 		a, err := o.again(l)
@@ -69,35 +70,59 @@ func resubmit(c *cobra.Command, conn *connection, o *resubmitOptions, args []str
 		case err != nil:
 			wrong = append(wrong, err)
 		default:
-			ready[l.SequenceNumber] = a
+			ready[nameOf(l)] = a
 			good = append(good, l)
 		}
 	}
-	n, err := 0, error(nil)
-	if len(good) > 0 {
-		n, err = deadletter.New(b.client, b.queue).Remove(c.Context(), numbers(good), func(ctx context.Context, l deadletter.Letter) error {
-			a := ready[l.SequenceNumber]
-			if err := b.send(ctx, a.message); err != nil {
-				return err
-			}
-			_, _ = fmt.Fprintf(c.OutOrStdout(), "%d  %s\n", l.SequenceNumber, a.name)
-			return nil
-		})
-	}
-	_, _ = fmt.Fprintf(c.ErrOrStderr(), "Sent %s again.\n", count(n, "message"))
+	n, err := b.remove(c.Context(), good, func(ctx context.Context, q letterQueue, l deadletter.Letter) error {
+		a := ready[nameOf(l)]
+		if err := b.sendTo(ctx, a.queue(b, q), a.message); err != nil {
+			return withOperator(err, q)
+		}
+		_, _ = fmt.Fprintf(c.OutOrStdout(), "%d  %s\n", l.SequenceNumber, a.name)
+		return nil
+	})
+	_, _ = fmt.Fprintf(c.ErrOrStderr(), "Sent %s again.\n", outOf(n, len(chosen)))
 	return errors.Join(append(wrong, err)...)
+}
+
+// letterName tells letters of both queues apart.
+type letterName struct {
+	queue  string
+	number int64
+}
+
+func nameOf(l deadletter.Letter) letterName { return letterName{l.Queue, l.SequenceNumber} }
+
+// withOperator says who may send to the queue of builds: nobody but the function and operators can.
+func withOperator(err error, q letterQueue) error {
+	var refused *exitError
+	var refusal *namespace.Refusal
+	if q.label != "builds" || !errors.As(err, &refused) || !errors.As(err, &refusal) {
+		return err
+	}
+	return &exitError{error: err, status: refused.status, hint: "only the function and operators may send to " + q.name + ": operator_principal_ids of infra/ names them"}
 }
 
 // again is a message to send once more, and what "goldmint wait" knows it by.
 type again struct {
 	message *azservicebus.Message
 	name    string
+	request bool // it is a request, and so goes to their queue wherever it was
+}
+
+// queue is where the message goes.
+func (a again) queue(b *bus, from letterQueue) string {
+	if a.request {
+		return b.queue
+	}
+	return from.name
 }
 
 // again is the message as it was, or the corrected request under the same build id.
 func (o *resubmitOptions) again(l deadletter.Letter) (again, error) {
 	if l.Kind != deadletter.Request && o.file == "" && o.id == "" && len(o.settings) == 0 {
-		a := again{l.Again(), l.MessageID}
+		a := again{message: l.Again(), name: l.MessageID}
 		if digest := l.Digest(); digest != "" {
 			a.name = request.Key(l.BuildID, digest)
 		}
@@ -131,5 +156,5 @@ func (o *resubmitOptions) again(l deadletter.Letter) (again, error) {
 	if r.ID == "" {
 		return again{}, fmt.Errorf("message %d has no build id: give one with --id", l.SequenceNumber)
 	}
-	return again{l.AgainAs(r), request.Key(r.ID, r.Digest())}, nil
+	return again{l.AgainAs(r), request.Key(r.ID, r.Digest()), true}, nil
 }

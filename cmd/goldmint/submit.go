@@ -165,14 +165,20 @@ func requestMessage(r request.Request) *azservicebus.Message {
 	}
 }
 
-// send sends a message to the queue. It is safe to repeat, for its MessageId is its own.
+// send sends a message to the queue of requests.
 func (b *bus) send(ctx context.Context, m *azservicebus.Message) error {
-	sender, err := b.client.NewSender(b.queue, nil)
+	return b.sendTo(ctx, b.queue, m)
+}
+
+// sendTo sends a message. It is safe to repeat, for its MessageId is its own.
+func (b *bus) sendTo(ctx context.Context, queue string, m *azservicebus.Message) error {
+	entity := namespace.Entity{Queue: queue}
+	sender, err := b.client.NewSender(queue, nil)
 	if err != nil {
-		return b.trouble(err, b.queueEntity(), namespace.Send)
+		return b.trouble(err, entity, namespace.Send)
 	}
 	defer func() { _ = sender.Close(context.WithoutCancel(ctx)) }()
-	return b.reach(ctx, b.queueEntity(), namespace.Send, func(ctx context.Context) error {
+	return b.reach(ctx, entity, namespace.Send, func(ctx context.Context) error {
 		return sender.SendMessage(ctx, m, nil)
 	})
 }

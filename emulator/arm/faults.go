@@ -3,6 +3,7 @@ package arm
 import (
 	"encoding/binary"
 	"hash/fnv"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -47,6 +48,14 @@ const (
 type dice struct {
 	faults Faults
 	thrown map[string]int // how often, by subject
+	hits   map[string]int // how often a fault happened, by its name
+}
+
+// Injected counts the faults that happened, by name: throttle, error, conflict, forbidden, reset, lost-reply, fail, slow, vanish.
+func (s *Server) Injected() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.dice.hits)
 }
 
 // subject names a request such that the same one has the same name in every run: an operation goes by its resource.
@@ -90,16 +99,18 @@ func (d *dice) throw(method, path string) fault {
 	}
 	for _, sort := range []struct {
 		fault  fault
+		name   string
 		chance float64
 	}{
-		{throttle, f.Throttle},
-		{serverError, f.ServerError},
-		{conflicting, f.Conflict},
-		{forbidden, f.Forbidden},
-		{reset, f.Reset},
-		{lostReply, f.LostReply},
+		{throttle, "throttle", f.Throttle},
+		{serverError, "error", f.ServerError},
+		{conflicting, "conflict", f.Conflict},
+		{forbidden, "forbidden", f.Forbidden},
+		{reset, "reset", f.Reset},
+		{lostReply, "lost-reply", f.LostReply},
 	} {
 		if c < sort.chance {
+			d.hits[sort.name]++
 			return sort.fault
 		}
 		c -= sort.chance
@@ -114,7 +125,13 @@ func (d *dice) spoil(op *operation, method string) {
 		return
 	}
 	n := d.next("operation", method, op.resource)
-	meets := func(what string, chance float64) bool { return d.chance(what, method, op.resource, n) < chance }
+	meets := func(what string, chance float64) bool {
+		hit := d.chance(what, method, op.resource, n) < chance
+		if hit {
+			d.hits[what]++
+		}
+		return hit
+	}
 	if op.failure == nil && meets("fail", f.FailOperation) {
 		op.failure = &opError{Code: "InternalExecutionError", Message: "An internal execution error occurred."}
 	}

@@ -134,7 +134,7 @@ func Listen(o Options) (*Server, error) {
 		stop:     stop,
 		state:    newState(),
 		limiter:  limiter{limits: o.Limits, meters: map[string]*meter{}},
-		dice:     dice{faults: o.Faults, thrown: map[string]int{}},
+		dice:     dice{faults: o.Faults, thrown: map[string]int{}, hits: map[string]int{}},
 		wake:     make(chan struct{}, 1),
 	}
 	s.routes = routes()

@@ -1,6 +1,7 @@
 package servicebus
 
 import (
+	"maps"
 	"math/rand/v2"
 	"sync"
 )
@@ -16,20 +17,32 @@ type Faults struct {
 
 type faults struct {
 	Faults
-	mu  sync.Mutex
-	rng *rand.Rand
+	mu   sync.Mutex
+	rng  *rand.Rand
+	hits map[string]int // how often a fault happened, by its name
 }
 
 func newFaults(f Faults) *faults {
-	return &faults{Faults: f, rng: rand.New(rand.NewPCG(f.Seed, f.Seed))} //nolint:gosec // to be repeated, not secret
+	return &faults{Faults: f, rng: rand.New(rand.NewPCG(f.Seed, f.Seed)), hits: map[string]int{}} //nolint:gosec // to be repeated, not secret
 }
 
-// strike draws whether a fault of that chance happens now.
-func (f *faults) strike(chance float64) bool {
+// strike draws whether the named fault, which has that chance, happens now.
+func (f *faults) strike(name string, chance float64) bool {
 	if chance <= 0 {
 		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.rng.Float64() < chance
+	hit := f.rng.Float64() < chance
+	if hit {
+		f.hits[name]++
+	}
+	return hit
+}
+
+// Injected counts the faults that happened, by name: drop, duplicate, busy.
+func (s *Server) Injected() map[string]int {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	return maps.Clone(s.faults.hits)
 }

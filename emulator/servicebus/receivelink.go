@@ -167,7 +167,7 @@ func giveBack(batch []parcel) {
 // the credit is gone.
 func (l *receiveLink) send(p parcel) bool {
 	faults := l.ch.c.srv.faults
-	if p.queue != nil && faults.strike(faults.DropEvery/2) {
+	if p.queue != nil && faults.strike("drop", faults.DropEvery/2) {
 		l.ch.c.abort()
 		return false
 	}
@@ -177,7 +177,7 @@ func (l *receiveLink) send(p parcel) bool {
 	if l.settled && p.queue != nil {
 		_ = p.queue.Settle(p.token, broker.Settlement{Verdict: broker.Complete}) // the message is the client's now
 	}
-	if p.queue != nil && faults.strike(faults.DropEvery/2) {
+	if p.queue != nil && faults.strike("drop", faults.DropEvery/2) {
 		l.ch.c.abort()
 	}
 	return true

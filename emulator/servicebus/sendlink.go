@@ -87,12 +87,12 @@ func (l *sendLink) complete(first *amqp.Transfer, settled bool, whole []byte) {
 		format = *first.MessageFormat
 	}
 	faults := l.ch.c.srv.faults
-	if faults.strike(faults.DropEvery / 2) {
+	if faults.strike("drop", faults.DropEvery/2) {
 		l.ch.c.abort()
 		return
 	}
 	refusal := l.take(format, whole)
-	if faults.strike(faults.DropEvery / 2) {
+	if faults.strike("drop", faults.DropEvery/2) {
 		l.ch.c.abort() // taken in, but the sender will not know
 		return
 	}
@@ -109,7 +109,7 @@ func (l *sendLink) complete(first *amqp.Transfer, settled bool, whole []byte) {
 // deliver takes messages in for an entity.
 func (s *Server) deliver(q *broker.Queue) func(uint32, []byte) *amqp.Error {
 	return func(format uint32, payload []byte) *amqp.Error {
-		if s.faults.strike(s.faults.Busy) {
+		if s.faults.strike("busy", s.faults.Busy) {
 			return &amqp.Error{Condition: "com.microsoft:server-busy", Description: "the server is busy; wait and send again"}
 		}
 		messages, err := readMessages(format, payload)

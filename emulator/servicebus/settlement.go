@@ -43,7 +43,7 @@ func settlement(outcome any) broker.Settlement {
 
 // settle gives a verdict to the broker, unless the faults lose it.
 func (s *Server) settle(q *broker.Queue, token amqp.UUID, v broker.Settlement) error {
-	if v.Verdict == broker.Complete && s.faults.strike(s.faults.Duplicate) {
+	if v.Verdict == broker.Complete && s.faults.strike("duplicate", s.faults.Duplicate) {
 		v = broker.Settlement{Verdict: broker.Abandon}
 	}
 	return q.Settle(token, v)

@@ -52,12 +52,13 @@ type Azure struct {
 	appRoot string
 	faults  Faults
 	log     func(string)
-	starts  int // of the handler, by hosts that have ended
+	starts  int            // of the handler, by hosts that have ended
+	done    map[string]int // to processes and connections, by the names of faults
 }
 
 // Start starts everything and returns when the handler is ready. On an error nothing is left running.
 func Start(ctx context.Context, o Options) (*Azure, error) {
-	a := &Azure{faults: o.Faults, log: o.Log}
+	a := &Azure{faults: o.Faults, log: o.Log, done: map[string]int{}}
 	if a.log == nil {
 		a.log = func(string) {}
 	}

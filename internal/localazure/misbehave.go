@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 )
@@ -26,10 +27,12 @@ func (a *Azure) Misbehave(ctx context.Context) error {
 		case <-kill.due:
 			kill.draw()
 			a.log("fault: kill -9 of the handler")
+			a.done["kill"]++
 			_ = a.Host.KillHandler() // one that is dead already
 		case <-cut.due:
 			cut.draw()
 			a.log("fault: every connection to Service Bus is cut")
+			a.done["cut"]++
 			a.ServiceBus.DropConnections()
 		case <-restart.due:
 			restart.draw()
@@ -40,10 +43,19 @@ func (a *Azure) Misbehave(ctx context.Context) error {
 	}
 }
 
+// Injected counts the faults that happened, by name. It is for the time after Misbehave.
+func (a *Azure) Injected() map[string]int {
+	all := maps.Clone(a.done)
+	maps.Copy(all, a.ARM.Injected())
+	maps.Copy(all, a.ServiceBus.Injected())
+	return all
+}
+
 // restartHost stops the host with little patience, so that now and then a message stays locked, and starts another.
 func (a *Azure) restartHost(ctx context.Context) error {
 	const patience = 500 * time.Millisecond
 	a.log("fault: restart of the Functions host")
+	a.done["restart"]++
 	a.starts += a.Host.Starts()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()

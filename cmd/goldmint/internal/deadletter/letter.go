@@ -3,6 +3,7 @@
 package deadletter
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,7 +28,8 @@ const (
 
 // Letter is one dead-lettered message.
 type Letter struct {
-	SequenceNumber int64     `json:"sequenceNumber"` // names it within the queue
+	SequenceNumber int64     `json:"sequenceNumber"`  // names it within the queue
+	Queue          string    `json:"queue,omitempty"` // requests or builds, where the caller says so
 	MessageID      string    `json:"messageId,omitempty"`
 	BuildID        string    `json:"buildId,omitempty"` // empty for an event, which has none yet
 	Kind           Kind      `json:"kind"`
@@ -37,6 +39,7 @@ type Letter struct {
 	DeliveryCount  int       `json:"deliveryCount"`
 
 	message *azservicebus.ReceivedMessage
+	body    []byte
 }
 
 // continuationType is the CloudEvents type of Goldmint's messages to itself.
@@ -56,7 +59,7 @@ type envelope struct {
 func newLetter(m *azservicebus.ReceivedMessage) Letter {
 	l := Letter{
 		MessageID: m.MessageID, Reason: text(m.DeadLetterReason), Description: text(m.DeadLetterErrorDescription),
-		DeliveryCount: int(m.DeliveryCount), message: m,
+		DeliveryCount: int(m.DeliveryCount), message: m, body: bodyOf(m),
 	}
 	if m.SequenceNumber != nil {
 		l.SequenceNumber = *m.SequenceNumber
@@ -64,7 +67,7 @@ func newLetter(m *azservicebus.ReceivedMessage) Letter {
 	if m.EnqueuedTime != nil {
 		l.EnqueuedAt = m.EnqueuedTime.UTC()
 	}
-	e := open(m.Body)
+	e := open(l.body)
 	switch {
 	case e.Type == continuationType:
 		l.Kind, l.BuildID = Continuation, request.IDOf(e.Data.Request)
@@ -74,9 +77,31 @@ func newLetter(m *azservicebus.ReceivedMessage) Letter {
 	case e.SpecVersion != nil, e.EventType != nil:
 		l.Kind = Event
 	default:
-		l.Kind, l.BuildID = Request, request.Identity(request.IDOf(m.Body), m.MessageID, l.SequenceNumber)
+		l.Kind, l.BuildID = Request, request.Identity(request.IDOf(l.body), m.MessageID, l.SequenceNumber)
 	}
 	return l
+}
+
+// bodyOf is what a message holds, whichever of AMQP's kinds of body it has: of a value, such as other clients send, the text
+// or its JSON.
+func bodyOf(m *azservicebus.ReceivedMessage) []byte {
+	if m.Body != nil || m.RawAMQPMessage == nil {
+		return m.Body
+	}
+	switch v := m.RawAMQPMessage.Body.Value.(type) {
+	case nil:
+		return bytes.Join(m.RawAMQPMessage.Body.Data, nil)
+	case string:
+		return []byte(v)
+	case []byte:
+		return v
+	default:
+		text, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Append(nil, v)
+		}
+		return text
+	}
 }
 
 // open reads a body as far as it goes. Event Grid's own schema may come as an array of one.
@@ -93,10 +118,10 @@ func open(body []byte) envelope {
 // Body is the message's body for people to see: a continuation's without its token, which is a capability.
 func (l Letter) Body() []byte {
 	if l.Kind != Continuation {
-		return l.message.Body
+		return l.body
 	}
 	var whole map[string]any
-	if json.Unmarshal(l.message.Body, &whole) != nil {
+	if json.Unmarshal(l.body, &whole) != nil {
 		return []byte("(unreadable)")
 	}
 	if data, ok := whole["data"].(map[string]any); ok && data["token"] != nil {
@@ -113,9 +138,9 @@ func (l Letter) Body() []byte {
 func (l Letter) Request() ([]byte, error) {
 	switch l.Kind {
 	case Request:
-		return l.message.Body, nil
+		return l.body, nil
 	case Continuation:
-		if r := open(l.message.Body).Data.Request; len(r) > 0 {
+		if r := open(l.body).Data.Request; len(r) > 0 {
 			return r, nil
 		}
 	case Event:
@@ -152,7 +177,7 @@ func (l Letter) Again() *azservicebus.Message {
 	delete(properties, "DeadLetterReason")
 	delete(properties, "DeadLetterErrorDescription")
 	return &azservicebus.Message{
-		Body: m.Body, MessageID: &id, ContentType: m.ContentType, Subject: m.Subject, CorrelationID: m.CorrelationID,
+		Body: l.body, MessageID: &id, ContentType: m.ContentType, Subject: m.Subject, CorrelationID: m.CorrelationID,
 		ApplicationProperties: properties,
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/cmd/goldmint/internal/secret"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
@@ -57,6 +59,9 @@ func (a Address) OfApp() bool { return a.from == AppConnectionString || a.from =
 
 // check completes a bare name and refuses what is neither.
 func (a Address) check() (Address, error) {
+	if strings.HasSuffix(a.ConnectionString+a.Host, "\r") {
+		return Address{}, secret.Check(a.from, "\r")
+	}
 	if a.ConnectionString != "" {
 		_, rest, ok := strings.Cut(a.ConnectionString, "Endpoint=sb://")
 		if _, err := azservicebus.NewClientFromConnectionString(a.ConnectionString, nil); err != nil || !ok {
@@ -64,6 +69,9 @@ func (a Address) check() (Address, error) {
 		}
 		a.Host = rest[:min(len(rest), max(0, strings.IndexAny(rest+";", "/;")))]
 		return a, nil
+	}
+	if err := secret.Check(a.from, a.Host); err != nil {
+		return Address{}, err
 	}
 	if strings.ContainsAny(a.Host, "/:; ") {
 		return Address{}, fmt.Errorf("%s is %q: give the namespace's name or its host, such as NAME.servicebus.windows.net", a.from, a.Host)
