@@ -39,12 +39,14 @@ type row struct {
 type state string
 
 const (
-	unheard   state = "waiting for its first event"
-	queued    state = "queued"
-	creating  state = "creating"
-	succeeded state = "succeeded"
-	failed    state = "failed"
-	rejected  state = "rejected"
+	unheard     state = "waiting for its first event"
+	queued      state = "queued"
+	delayed     state = "delayed"
+	creating    state = "creating"
+	replicating state = "replicating"
+	succeeded   state = "succeeded"
+	failed      state = "failed"
+	rejected    state = "rejected"
 )
 
 func newBoard() *board { return &board{rows: map[string]*row{}, begun: time.Now()} }
@@ -85,8 +87,11 @@ func (r *row) show(e event.Event) {
 	}
 	r.state, r.step = state(strings.TrimPrefix(e.Type, typePrefix)), ""
 	switch e.Type {
-	case event.Started:
-		r.state, r.since, r.ended, r.result = creating, d.StartedAt, time.Time{}, ""
+	case event.Started, event.Delayed, event.Replicating:
+		r.state, r.step, r.ended, r.result = stateOf(e), stepOf(e), time.Time{}, ""
+		if !d.StartedAt.IsZero() {
+			r.since = d.StartedAt
+		}
 		return
 	case event.Succeeded:
 		r.result, r.made, r.took = d.ImageID, made(d), time.Duration(d.DurationSeconds*float64(time.Second))
@@ -94,6 +99,30 @@ func (r *row) show(e event.Event) {
 		r.result = brief(d.Error)
 	}
 	r.ended = time.Now()
+}
+
+// stateOf is the state of a build of which this is the newest event.
+func stateOf(e event.Event) state {
+	if e.Type == event.Started {
+		return creating
+	}
+	return state(strings.TrimPrefix(e.Type, typePrefix))
+}
+
+// stepOf says what an event tells beside the state: what the build waits for, how far it is.
+func stepOf(e event.Event) string {
+	switch delay := e.Data.Delay; {
+	case e.Type == event.Replicating:
+		return "replicating, regions done: " + path.Base(e.ID)
+	case e.Type != event.Delayed || delay == nil:
+		return ""
+	case delay.Until.IsZero():
+		return delay.Message
+	case delay.Reason == "RateLimited":
+		return "waiting for Azure's allowance until about " + delay.Until.Local().Format("15:04")
+	default:
+		return delay.Message + " until " + delay.Until.Local().Format(time.TimeOnly)
+	}
 }
 
 // made is an image in words.
@@ -151,7 +180,7 @@ func (r *row) mark(paint screen.Paint) string {
 		return paint.Good("✓")
 	case failed, rejected:
 		return paint.Bad("✗")
-	case queued, unheard:
+	case queued, unheard, delayed:
 		return "·"
 	default:
 		return "…"
@@ -271,7 +300,7 @@ func (b *board) visible(lines int) []*row {
 		switch {
 		case !r.open():
 			ended = append(ended, r)
-		case r.state == queued || r.state == unheard:
+		case r.state == queued || r.state == unheard || r.state == delayed:
 			waiting = append(waiting, r)
 		default:
 			running = append(running, r)
@@ -294,7 +323,7 @@ func (b *board) sums() string {
 		counts[r.state]++
 	}
 	var parts []string
-	for _, s := range []state{succeeded, failed, rejected, creating, queued, unheard} {
+	for _, s := range []state{succeeded, failed, rejected, replicating, creating, delayed, queued, unheard} {
 		if n := counts[s]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}

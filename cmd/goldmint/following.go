@@ -104,9 +104,9 @@ func (f *following) look(a *awaited) {
 	}
 	a.outcome, a.early = a.story.Outcome(), !f.begun
 	f.progress.change(func(*board) *row {
-		before := a.row.state
+		before, step := a.row.state, a.row.step
 		a.row.show(latest.Event)
-		if a.row.state == before || !a.row.open() {
+		if a.row.state == before && a.row.step == step || !a.row.open() {
 			return nil
 		}
 		return a.row

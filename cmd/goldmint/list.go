@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -109,15 +110,11 @@ func printBuilds(out io.Writer, builds []history.Entry, output string) error {
 func listed(e event.Event, width int, paint screen.Paint) string {
 	var r row
 	r.show(e)
-	state := strings.TrimPrefix(e.Type, typePrefix)
-	if e.Type == event.Started {
-		state = string(creating)
-	}
 	text := r.text()
 	if r.open() {
-		text = e.Data.Name
+		text = cmp.Or(screen.Line(r.step), e.Data.Name)
 	}
-	return fmt.Sprintf("%s %s  %-9s  %s  %s", r.mark(paint), screen.Pad(e.Data.BuildID, width), state, clock(e.Time), text)
+	return fmt.Sprintf("%s %s  %-11s  %s  %s", r.mark(paint), screen.Pad(e.Data.BuildID, width), stateOf(e), clock(e.Time), text)
 }
 
 // completeBuilds completes build ids with those of which events are kept, the newest first.

@@ -109,11 +109,15 @@ func cmdSend(ts *testscript.TestScript, _ bool, args []string) {
 func cmdPublish(ts *testscript.TestScript, _ bool, args []string) {
 	id, digest, eventType := args[0], strings.Repeat(args[1], 64), "goldmint.build."+args[2]
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	run := int64(args[1][0]) // a later letter is a later build
 	e := event.Event{
-		ID: event.ID(id+"/"+digest[:32], eventType, 1), Source: "/goldmint", Type: eventType, Subject: "/subscriptions/s/images/" + id, Time: at,
-		Data: event.Data{BuildID: id, Digest: digest, ImageID: "/subscriptions/s/images/" + id + "-" + args[1], Name: id, Location: "westeurope", RequestedAt: at, StartedAt: at},
+		ID: event.ID(id+"/"+digest[:32], eventType, run), Source: "/goldmint", Type: eventType, Subject: "/subscriptions/s/images/" + id, Time: at,
+		Data: event.Data{BuildID: id, Digest: digest, Run: run, ImageID: "/subscriptions/s/images/" + id + "-" + args[1], Name: id, Location: "westeurope", RequestedAt: at, StartedAt: at},
 	}
 	switch eventType {
+	case event.Delayed:
+		e.Data.StartedAt = time.Time{}
+		e.Data.Delay = &event.Delay{Reason: "Refused", Code: "NotFound", Message: "Azure says 404 NotFound for VM web-builder; trying again", Until: at}
 	case event.Failed:
 		e.Data.Error = &event.Error{Code: "ImageBlobNotFound", Message: "Unable to find VHD blob."}
 	case event.Rejected:

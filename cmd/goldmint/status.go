@@ -117,16 +117,19 @@ func describe(out io.Writer, e event.Event) error {
 		}
 	}
 	d := e.Data
-	state := strings.TrimPrefix(e.Type, "goldmint.build.")
+	state := string(stateOf(e))
 	if e.Type == event.Started {
 		state = "creating, for " + time.Since(d.StartedAt).Round(time.Second).String()
+	}
+	if step := stepOf(e); step != "" {
+		state = step
 	}
 	row("build", d.BuildID)
 	row("state", state)
 	switch {
 	case e.Type == event.Succeeded:
 		row("image", d.ImageID)
-	case e.Type == event.Started:
+	case e.Type == event.Started || e.Type == event.Delayed || e.Type == event.Replicating:
 		row("image", d.Name+" (not there yet)")
 	case d.Name != "":
 		row("image", d.Name+" (not made by this build)")

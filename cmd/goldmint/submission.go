@@ -60,7 +60,7 @@ func readSubmission(file string) (*submission, error) {
 	if body, err = json.Marshal(r); err != nil {
 		return nil, err
 	}
-	return &submission{id: r.ID, messageID: request.Key(r.ID, r.Digest()), body: body, request: r}, nil
+	return &submission{id: r.ID, messageID: r.ID + "/" + r.Digest(), body: body, request: r}, nil
 }
 
 // sendAll sends the submissions to the queue of the local Azure.

@@ -157,11 +157,12 @@ func newID(name string) string {
 	return name[:min(len(name), most-random-1)] + "-" + strings.ToLower(rand.Text()[:random])
 }
 
-// requestMessage is a request as it is sent. Its MessageId is the build's key: sent twice, it is dropped as a duplicate.
+// requestMessage is a request as it is sent. Its MessageId names the build and the whole digest, so that even a
+// message that cannot be read is rejected under the name that its submitter waits for.
 func requestMessage(r request.Request) *azservicebus.Message {
 	return &azservicebus.Message{
 		Body: r.Canonical(), ContentType: to.Ptr("application/json"),
-		MessageID: to.Ptr(request.Key(r.ID, r.Digest())), CorrelationID: &r.ID,
+		MessageID: to.Ptr(r.ID + "/" + r.Digest()), CorrelationID: &r.ID,
 	}
 }
 

@@ -8,19 +8,22 @@ import (
 
 // Story is what the events say of one build id, told in the order of their publication.
 //
-// Under one id there may be several builds: a request that was corrected after its rejection or its failure is another
-// one, with a digest of its own. The story is that of the newest.
+// Under one id there may be several builds: a request that was corrected after its rejection or its failure is another one,
+// with a digest of its own. One build may have several runs: a message of it that was dead-lettered and sent again begins a
+// new one. The story is that of the newest run; a later run has a higher number.
 type Story struct {
 	// Digest, where it is set, is the start of the digest of the only build that counts.
 	Digest string
 
-	builds   map[string]*build // by event key, <id>/<digest12>
-	newest   *build
+	newest   *run
 	rejected *Entry
 }
 
-// build is the events of one request.
-type build struct{ started, ended *Entry }
+// run is the events of one run.
+type run struct {
+	number                 int64
+	started, ended, latest *Entry
+}
 
 // Tell adds an event. An event that was told before changes nothing.
 func (s *Story) Tell(e Entry) {
@@ -28,31 +31,41 @@ func (s *Story) Tell(e Entry) {
 		return
 	}
 	if e.Event.Type == event.Rejected {
-		s.rejected = &e
+		s.reject(&e)
 		return
 	}
-	key, _, _ := strings.Cut(strings.TrimPrefix(e.Event.ID, e.Event.Data.BuildID+"/"), "/")
-	b := s.builds[key]
-	if b == nil {
-		b = &build{}
-		if s.builds == nil {
-			s.builds = map[string]*build{}
-		}
-		s.builds[key] = b
-		s.newest = b
-	}
-	if e.Event.Ends() {
-		if b.ended == nil { // a build ends once
-			b.ended = &e
-		}
+	r := s.newest
+	switch number := e.Event.Data.Run; {
+	case r == nil || number > r.number:
+		r = &run{number: number}
+		s.newest = r
+	case number < r.number: // of an older run
 		return
 	}
-	b.started = &e
+	switch {
+	case !e.Event.Ends():
+		if e.Event.Type == event.Started {
+			r.started = &e
+		}
+		r.latest = &e
+	case r.ended == nil: // a run ends once
+		r.ended = &e
+	}
 }
 
-// Outcome is the event that answers for the build: its end, or, where nothing was ever started or ended under the id, the
-// last rejection. Nil means that the answer is still to come. It holds only once all events that are kept were told: a
-// rejection may be followed by a corrected request.
+// reject adds a rejection. It ends a run only while that has not been started: anybody may have sent the message that was
+// rejected.
+func (s *Story) reject(e *Entry) {
+	if r := s.newest; r != nil && r.started == nil && r.ended == nil && r.latest.Event.Data.Digest == e.Event.Data.Digest {
+		r.ended = e
+		return
+	}
+	s.rejected = e
+}
+
+// Outcome is the event that answers for the build: the end of its newest run, or, where nothing has run under the id, the last
+// rejection. Nil means that the answer is still to come. It holds only once all events that are kept were told: a rejection
+// may be followed by a corrected request.
 func (s *Story) Outcome() *Entry {
 	if s.newest != nil {
 		return s.newest.ended
@@ -60,18 +73,10 @@ func (s *Story) Outcome() *Entry {
 	return s.rejected
 }
 
-// Latest is the last that is known: the outcome, else that the build was started; nil where nothing is.
+// Latest is the last that is known: the outcome, else how far the newest run is; nil where nothing is.
 func (s *Story) Latest() *Entry {
 	if e := s.Outcome(); e != nil || s.newest == nil {
 		return e
 	}
-	return s.newest.started
-}
-
-// Started is the event that the build was started, nil before.
-func (s *Story) Started() *Entry {
-	if s.newest == nil {
-		return nil
-	}
-	return s.newest.started
+	return s.newest.latest
 }

@@ -24,7 +24,8 @@ func published(id, digest, eventType string) event.Event {
 	return event.Event{ID: event.ID(id+"/"+digest[:32], eventType, 1), Source: "/goldmint", Type: eventType, Subject: data.ImageID, Time: at, Data: data}
 }
 
-// Each line is a history: what was published under one id, by the digests a and b; then what the story answers.
+// Each line is a history: what was published under one id, by the digests a and b; then what the story answers. The runs of
+// each digest are counted, unless a number is given: those of b come after those of a.
 func TestOutcome(t *testing.T) {
 	for _, test := range []struct{ told, digest, want, latest string }{
 		{"", "", "", ""},
@@ -38,6 +39,15 @@ func TestOutcome(t *testing.T) {
 		{"a rejected, b started", "", "", "b started"},                            // a corrected request
 		{"a rejected, b started, b succeeded", "", "b succeeded", ""},             //
 		{"a started, b rejected", "", "", "a started"},                            // the end will come
+		{"a started, a rejected", "", "", "a started"},                            // anybody can have that rejected
+		{"a delayed", "", "", "a delayed"},                                        //
+		{"a delayed, a started, a delayed", "", "", "a delayed"},                  //
+		{"a started, a replicating", "", "", "a replicating"},                     //
+		{"a delayed, a rejected", "", "a rejected", ""},                           // refused before its first PUT
+		{"a rejected, b delayed", "", "", "b delayed"},                            // a corrected request waits
+		{"a started, a failed, a2 started", "", "", "a started"},                  // a dead letter sent again
+		{"a started, a failed, a2 started, a2 succeeded", "", "a succeeded", ""},  //
+		{"a2 started, a2 succeeded, a failed", "", "a succeeded", ""},             // the older run's, late
 		{"a started, b rejected, a failed", "", "a failed", ""},                   //
 		{"a started, a succeeded, b rejected", "", "a succeeded", ""},             // an end is preferred to any rejection
 		{"a started, a failed, b started", "", "", "b started"},                   // the newest build
@@ -53,7 +63,9 @@ func TestOutcome(t *testing.T) {
 			story := history.Story{Digest: test.digest}
 			for _, told := range strings.Split(test.told, ", ") {
 				if letter, word, ok := strings.Cut(told, " "); ok {
-					story.Tell(history.Entry{Event: published("web", strings.Repeat(letter, 64), "goldmint.build."+word)})
+					e := published("web", strings.Repeat(letter[:1], 64), "goldmint.build."+word)
+					e.Data.Run = map[string]int64{"a": 10, "a2": 20, "b": 30}[letter]
+					story.Tell(history.Entry{Event: e})
 				}
 			}
 			if got := name(story.Outcome()); got != test.want {
