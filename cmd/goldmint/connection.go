@@ -70,8 +70,10 @@ func (c connection) find(lookup func(name string) string) (namespace.Address, er
 
 func (c connection) dial() (*bus, error) {
 	for _, e := range []struct{ flag, name string }{
-		{"--request-queue (REQUEST_QUEUE)", c.queue}, {"--build-queue (BUILD_QUEUE)", c.builds},
-		{"--topic (EVENT_TOPIC)", c.topic}, {"--topic-subscription", c.subscription},
+		{"--request-queue (REQUEST_QUEUE)", c.queue},
+		{"--build-queue (BUILD_QUEUE)", c.builds},
+		{"--topic (EVENT_TOPIC)", c.topic},
+		{"--topic-subscription", c.subscription},
 	} {
 		if err := secret.Check(e.flag, e.name); err != nil {
 			return nil, err
