@@ -49,7 +49,7 @@ func run(environ []string, parent int) (int, error) {
 		return exitStart, err
 	}
 	log := newLogger(c.LogLevel)
-	w, bus, err := newWorker(c, log)
+	w, err := newWorker(c, log)
 	if err != nil {
 		return exitStart, err
 	}
@@ -65,12 +65,9 @@ func run(environ []string, parent int) (int, error) {
 	log.Info("ready", zap.Int("port", c.Port), zap.String("requests", c.Requests), zap.String("builds", c.Builds), zap.String("topic", c.Topic), zap.String("resourceManager", c.ARMEndpoint))
 
 	status, err := waitForEnd(stop, failed, parent)
-	signal.Stop(stop) // a second one does not wait for the drain
-	drain, cancel := context.WithTimeout(context.Background(), c.InvocationTimeout)
-	defer cancel()
 	log.Info("draining", zap.Int("status", status))
-	handler.stop()
-	return status, errors.Join(err, server.Shutdown(drain), bus.Close(drain))
+	handler.drain(c.InvocationTimeout, stop)
+	return status, err // main exits, with the listener and the held connections open until then
 }
 
 // stopSignals are the signals that ask the process to end. A broken pipe is none: whoever read stdout is gone, and the
@@ -101,22 +98,22 @@ func waitForEnd(stop <-chan os.Signal, failed <-chan error, parent int) (int, er
 }
 
 // newWorker puts the parts together.
-func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, *azure.Bus, error) {
+func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, error) {
 	client, err := azure.DialServiceBus(c.ServiceBus)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	bus, err := azure.NewBus(client, azure.Entities{Requests: c.Requests, Builds: c.Builds, Events: c.Topic})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	identity, err := azure.Identity(c.ClientID)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	arm, err := azure.NewARM(c.ARMEndpoint, c.ARMAudience, identity, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return &worker.Worker{
 		Bus: bus, ARM: arm, Policy: c.Policy(), VMs: arm, VMPolicy: c.VMPolicy(), Now: time.Now, Log: log,
@@ -125,7 +122,7 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, *azure.Bus, er
 			DefaultSubscription: c.SubscriptionID, AllowedSubscriptions: c.AllowedSubscriptions,
 			AllowedResourceGroups: c.AllowedResourceGroups, EventSource: c.EventSource, PoisonDelivery: c.PoisonDelivery,
 		},
-	}, bus, nil
+	}, nil
 }
 
 // pause waits, unless the context ends first.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,18 +26,15 @@ type functions map[string]func(context.Context, message.Received) error
 // server speaks the custom-handler protocol of the Functions host.
 type server struct {
 	functions
-	timeout  time.Duration // of one invocation, from when its turn came
-	slots    chan struct{} // invocations at work at once
-	stopping chan struct{} // closed when nothing new is to be begun
-	log      *zap.Logger
+	timeout time.Duration // of one invocation, from when its turn came
+	slots   chan struct{} // invocations at work at once
+	drainage
+	log *zap.Logger
 }
 
 func newServer(f functions, timeout time.Duration, concurrent int, log *zap.Logger) *server {
-	return &server{functions: f, timeout: timeout, slots: make(chan struct{}, concurrent), stopping: make(chan struct{}), log: log}
+	return &server{functions: f, timeout: timeout, slots: make(chan struct{}, concurrent), drainage: newDrainage(), log: log}
 }
-
-// stop lets what is at work come to its end and begins nothing more. It may be called once.
-func (s *server) stop() { close(s.stopping) }
 
 // ServeHTTP answers every request with a JSON object: an empty answer, or one of another type, hangs or fails the host.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -56,9 +54,15 @@ func (s *server) invoke(w http.ResponseWriter, r *http.Request, handle func(cont
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), config.LongestLife)
 	defer cancel()
 	m := message.Received{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
-	if err := s.inTurn(ctx, func(ctx context.Context) error {
+	begun := false
+	err := s.inTurn(ctx, func(ctx context.Context) error {
+		begun = true
 		return handleBody(ctx, body{r.Body, http.NewResponseController(w)}, &m, handle)
-	}); err != nil {
+	})
+	if begun {
+		defer s.running.Done() // the answer is out
+	}
+	if err != nil {
 		s.log.Error("invocation_failed", zap.String("invocationId", m.InvocationID), zap.Error(err))
 		s.holdBack(ctx, m.DeliveryCount)
 		answer(w, http.StatusInternalServerError, map[string]any{"error": err.Error()})
@@ -74,8 +78,11 @@ func (s *server) inTurn(ctx context.Context, work func(context.Context) error) e
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
+		if !s.begin() {
+			return held(ctx)
+		}
 	case <-s.stopping:
-		return errors.New("the handler is stopping and begins nothing more")
+		return held(ctx)
 	case <-wait.Done():
 		return errors.New("no slot came free for this invocation: raise MAX_CONCURRENT, or lower maxConcurrentCalls in host.json")
 	}
@@ -140,8 +147,15 @@ func (s *server) holdBack(ctx context.Context, delivery int) {
 	}
 }
 
+// answer has handed the whole answer to the kernel when it returns: a process that ends then has answered.
 func answer(w http.ResponseWriter, status int, body map[string]any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
+	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+	_, _ = w.Write(text)
+	_ = http.NewResponseController(w).Flush()
 }

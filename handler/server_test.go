@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -147,22 +148,83 @@ func post(s *server, n int) <-chan int {
 	return codes
 }
 
-// TestStoppingBeginsNothing: what waits for its turn when the handler stops goes back to the queue, what is at work ends.
-func TestStoppingBeginsNothing(t *testing.T) {
+// TestADrainHoldsWhatHasNotBegun: what waits for its turn and what comes later gets no answer, what is at work gets its own,
+// and then the drain is over.
+func TestADrainHoldsWhatHasNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		finish, begun := make(chan struct{}), 0
 		s := newServer(both(func(context.Context, message.Received) error { begun++; <-finish; return nil }), time.Minute, 1, zap.NewNop())
 		codes := post(s, 3)
 		synctest.Wait()
-		s.stop()
-		for range 2 {
-			if code := <-codes; code != http.StatusInternalServerError {
-				t.Errorf("one that waited answered %d", code)
-			}
+		drained := make(chan struct{})
+		go func() { s.drain(time.Minute, nil); close(drained) }()
+		synctest.Wait()
+		later := post(s, 1)
+		if code, _ := call(t, s, http.MethodGet, "/", ""); code != http.StatusOK {
+			t.Errorf("readiness during a drain: %d", code)
+		}
+		synctest.Wait()
+		select {
+		case <-drained:
+			t.Error("the drain ended before what was at work")
+		case code := <-codes:
+			t.Errorf("one was answered %d before its end", code)
+		case code := <-later:
+			t.Errorf("one that came during the drain was answered %d", code)
+		default:
 		}
 		close(finish)
-		if code := <-codes; code != http.StatusOK || begun != 1 {
-			t.Errorf("the one at work answered %d, %d were begun", code, begun)
+		<-drained
+		select {
+		case code := <-codes:
+			if code != http.StatusOK {
+				t.Errorf("the one at work was answered %d", code)
+			}
+		default:
+			synctest.Wait()
+			if code := <-codes; code != http.StatusOK {
+				t.Errorf("the one at work was answered %d", code)
+			}
+		}
+		select {
+		case code := <-codes:
+			t.Errorf("one that was held was answered %d", code)
+		case code := <-later:
+			t.Errorf("one that came later was answered %d", code)
+		default:
+		}
+		if begun != 1 {
+			t.Errorf("%d were begun", begun)
+		}
+		for range 2 { // nobody ends this process: they end with their time
+			<-codes
+		}
+		<-later
+	})
+}
+
+// TestADrainHasAnEnd: at its limit, or at once when somebody asks a second time.
+func TestADrainHasAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			again chan os.Signal
+			takes time.Duration
+		}{
+			"at its limit":    {nil, 10 * time.Second},
+			"asked for again": {make(chan os.Signal, 1), 0},
+		} {
+			s := quiet(func(ctx context.Context, _ message.Received) error { <-ctx.Done(); return ctx.Err() })
+			codes := post(s, 1)
+			synctest.Wait()
+			if c.again != nil {
+				c.again <- os.Interrupt
+			}
+			begun := time.Now()
+			s.drain(10*time.Second, c.again)
+			if took := time.Since(begun); took != c.takes {
+				t.Errorf("%s: it took %s, want %s", name, took, c.takes)
+			}
+			<-codes
 		}
 	})
 }
@@ -210,14 +272,14 @@ func TestHoldsErrorsBack(t *testing.T) {
 	})
 }
 
-// TestStoppingHoldsNothingBack: the host waits ten seconds for a handler's end.
-func TestStoppingHoldsNothingBack(t *testing.T) {
+// TestADrainEndsThePauses: an error is answered at once, and the drain waits for that answer.
+func TestADrainEndsThePauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := quiet(func(context.Context, message.Received) error { return errors.New("no") })
 		codes := post(s, 1)
 		synctest.Wait()
 		begun := time.Now()
-		s.stop()
+		go s.drain(time.Minute, nil)
 		if code := <-codes; code != http.StatusInternalServerError || time.Since(begun) > 0 {
 			t.Errorf("answered %d after %s", code, time.Since(begun))
 		}

@@ -406,7 +406,7 @@ func TestTheHostKillsWithoutASignalFirst(t *testing.T) {
 	if err := b.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if status := second.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
+	if status := second.state.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
 		t.Errorf("the handler ended with %v", status)
 	}
 	if n, _ := b.count("out(false) signal"); n != 0 {

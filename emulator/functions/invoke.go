@@ -38,9 +38,10 @@ func (h *Host) invoke(life context.Context, p *process, fn function, id string, 
 	case err != nil && errors.Is(context.Cause(ctx), errTimedOut):
 		err = errors.Join(errTimedOut, p.killForTimeout())
 		<-p.judged
-	case errors.Is(err, syscall.ECONNREFUSED): // nothing waits for a handler that lives and does not listen
+	case errors.Is(err, syscall.ECONNREFUSED):
+		p.awaitNews(noticeAfterRefusal)
 	case errors.Is(err, errBroken):
-		p.awaitNews()
+		p.awaitNews(noticeAfterBreak)
 	}
 	return err
 }

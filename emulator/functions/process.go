@@ -14,10 +14,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// exitNotice is how long a broken connection may be ahead of the news that its
-// process has ended. A message that the production host abandons is back after
-// 5 to 30 ms, and finds a host that knows.
-const exitNotice = 30 * time.Millisecond
+// A message that the production host abandons is back after 5 to 30 ms, and
+// finds a host that knows whether its handler has ended. Here it is back sooner
+// and the news may be late, so that they are awaited for a moment.
+const (
+	noticeAfterRefusal = 5 * time.Millisecond   // a handler that lives without its listener fails calls at this rate
+	noticeAfterBreak   = 100 * time.Millisecond // a handler that breaks a connection has nearly always ended
+)
 
 // exitRestart is the status with which a handler asks to be started again: to
 // the host it is no error.
@@ -28,9 +31,11 @@ type process struct {
 	cmd      *exec.Cmd
 	port     int
 	client   *http.Client
-	exited   chan struct{} // closed when the process is gone
-	judged   chan struct{} // closed when the supervisor knows what follows
-	timedOut atomic.Bool   // killed because a function timed out
+	state    *os.ProcessState // holds after exited
+	exited   chan struct{}    // closed when the process is gone
+	silent   chan struct{}    // closed when its console has been read to the end
+	judged   chan struct{}    // closed when the supervisor knows what follows
+	timedOut atomic.Bool      // killed because a function timed out
 }
 
 // After an exit with 0 the host starts no other process.
@@ -51,12 +56,14 @@ func launch(ctx context.Context, c command, env []string, port int, out *console
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, port: port, client: newClient(), exited: make(chan struct{}), judged: make(chan struct{})}
+	p := &process{cmd: cmd, port: port, client: newClient(), exited: make(chan struct{}), silent: make(chan struct{}), judged: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait()
+		p.state, _ = cmd.Process.Wait() // the streams may stay open: a grandchild holds them
+		close(p.exited)
+		_ = cmd.Wait() // for the streams
 		stdout.flush()
 		stderr.flush()
-		close(p.exited)
+		close(p.silent)
 	}()
 	return p, nil
 }
@@ -111,7 +118,7 @@ func (p *process) answers(ctx context.Context) bool {
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
 // exitCode is -1 for a process that was killed. It holds after exited.
-func (p *process) exitCode() int { return p.cmd.ProcessState.ExitCode() }
+func (p *process) exitCode() int { return p.state.ExitCode() }
 
 func (p *process) hasExited() bool {
 	select {
@@ -136,15 +143,13 @@ func (p *process) killForTimeout() error {
 	return p.kill()
 }
 
-// awaitNews waits after a broken connection for the news that the process has
-// ended, and then for what the supervisor makes of it. It takes no longer than
-// an abandoned message takes to come back: a handler that drops a connection
-// and lives gets the next delivery at once.
-func (p *process) awaitNews() {
+// awaitNews waits after a call that failed for the news that the process has
+// ended, and then for what the supervisor makes of it.
+func (p *process) awaitNews(limit time.Duration) {
 	select {
 	case <-p.exited:
 		<-p.judged
-	case <-time.After(exitNotice):
+	case <-time.After(limit):
 	}
 }
 
@@ -152,5 +157,6 @@ func (p *process) awaitNews() {
 func (p *process) end() {
 	_ = p.kill()
 	<-p.exited
+	<-p.silent
 	p.client.CloseIdleConnections()
 }

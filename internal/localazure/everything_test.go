@@ -180,15 +180,16 @@ func (h *peeking) read(a *azure) {
 	})
 }
 
-// drained waits until nothing is left in the queue: whatever was handed on comes to its end too.
+// drained waits until nothing is left in the queues: whatever was handed on comes to its end too.
 func (a *azure) drained() {
 	a.t.Helper()
 	deadline := time.After(time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		active, scheduled, _, _ := a.ServiceBus.Counts(localazure.Requests)
-		if active+scheduled == 0 {
+		active, scheduled, _, _ := a.ServiceBus.Counts(localazure.Builds)
+		requests, _, _, _ := a.ServiceBus.Counts(localazure.Requests)
+		if active += requests; active+scheduled == 0 {
 			return
 		}
 		select {
