@@ -24,10 +24,11 @@ func (i ID) String() string {
 func (i ID) Same(o ID) bool { return strings.EqualFold(i.String(), o.String()) }
 
 var (
-	guid      = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-	groupName = regexp.MustCompile(`^[-_.()\p{L}\p{N}]{0,89}[-_()\p{L}\p{N}]$`)
-	// Compute's rule for the names of its resources, within ASCII.
-	computeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$`)
+	guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+	// Letters, digits and marks of all scripts, as \w is to .NET, in which these rules are written: a circled digit is none.
+	groupName = regexp.MustCompile(`^[-_.()\p{L}\p{M}\p{Nd}]{0,89}[-_()\p{L}\p{M}\p{Nd}]$`)
+	// Compute's rule for the names of its resources.
+	computeName = regexp.MustCompile(`^[\p{L}\p{Nd}]([-_.\p{L}\p{M}\p{Nd}]{0,78}[_\p{L}\p{M}\p{Nd}])?$`)
 )
 
 // IsGUID says whether s is a GUID in its usual form.

@@ -51,6 +51,9 @@ func (c *contract) walk(s *jsonschema.Schema, at string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		property, place := s.Properties[name], child(at, name)
+		if name == "$schema" { // for editors; it is no part of what is asked
+			continue
+		}
 		if property.Ref == nil || !property.Ref.ReadOnly {
 			c.fields[at] = append(c.fields[at], name)
 			c.places[name] = append(c.places[name], strings.ReplaceAll(path(place), "[0]", "[]"))
@@ -60,6 +63,36 @@ func (c *contract) walk(s *jsonschema.Schema, at string) {
 	if items := s.Items2020; items != nil {
 		c.walk(items, element(at, 0))
 	}
+}
+
+// wantsText reports whether the contract has a string at the place.
+func (c *contract) wantsText(pointer string) bool {
+	s := c.at(pointer)
+	return s != nil && s.Types != nil && slices.Contains(s.Types.ToStrings(), "string")
+}
+
+// at is what the contract says of the place, nil where it has no such place.
+func (c *contract) at(pointer string) *jsonschema.Schema {
+	s := c.compiled
+	for _, token := range tokens(pointer) {
+		for s.Ref != nil {
+			s = s.Ref
+		}
+		next := s.Properties[token]
+		if next == nil {
+			next, _ = s.AdditionalProperties.(*jsonschema.Schema)
+		}
+		if s.Items2020 != nil && isIndex(token) {
+			next = s.Items2020
+		}
+		if s = next; s == nil {
+			return nil
+		}
+	}
+	for s.Ref != nil {
+		s = s.Ref
+	}
+	return s
 }
 
 // check holds the document against the schema, adds what it finds and returns

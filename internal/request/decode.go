@@ -35,6 +35,10 @@ func read(body []byte, maxBytes int, fresh bool) (Request, *Invalid) {
 	if len(body) > maxBytes {
 		return Request{}, refuse(RequestTooLarge, "the body has %d bytes; at most %d are allowed", len(body), maxBytes)
 	}
+	body, invalid := unwrap(body)
+	if invalid != nil {
+		return Request{}, invalid
+	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Request{}, refuse(EmptyBody, "the body is empty; send a build request as JSON")
 	}
@@ -87,7 +91,7 @@ func (d *document) id() string {
 // request is the Go form of a document without problems.
 func (d *document) request() (Request, error) {
 	var w wire
-	if err := json.Unmarshal(d.body, &w); err != nil {
+	if err := json.Unmarshal(encode(d.root), &w); err != nil {
 		return Request{}, err
 	}
 	r := Request{

@@ -36,6 +36,9 @@ func parse(body []byte) (*document, *Invalid) {
 	}
 	var whole json.RawMessage
 	if err := json.Unmarshal(body, &whole); err != nil {
+		if words := wrapping(body); words != "" {
+			return nil, refuse(InvalidJSON, "%s", words)
+		}
 		return nil, syntaxProblem(body, err)
 	}
 	doc := &document{body: body, offsets: make(map[string]int), lists: make(map[string]int)}
@@ -44,10 +47,49 @@ func parse(body []byte) (*document, *Invalid) {
 	if invalid := r.read(); invalid != nil {
 		return nil, invalid
 	}
-	if _, ok := doc.root.(map[string]any); !ok {
+	root, ok := doc.root.(map[string]any)
+	if !ok {
 		return nil, refuse(InvalidJSON, "%s", notAnObject(doc.root))
 	}
+	dropNotGiven(root, "")
 	return doc, nil
+}
+
+// dropNotGiven takes out what a template left empty: null and "" mean "not given", to Azure as well, and so does an object that
+// holds nothing else. Unknown fields stay. The values of tags and metadata may be empty.
+func dropNotGiven(object map[string]any, pointer string) {
+	for name, v := range object {
+		at := child(pointer, name)
+		if loadContract().at(at) == nil { // stays, to be told of
+			continue
+		}
+		switch v := v.(type) {
+		case nil:
+			delete(object, name)
+		case string:
+			if v == "" && !freeText(pointer) {
+				delete(object, name)
+			}
+		case map[string]any:
+			if len(v) == 0 {
+				continue
+			}
+			if dropNotGiven(v, at); len(v) == 0 && !freeText(at) {
+				delete(object, name)
+			}
+		case []any:
+			for i, e := range v {
+				if e, ok := e.(map[string]any); ok {
+					dropNotGiven(e, element(at, i))
+				}
+			}
+		}
+	}
+}
+
+// freeText reports whether a pointer's object is the sender's own: its names and values may be any text.
+func freeText(pointer string) bool {
+	return pointer == "/metadata" || pointer == "/image/tags" || pointer == "/galleryImageVersion/tags"
 }
 
 func syntaxProblem(body []byte, err error) *Invalid {

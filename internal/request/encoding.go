@@ -21,6 +21,9 @@ var marks = []struct {
 // checkEncoding refuses a body that is not plain UTF-8, naming what it is
 // instead where that can be told.
 func checkEncoding(body []byte) *Invalid {
+	if bytes.HasPrefix(body, []byte{0x1F, 0x8B}) {
+		return refuse(InvalidEncoding, "the body is compressed with gzip; send the JSON itself")
+	}
 	for _, mark := range marks {
 		if bytes.HasPrefix(body, mark.bytes) {
 			return refuse(InvalidEncoding, "the body starts with a %s byte order mark; send UTF-8 without one", mark.name)

@@ -75,7 +75,7 @@ func TestRefusesMistakes(t *testing.T) {
 	blob := "https://account.blob.core.windows.net/vhds/data.vhd"
 	for name, test := range map[string]struct{ from, to, want string }{
 		"id":                 {`"web-1"`, `"web/1"`, `id: must be 1 to 48 letters, digits, '.', '_' or '-'; it is "web/1"`},
-		"id is a number":     {`"web-1"`, `7`, `id: must be a string, not number`},
+		"id is a number":     {`"web-1"`, `7`, `id: must be a string, not number; put it in quotes`},
 		"subscription":       {`"subscriptionId": "5f2b1c9e-7d34-4e0a-9c41-2a6d8e1b7f03"`, `"subscriptionId": "dev"`, `subscriptionId: must be a subscription's GUID, such as 5f2b1c9e-7d34-4e0a-9c41-2a6d8e1b7f03; it is "dev"`},
 		"placeholder":        {`"subscriptionId": "5f2b1c9e-7d34-4e0a-9c41-2a6d8e1b7f03"`, `"subscriptionId": "{subscription-id}"`, `subscriptionId: still holds the placeholder {subscription-id}; fill it in`},
 		"placeholder in id":  {`/disks/os`, `/disks/{disk-name}`, disk + `.managedDisk.id: still holds the placeholder {disk-name}; fill it in`},
@@ -93,7 +93,7 @@ func TestRefusesMistakes(t *testing.T) {
 		"no group":           {`"resourceGroup": "rg",`, ``, `resourceGroup: is missing: the resource group in which the image is created`},
 		"no location":        {`"location": "westeurope",`, ``, `image.location: is missing: the region of the image, such as westeurope`},
 		"location":           {`"westeurope"`, `"west/europe"`, `image.location: must be a region such as westeurope or "West Europe"; it is "west/europe"`},
-		"null":               {`"PT2H"`, `null`, `timeout: must be a string, not null; leave the field out instead`},
+		"null in a list":     {`"dataDisks": [`, `"dataDisks": [null, `, data + `: must be an object, not null; leave the field out instead`},
 		"ifExists":           {`"ifExists": "fail"`, `"ifExists": "overwrite"`, `ifExists: must be "fail", "reuse" or "replace", not "overwrite"`},
 		"ifExists near":      {`"ifExists": "fail"`, `"ifExists": "Replcae"`, `ifExists: must be "fail", "reuse" or "replace", not "Replcae"; did you mean "replace"?`},
 		"ifExists is true":   {`"ifExists": "fail"`, `"ifExists": true`, `ifExists: must be "fail", "reuse" or "replace", not true`},
@@ -115,7 +115,7 @@ func TestRefusesMistakes(t *testing.T) {
 		"huge exponent":     {`"lun": 1`, `"lun": 1e999999999`, data + `.lun: must be a whole number in plain digits, such as 64`},
 		"tiny exponent":     {`"lun": 1`, `"lun": 1e-999999999`, data + `.lun: must be a whole number in plain digits, such as 64`},
 		"many digits":       {`"lun": 1`, `"lun": ` + strings.Repeat("9", 5000), data + `.lun: must be a whole number in plain digits, such as 64`},
-		"number for string": {`"westeurope"`, `1e999`, `image.location: must be a whole number in plain digits, such as 64`},
+		"number for string": {`"westeurope"`, `1e999`, `image.location: must be a string, not number; put it in quotes`},
 		"half a character":  {`"1f6c0ad"`, `"\uD83D"`, `metadata.commit: holds half a character: a \ud800 to \udfff escape without its partner`},
 
 		"two sources": {`"storageProfile": {`, `"sourceVirtualMachine": {"id": "` + resourceID("virtualMachines", "web") + `"}, "storageProfile": {`, image + `: names two sources: give sourceVirtualMachine or storageProfile with osDisk, not both (beside sourceVirtualMachine, storageProfile may hold zoneResilient alone)`},
@@ -168,7 +168,7 @@ func TestRefusesMistakes(t *testing.T) {
 		"tag with a bell":     {`"team": "web"`, `"team": "\u0007"`, `image.tags.team: may not hold control characters or line breaks`},
 		"tag name with a tab": {`"team": "web"`, `"te\tam": "web"`, `image.tags["te\tam"]: a tag's name may not hold control characters`},
 		"tag in two cases":    {`"team": "web"`, `"team": "web", "Team": "web"`, `image.tags.team: is the same tag as "Team": Azure compares names without case`},
-		"tag is a number":     {`"team": "web"`, `"team": 1`, `image.tags.team: must be a string, not number`},
+		"tag is a number":     {`"team": "web"`, `"team": 1`, `image.tags.team: must be a string, not number; put it in quotes`},
 		"SAS in a tag":        {`"team": "web"`, `"team": "https://a/b?sv=1&sig=0123456789abcdef%3D"`, `image.tags.team: holds a SAS token: tags and metadata are no place for secrets, everyone can read them`},
 		"46 tags":             {`"team": "web"`, manyTags(46), `image.tags: has 46 tags; at most 45 are allowed`},
 

@@ -2,9 +2,10 @@ package request
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"goldmint/internal/armid"
 )
 
 // ruleResourceIDs wants each id to be that of a resource of the right type.
@@ -23,15 +24,6 @@ func ruleResourceIDs(f *findings, root node) {
 		check(disk.at("diskEncryptionSet"), "diskEncryptionSets")
 	}
 }
-
-var (
-	guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$`)
-	// The rule of Microsoft.Compute for all its resources, within ASCII.
-	computeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$`)
-	groupName   = regexp.MustCompile(`^[-_.()\p{L}\p{N}]*[-_()\p{L}\p{N}]$`)
-)
-
-const maxGroupName = 90 // characters
 
 // checkResourceID checks an id with or without its leading slash, segment by segment: azcore's own parser accepts "..",
 // "?x=1" and any type. A type is written as in Microsoft.Compute/galleries/images/versions; each part but the first has a name.
@@ -53,13 +45,13 @@ func checkResourceID(id string, types ...string) error {
 	}
 	subscription, group := segments[1], segments[3]
 	switch {
-	case !guid.MatchString(subscription):
+	case !armid.IsGUID(subscription):
 		return fmt.Errorf("names the subscription %s, which is no GUID", quote(subscription))
-	case !groupName.MatchString(group) || len([]rune(group)) > maxGroupName || strings.Contains(group, ".."):
+	case !armid.ValidGroup(group):
 		return fmt.Errorf("names the resource group %s, which Azure does not allow", quote(group))
 	}
 	for _, name := range names {
-		if !computeName.MatchString(name) || strings.Contains(name, "..") {
+		if !armid.ValidName(name) {
 			return fmt.Errorf("names the resource %s, which Azure does not allow", quote(name))
 		}
 	}

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -30,6 +31,10 @@ func ruleWellFormed(f *findings, _ node) {
 		f.add(pointer, "appears twice; keep one of them")
 	}
 	for _, pointer := range f.doc.numbers {
+		if loadContract().wantsText(pointer) {
+			f.add(pointer, "must be a string, not number; put it in quotes")
+			continue
+		}
 		f.add(pointer, "must be a whole number in plain digits, such as 64")
 	}
 	for _, pointer := range f.doc.surrogates {
@@ -37,19 +42,33 @@ func ruleWellFormed(f *findings, _ node) {
 	}
 }
 
-// What people leave standing in an example: {name}, {{ name }}, ${NAME}, <name>.
-var placeholder = regexp.MustCompile(`\$?\{+[^{}]*\}+|<[A-Za-z][^<>]*>`)
+// What people leave standing in an example, and what a pipeline leaves when a variable is not set: {name}, {{ name }}, ${NAME},
+// ${{ name }}, $(Name), $[name], #{Name}#, <name>, $env:NAME, and as the whole value __NAME__ and $NAME.
+var placeholder = regexp.MustCompile(`[$#@]?\{+[^{}]*\}+#?|\$\([^()]*\)|\$\[[^\[\]]*\]|<[A-Za-z][^<>]*>|\$env:\w+|^__\w+?__$|^\$\w+$`)
+
+// %NAME% is a placeholder where the text is not that of a URL with escapes.
+var percent = regexp.MustCompile(`%[A-Za-z_][A-Za-z0-9_.]*%`)
+
+func findPlaceholder(s string) string {
+	if found := placeholder.FindString(s); found != "" {
+		return found
+	}
+	if _, err := url.PathUnescape(s); err != nil {
+		return percent.FindString(s)
+	}
+	return ""
+}
 
 // rulePlaceholders looks everywhere but in tags and metadata, which may hold
 // any text.
 func rulePlaceholders(f *findings, root node) {
 	var look func(n node)
 	look = func(n node) {
-		if n.pointer == "/metadata" || n.pointer == "/image/tags" || n.pointer == "/galleryImageVersion/tags" {
+		if freeText(n.pointer) || n.pointer == "/$schema" {
 			return
 		}
 		if s, ok := n.text(); ok {
-			if found := placeholder.FindString(s); found != "" {
+			if found := findPlaceholder(s); found != "" {
 				f.add(n.pointer, "still holds the placeholder %s; fill it in", strings.Trim(quote(found), `"`))
 			}
 		}

@@ -38,7 +38,11 @@ func (t translator) one(e *jsonschema.ValidationError) bool {
 			t.findings.add(child(at, name), "%s", t.contract.unknown(at, name))
 		}
 	case *kind.Type:
-		t.findings.add(at, "must be %s, not %s", withArticle(k.Want), got(k.Got))
+		hint := ""
+		if slices.Contains(k.Want, "string") && (k.Got == "number" || k.Got == "boolean") {
+			hint = "; put it in quotes"
+		}
+		t.findings.add(at, "must be %s, not %s%s", withArticle(k.Want), got(k.Got), hint)
 	case *kind.Enum:
 		t.findings.add(at, "%s", oneOf(k.Got, k.Want))
 	case *kind.Pattern:

@@ -147,7 +147,7 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
 		"comments alone":     {file: "a.yaml", text: "# nothing\n", want: "a.yaml: there is no request in it; `goldmint new` writes one to start from\n"},
 		"empty":              {file: "a.yaml", text: " \n", want: "a.yaml: there is no request in it; `goldmint new` writes one to start from\n"},
 		"no object":          {file: "a.yaml", text: "- a\n", want: "a.yaml:1:1: the body is a JSON array; send one JSON object\n    1 | - a\n      | ^\n"},
-		"number for text":    {file: "a.yaml", text: strings.Replace(good, "web-1", "0x10", 1), want: "a.yaml:2:1: id: must be a string, not number\n    2 | id: 0x10\n      | ^^\n"},
+		"number for text":    {file: "a.yaml", text: strings.Replace(good, "web-1", "0x10", 1), want: "a.yaml:2:1: id: must be a string, not number; put it in quotes\n    2 | id: 0x10\n      | ^^\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := requestfile.Read(test.file, []byte(test.text), parse(t, test.settings))
@@ -161,6 +161,28 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// YAML reads 20261123 as a number and true as a boolean: where text is wanted, each is told to be put in quotes.
+func TestNumbersWhereTextIsWanted(t *testing.T) {
+	text, err := os.ReadFile("testdata/numbers-where-text-is-wanted.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = requestfile.Read("a.yaml", text, nil)
+	var invalid *requestfile.Invalid
+	if !errors.As(err, &invalid) {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, p := range invalid.Problems {
+		told[p.Path] = strings.HasSuffix(p.Message, "; put it in quotes")
+	}
+	for _, path := range []string{"name", "metadata.sha", "metadata.version", "image.tags.release", "image.tags.temp", "image.tags.port"} {
+		if !told[path] {
+			t.Errorf("%s: got %v", path, invalid.Problems)
+		}
 	}
 }
 

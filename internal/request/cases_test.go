@@ -1,0 +1,133 @@
+package request_test
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"goldmint/internal/request"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The files in testdata/cases are requests as templates, tools and people make them.
+func TestCases(t *testing.T) {
+	for file, want := range map[string]string{
+		"bicep-nulls.json":              "",
+		"terraform-empty-blob-uri.json": "",
+		"vm-name-unicode.json":          "",
+		"disk-name-unicode.json":        "",
+		"resource-group-thai.json":      "",
+		"resource-group-circled-digit.json": `InvalidRequest: resourceGroup: must be a resource group's name: 1 to 90 letters, digits, '_', '-', '.', '(' or ')',` +
+			` not ending in '.'; it is "gruppe①"`,
+		"unexpanded-macro-in-blob-uri.json": `InvalidRequest: image.properties.storageProfile.osDisk.blobUri: still holds the placeholder $(Build.BuildId); fill it in`,
+	} {
+		text, err := os.ReadFile(filepath.Join("testdata/cases", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			wantError(t, string(text), want)
+			continue
+		}
+		r, err := request.Decode(text)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if form := string(r.Canonical()); strings.Contains(form, "null") || strings.Contains(form, `""`) {
+			t.Errorf("%s: the canonical form keeps what was not given: %s", file, form)
+		}
+	}
+}
+
+// Null and empty text mean "not given", but for the values of tags and metadata, where empty text is a value.
+func TestNotGiven(t *testing.T) {
+	plain, err := request.Decode([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{
+		`"ifExists": "fail"`: `"ifExists": null`,
+		`"timeout": "PT2H"`:  `"timeout": ""`,
+		`"osType": "Linux",`: `"osType": "Linux", "blobUri": "", "snapshot": {"id": ""}, "diskSizeGB": null,`,
+		`"properties": {`:    `"properties": {"sourceVirtualMachine": {"id": null}, "provisioningState": null,`,
+		`"tags": {"team":`:   `"tags": {"none": null, "team":`,
+		`"metadata": {`:      `"$schema": "https://example.com/build-request.schema.json", "metadata": {"none": null, `,
+	} {
+		r, err := request.Decode([]byte(replace(t, from, to)))
+		if err != nil {
+			t.Errorf("%s: %v", to, err)
+			continue
+		}
+		if diff := cmp.Diff(string(plain.Canonical()), string(r.Canonical())); diff != "" {
+			t.Errorf("%s: another request (-want +got):\n%s", to, diff)
+		}
+	}
+	wantError(t, replace(t, `"name": "web"`, `"name": ""`), "InvalidRequest: name: is missing")
+	kept, err := request.Decode([]byte(replace(t, `"tags": {`, `"tags": {"empty": "",`)))
+	if err != nil || kept.Image.Tags["empty"] == nil {
+		t.Errorf("an empty tag is lost: %v, %v", kept.Image.Tags, err)
+	}
+}
+
+// A variable that a pipeline did not replace is named, whatever the pipeline.
+func TestPlaceholders(t *testing.T) {
+	for _, macro := range []string{
+		"$(Build.BuildId)", "${{ github.sha }}", "${VERSION}", "%BUILD_ID%", "{{version}}", "#{Octopus.Release}#", "<version>", "$[variables.v]", "$env:VERSION",
+	} {
+		wantError(t, replace(t, `"name": "web"`, `"name": "web-`+macro+`"`), "InvalidRequest: name: still holds the placeholder "+macro+"; fill it in")
+	}
+	for _, whole := range []string{"__VERSION__", "$VERSION"} {
+		wantError(t, replace(t, `"name": "web"`, `"name": "`+whole+`"`), "InvalidRequest: name: still holds the placeholder "+whole+"; fill it in")
+	}
+	if _, err := request.Decode([]byte(replace(t, `vhds/data.vhd`, `vhds/%C3%A4%20%C3abc%20.vhd`))); err != nil {
+		t.Errorf("an escaped URL is taken for a placeholder: %v", err)
+	}
+}
+
+// .NET's serializer wraps a text in binary XML; other wrappings are named.
+func TestWrappings(t *testing.T) {
+	const head = "@\x06string\x083http://schemas.microsoft.com/2003/10/Serialization/"
+	plain, err := request.Decode([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := len(good)
+	for name, wrapped := range map[string]string{
+		"two bytes of length":  head + "\x9b" + string([]byte{byte(length), byte(length >> 8)}) + good,
+		"four bytes of length": head + "\x9d" + string([]byte{byte(length), byte(length >> 8), 0, 0}) + good,
+		"in pieces":            head + "\x98\x10" + good[:16] + "\x9b" + string([]byte{byte(length - 16), byte((length - 16) >> 8)}) + good[16:],
+	} {
+		r, err := request.Decode([]byte(wrapped))
+		if err != nil || r.Digest() != plain.Digest() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for body, want := range map[string]string{
+		head + "\x9b\xff\xff{}": "InvalidEncoding: the body is binary XML of .NET's DataContractSerializer and broken off; send plain JSON" +
+			" (useDataContractSerializer: false in Azure Pipelines' PublishToAzureServiceBus)",
+		`<string xmlns="http://schemas.microsoft.com/2003/10/Serialization/">{}</string>`: "InvalidJSON: the body is XML that holds a string, as .NET's serializers write it; send the JSON itself, as bytes",
+		base64.StdEncoding.EncodeToString([]byte(good)):                                   "InvalidJSON: the body is base64 of JSON; send the JSON itself",
+		"%7B%22name%22%3A1%7D": "InvalidJSON: the body is JSON that was escaped for a URL; send the JSON itself",
+		"\x1f\x8b\x08\x00":     "InvalidEncoding: the body is compressed with gzip; send the JSON itself",
+	} {
+		wantError(t, body, want)
+	}
+}
+
+func TestQuotesAreAskedForWhereTextIsWanted(t *testing.T) {
+	for path, body := range map[string]string{
+		"metadata.commit": replace(t, `"1f6c0ad"`, `1.5`),
+		"image.tags.team": replace(t, `"team": "web"`, `"team": true`),
+		"name":            replace(t, `"name": "web"`, `"name": 20261123`),
+		"resourceGroup":   replace(t, `"resourceGroup": "rg"`, `"resourceGroup": 5e12345`),
+	} {
+		_, err := request.Decode([]byte(body))
+		if err == nil || !strings.HasPrefix(err.Error(), "InvalidRequest: "+path+": must be a string, not ") || !strings.HasSuffix(err.Error(), "; put it in quotes") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
