@@ -54,10 +54,10 @@ type bus struct {
 	client  *azservicebus.Client
 }
 
-// find goes by the flags, else by the variables that lookup knows.
-func (c connection) find(lookup func(name string) string) (namespace.Address, error) {
+// find goes by the flags, else by the variables that lookup knows, else, with discover, by the local Azure that runs here.
+func (c connection) find(lookup func(name string) string, discover bool) (namespace.Address, error) {
 	address, err := namespace.Find(c.connectionString, c.namespace, lookup)
-	if errors.Is(err, namespace.ErrNoAddress) {
+	if discover && errors.Is(err, namespace.ErrNoAddress) {
 		if running, ok := findLocal(); ok {
 			return namespace.Find(running.ConnectionString, "", lookup)
 		}
@@ -79,7 +79,7 @@ func (c connection) dial() (*bus, error) {
 			return nil, err
 		}
 	}
-	address, err := c.find(os.Getenv)
+	address, err := c.find(os.Getenv, true)
 	if err != nil {
 		return nil, err
 	}

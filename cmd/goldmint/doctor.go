@@ -157,7 +157,7 @@ func (o doctorOptions) overlay(values map[string]string, given func(flag string)
 			}
 		}
 	}
-	address, err := o.find(func(name string) string { return values[name] })
+	address, err := o.find(func(name string) string { return values[name] }, o.settings == "")
 	if err == nil && !address.OfApp() {
 		values[namespace.AppConnectionString], values[namespace.AppNamespace] = address.ConnectionString, ""
 		if address.ConnectionString == "" {

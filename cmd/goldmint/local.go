@@ -11,6 +11,8 @@ import (
 
 	"goldmint"
 	"goldmint/emulator/arm"
+	"goldmint/emulator/identity"
+	"goldmint/emulator/servicebus"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
 	"goldmint/internal/localazure"
@@ -33,6 +35,8 @@ type localOptions struct {
 	faults    string
 	seed      uint64
 	arm       arm.Options
+	bus       servicebus.Options
+	identity  identity.Options
 }
 
 func newLocal() *cobra.Command {
@@ -54,6 +58,7 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
   goldmint local --submit examples/requests --until-done
   goldmint local --submit my-request.json --output json | jq .
   goldmint local --vm web-01,goldmint=capture
+  goldmint local --prepare examples/requests --env-file .env --servicebus-listen 127.0.0.1:5672
   goldmint local --submit examples/requests --until-done --faults throttle=0.05,lost-reply=0.02,kill=10s --seed 7
   goldmint local --faults throttle=0.05,error=0.02,reset=0.02,lost-reply=0.02,fail=0.02,slow=0.05,vanish=0.02,drop=0.001,duplicate=0.01,kill=10s`,
 		Args: arguments(0, 0),
@@ -68,6 +73,10 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
 	f.StringVar(&o.handler, "handler", besideMe("handler"), "the handler binary")
 	f.StringVar(&o.logs, "logs", "", "`file` for the handler's and the host's log lines (default: none are kept)")
 	f.StringVar(&o.envFile, "env-file", "", "write how to connect to this `file`, a NAME=VALUE a line")
+	f.StringVar(&o.bus.Addr, "servicebus-listen", "", "`address` of the Service Bus, such as 127.0.0.1:5672 (default: a free port)")
+	f.StringVar(&o.bus.SharedAccessKey, "servicebus-key", "", "`key` of the Service Bus, in base64 (default: a new one)")
+	f.StringVar(&o.arm.Addr, "arm-listen", "", "`address` of Resource Manager (default: a free port)")
+	f.StringVar(&o.identity.Addr, "identity-listen", "", "`address` of the managed identity (default: a free port)")
 	f.StringVar(&o.faults, "faults", "", "how this Azure misbehaves: a `SPEC` such as throttle=0.05,kill=10s (see above)")
 	f.Uint64Var(&o.seed, "seed", 1, "decides which requests and which moments the faults hit")
 	armFlags(c, &o.arm, &o.limits)
@@ -102,7 +111,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	defer logs.close()
 	show := newDisplay(c.OutOrStdout(), o.output, submissions)
 	azure, err := localazure.Start(c.Context(), localazure.Options{
-		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm, Faults: faults,
+		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm, ServiceBus: o.bus, Identity: o.identity, Faults: faults,
 		Console: func(line string, _ bool) { logs.write(line); show.console(line) },
 		Log:     logs.write,
 	})

@@ -14,17 +14,19 @@ func helpEnvironment() *cobra.Command {
   GOLDMINT_NAMESPACE                              NAME, or NAME.servicebus.windows.net
   ServiceBusConnection                            the function app's own settings
   ServiceBusConnection__fullyQualifiedNamespace
+  a "goldmint local" of yours that runs on this machine
 
 With a namespace the command signs in as Azure's DefaultAzureCredential does: the variables of a service principal or a
 workload identity, a managed identity, or whoever ran "az login". It needs these roles:
 
-  submit                          Azure Service Bus Data Sender    on the queue
-  wait, status, events            Azure Service Bus Data Receiver  on the subscription history
+  submit                          Azure Service Bus Data Sender    on the queue image-requests
+  wait, status, list, events      Azure Service Bus Data Receiver  on the subscription history
   submit --wait                   both
-  dead-letters                    Azure Service Bus Data Receiver  on the queue
-  dead-letters resubmit           Azure Service Bus Data Sender    on the queue, too
+  dead-letters                    Azure Service Bus Data Receiver  on the queues image-requests and image-builds
+  dead-letters resubmit           Azure Service Bus Data Sender    on the queue the message goes back to, too
 
-  REQUEST_QUEUE, EVENT_TOPIC      the queue and the topic, where they are not image-requests and image-events
+  REQUEST_QUEUE, BUILD_QUEUE, EVENT_TOPIC
+                                  the entities, where they are not image-requests, image-builds and image-events
 
 In GitHub Actions (GITHUB_ACTIONS) the commands submit and wait set the step's outputs image-id, build-id and outcome and
 write a summary; in Azure DevOps (TF_BUILD) they set the variables imageId, buildId and outcome. Of several builds these

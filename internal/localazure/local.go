@@ -34,7 +34,9 @@ type Options struct {
 	HostJSON     []byte                         // host.json
 	FunctionJSON []byte                         // function.json of both functions
 	Settings     map[string]string              // more app settings for the handler
-	ARM          arm.Options                    // durations, limits, faults
+	ARM          arm.Options                    // address, durations, limits, faults
+	ServiceBus   servicebus.Options             // address and key
+	Identity     identity.Options               // address
 	Faults       Faults                         // chances of misbehaviour; Azure.Misbehave does those to processes and connections
 	Console      func(line string, stderr bool) // the handler's console
 	Log          func(line string)              // the Functions host's own lines
@@ -69,10 +71,12 @@ func Start(ctx context.Context, o Options) (*Azure, error) {
 }
 
 func (a *Azure) start(ctx context.Context, o Options) (err error) {
-	if a.ServiceBus, err = servicebus.Listen(servicebus.Options{Config: entitiesFor(o.Faults), Faults: o.Faults.ServiceBus}); err != nil {
+	o.ServiceBus.Config, o.ServiceBus.Faults = entitiesFor(o.Faults), o.Faults.ServiceBus
+	o.Identity.ClientIDs = []string{ClientID}
+	if a.ServiceBus, err = servicebus.Listen(o.ServiceBus); err != nil {
 		return fmt.Errorf("local Service Bus: %w", err)
 	}
-	if a.Identity, err = identity.Listen(identity.Options{ClientIDs: []string{ClientID}}); err != nil {
+	if a.Identity, err = identity.Listen(o.Identity); err != nil {
 		return fmt.Errorf("local managed identity: %w", err)
 	}
 	a.events = &eventGrid{log: o.Log}
