@@ -1,0 +1,108 @@
+package retention
+
+import "strings"
+
+// Azure's page says that a region's own flag wins over the version's, and its answers fill the region's in as false. So
+// each of the two ways to read the flags has a latest, and both are kept.
+var readings = []func(Region) bool{
+	func(r Region) bool { return !r.Hidden },
+	func(r Region) bool { return !r.Excluded },
+}
+
+// latestByRegion gives, for each item of a sorted list, the regions in which `latest` may resolve to it. Others' versions
+// count: Azure does not ask who made them.
+func latestByRegion(sorted []Item) map[int][]string {
+	latest := map[int][]string{}
+	for k, shown := range readings {
+		taken := map[string]bool{}
+		for i, item := range sorted {
+			if item.Number == nil || !strings.EqualFold(item.State, "Succeeded") {
+				continue
+			}
+			for _, r := range item.Regions {
+				name := region(r.Name)
+				if !shown(r) || taken[name] {
+					continue
+				}
+				taken[name] = true
+				if k > 0 && r.Hidden {
+					name += " (by the region's own flag)"
+				}
+				latest[i] = with(latest[i], name)
+			}
+		}
+	}
+	return latest
+}
+
+// LatestOf gives, by region, the id of what `latest` resolves to among those that neither flag hides.
+func LatestOf(items []Item) map[string]string {
+	top := map[string]Item{}
+	for _, item := range items {
+		if item.Number == nil || !strings.EqualFold(item.State, "Succeeded") {
+			continue
+		}
+		for _, r := range item.Regions {
+			name := region(r.Name)
+			if best, ok := top[name]; !r.Hidden && (!ok || item.Number.Compare(best.Number) > 0) {
+				top[name] = item
+			}
+		}
+	}
+	latest := map[string]string{}
+	for name, item := range top {
+		latest[name] = item.ID
+	}
+	return latest
+}
+
+// In says whether the version has replicas in a region.
+func (i Item) In(name string) bool {
+	for _, r := range i.Regions {
+		if region(r.Name) == region(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// newestOf gives the items of a sorted list that are among the newest: of all, and of those that `latest` may resolve to
+// in each region. Candidates that are hidden from latest so never push out what is deployed, nor the other way round.
+// Only what is ours and finished is counted: a foreign or failed version takes nobody's place.
+func newestOf(sorted []Item, keep int) map[int]bool {
+	newest := map[int]bool{}
+	count := map[string]int{}
+	take := func(i int, rank string) {
+		if count[rank] < keep {
+			count[rank]++
+			newest[i] = true
+		}
+	}
+	for i, item := range sorted {
+		if item.Number == nil || !ours(item) || !strings.EqualFold(item.State, "Succeeded") {
+			continue
+		}
+		take(i, "")
+		for _, r := range item.Regions {
+			take(i, region(r.Name))
+			for k, shown := range readings {
+				if shown(r) {
+					take(i, region(r.Name)+string(rune('A'+k)))
+				}
+			}
+		}
+	}
+	return newest
+}
+
+// region is a region's short name: Azure gives "West Europe" and "westeurope".
+func region(name string) string { return strings.ToLower(strings.ReplaceAll(name, " ", "")) }
+
+func with(names []string, name string) []string {
+	for _, n := range names {
+		if n == name {
+			return names
+		}
+	}
+	return append(names, name)
+}
