@@ -109,9 +109,13 @@ resource ID comes out of a topic. This command submits requests, waits for their
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupDeployment, Title: "A deployment:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
+	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupImages, Title: "Images and versions:"}, &cobra.Group{ID: groupDeployment, Title: "A deployment:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
 	for _, c := range []*cobra.Command{newNew(), newValidate(), newSubmit(), newWait(), newStatus(), newList()} {
 		c.GroupID = groupBuilds
+		root.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newVersions(), newImages(), newPromote(), newPrune()} {
+		c.GroupID = groupImages
 		root.AddCommand(c)
 	}
 	for _, c := range []*cobra.Command{newEvents(), newDeadLetters(), newDoctor()} {
@@ -133,6 +137,7 @@ resource ID comes out of a topic. This command submits requests, waits for their
 // The groups of commands in the help.
 const (
 	groupBuilds     = "builds"
+	groupImages     = "images"
 	groupDeployment = "deployment"
 	groupLocal      = "local"
 )

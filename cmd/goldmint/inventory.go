@@ -1,0 +1,167 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"goldmint/cmd/goldmint/internal/catalog"
+	"goldmint/cmd/goldmint/internal/prune"
+	"goldmint/cmd/goldmint/internal/retention"
+	"goldmint/cmd/goldmint/internal/screen"
+)
+
+// inventory is the flags of `goldmint images` and `goldmint versions`.
+type inventory struct {
+	manager
+	checkUse bool
+	output   string
+}
+
+func (i *inventory) add(c *cobra.Command, use string) {
+	i.addGroupFlags(c.Flags())
+	c.Flags().BoolVar(&i.checkUse, "check-use", false, "say which VMs and scale sets of the subscription refer to it")
+	addOutput(c.Flags(), &i.output, use, "text", "json")
+}
+
+func newVersions() *cobra.Command {
+	var i inventory
+	c := &cobra.Command{
+		Use:     "versions",
+		Short:   "List the versions of an image definition",
+		Example: "  goldmint versions -g rg-images --gallery corp --image web --check-use",
+		Args:    arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if i.gallery == "" {
+				return fmt.Errorf("--gallery and --image are missing: they name an image definition")
+			}
+			return i.run(c, func(a *catalog.Azure) prune.Shelf { return a.Versions(i.group, i.gallery, i.image) })
+		},
+	}
+	i.add(c, "a line each, newest first, or one JSON object a line")
+	i.addGalleryFlags(c.Flags())
+	return c
+}
+
+func newImages() *cobra.Command {
+	var i inventory
+	var prefix string
+	c := &cobra.Command{
+		Use:     "images",
+		Short:   "List the managed images of a resource group",
+		Example: "  goldmint images -g rg-images --name-prefix web- --output json",
+		Args:    arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return i.run(c, func(a *catalog.Azure) prune.Shelf { return a.Images(i.group, prefix) })
+		},
+	}
+	i.add(c, "a line each, or one JSON object a line")
+	c.Flags().StringVar(&prefix, "name-prefix", "", "only images whose `names` begin so")
+	return c
+}
+
+func (i *inventory) run(c *cobra.Command, shelf func(*catalog.Azure) prune.Shelf) error {
+	if err := i.check(); err != nil {
+		return err
+	}
+	azure, err := i.dial()
+	if err != nil {
+		return err
+	}
+	records, err := shelf(azure).List(c.Context())
+	if err != nil {
+		return i.explain(err)
+	}
+	var users map[string][]string
+	if i.checkUse {
+		if users, err = azure.Users(c.Context()); err != nil {
+			return i.explain(err)
+		}
+	}
+	slices.SortStableFunc(records, func(a, b catalog.Record) int { return b.Number.Compare(a.Number) })
+	if i.output == "json" {
+		return printRecordsJSON(c.OutOrStdout(), records, users)
+	}
+	return printRecords(c.OutOrStdout(), records, users, i.checkUse)
+}
+
+func printRecords(out io.Writer, records []catalog.Record, users map[string][]string, used bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(cells ...string) {
+		if !used {
+			cells = cells[:len(cells)-1]
+		}
+		_, _ = fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	row("NAME", "STATE", "BUILD", "AGE", "SOURCE", "REGIONS", "GB", "USED BY")
+	for _, r := range records {
+		size := "-"
+		if r.SizeGB > 0 {
+			size = fmt.Sprint(r.SizeGB)
+		}
+		row(r.Name, r.State, orDash(r.Tags[retention.TagBuildID]), since(r.Created), orDash(r.Source[strings.LastIndexByte(r.Source, '/')+1:]),
+			orDash(regionsOf(r)), size, orDash(strings.Join(users[strings.ToLower(r.ID)], ", ")))
+	}
+	return w.Flush()
+}
+
+func regionsOf(r catalog.Record) string {
+	var all []string
+	for _, region := range r.Regions {
+		name := region.Name
+		if region.Hidden {
+			name += " (not latest)"
+		}
+		all = append(all, name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func orDash(text string) string {
+	return cmp.Or(screen.Line(text), "-")
+}
+
+// recordJSON is a version or image for programs.
+type recordJSON struct {
+	ID      string       `json:"id"`
+	Name    string       `json:"name"`
+	State   string       `json:"state"`
+	BuildID string       `json:"buildId,omitempty"`
+	Created *time.Time   `json:"created,omitempty"`
+	Source  string       `json:"source,omitempty"`
+	Regions []regionJSON `json:"regions,omitempty"`
+	SizeGB  int32        `json:"sizeGB,omitempty"`
+	UsedBy  []string     `json:"usedBy,omitempty"`
+}
+
+type regionJSON struct {
+	Name              string `json:"name"`
+	ExcludeFromLatest bool   `json:"excludeFromLatest"`
+}
+
+func printRecordsJSON(out io.Writer, records []catalog.Record, users map[string][]string) error {
+	encoder := json.NewEncoder(out)
+	for _, r := range records {
+		row := recordJSON{
+			ID: r.ID, Name: r.Name, State: r.State, BuildID: r.Tags[retention.TagBuildID], Source: r.Source, SizeGB: r.SizeGB,
+			UsedBy: users[strings.ToLower(r.ID)],
+		}
+		if !r.Created.IsZero() {
+			row.Created = &r.Created
+		}
+		for _, region := range r.Regions {
+			row.Regions = append(row.Regions, regionJSON{region.Name, region.Hidden})
+		}
+		if err := encoder.Encode(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
