@@ -1,12 +1,16 @@
 # Event Grid tells the queue that a VM was generalized or deallocated.
 
 locals {
-  vm_events    = var.vm_events.policy != "off"
-  own_topic    = local.vm_events && var.existing_system_topic == null
-  topic_parts  = local.vm_events && !local.own_topic ? split("/", var.existing_system_topic.id) : []
-  topic_name   = local.own_topic ? azurerm_eventgrid_system_topic.vms[0].name : try(local.topic_parts[8], null)
-  topic_group  = local.own_topic ? azurerm_resource_group.main.name : try(local.topic_parts[4], null)
-  deliverer_id = local.own_topic ? azurerm_user_assigned_identity.event_grid[0].id : try(var.existing_system_topic.identity_id, null)
+  vm_events   = var.vm_events.policy != "off"
+  own_topic   = local.vm_events && var.existing_system_topic == null
+  topic_parts = local.vm_events && !local.own_topic ? split("/", var.existing_system_topic.id) : []
+  topic_name  = local.own_topic ? azurerm_eventgrid_system_topic.vms[0].name : try(local.topic_parts[8], null)
+  topic_group = local.own_topic ? azurerm_resource_group.main.name : try(local.topic_parts[4], null)
+
+  # Event Grid gets through the firewalls of Service Bus and storage with a system-assigned identity only.
+  own_identity = local.own_topic && !local.private
+  deliverer_id = local.own_identity ? azurerm_user_assigned_identity.event_grid[0].id : try(var.existing_system_topic.identity_id, null)
+  deliver_as   = local.deliverer_id == null ? "SystemAssigned" : "UserAssigned"
 
   # The resource groups of this subscription whose VMs may become images; the policy `all` never means all the world.
   vm_subject_prefixes = [
@@ -25,8 +29,8 @@ resource "azurerm_eventgrid_system_topic" "vms" {
   source_resource_id  = "/subscriptions/${local.subscription_id}"
 
   identity {
-    type         = "UserAssigned"
-    identity_ids = [azurerm_user_assigned_identity.event_grid[0].id]
+    type         = local.own_identity ? "UserAssigned" : "SystemAssigned"
+    identity_ids = local.own_identity ? [azurerm_user_assigned_identity.event_grid[0].id] : null
   }
 
   tags = local.tags
@@ -68,7 +72,7 @@ resource "azurerm_eventgrid_system_topic_event_subscription" "vms" {
   }
 
   delivery_identity {
-    type                   = "UserAssigned"
+    type                   = local.deliver_as
     user_assigned_identity = local.deliverer_id
   }
 
@@ -83,7 +87,7 @@ resource "azurerm_eventgrid_system_topic_event_subscription" "vms" {
   }
 
   dead_letter_identity {
-    type                   = "UserAssigned"
+    type                   = local.deliver_as
     user_assigned_identity = local.deliverer_id
   }
 

@@ -30,6 +30,13 @@ resource "azurerm_storage_container" "deployment" {
   container_access_type = "private"
 }
 
+# What the handler knows of Resource Manager's rate limits: a document for each kind of creation, subscription and region.
+resource "azurerm_storage_container" "ratelimit" {
+  name                  = "ratelimit"
+  storage_account_id    = azurerm_storage_account.main.id
+  container_access_type = "private"
+}
+
 resource "azurerm_service_plan" "main" {
   name                = "asp-${local.name}"
   resource_group_name = azurerm_resource_group.main.name
@@ -48,9 +55,17 @@ resource "azurerm_function_app_flex_consumption" "main" {
   runtime_name    = "custom"
   runtime_version = "1.0"
 
-  # The least that Flex offers. Pacing does not rely on it: the handler spreads builds over ARM's allowance itself.
-  maximum_instance_count = 40
+  # For each function. One is enough for any burst, and nothing relies on it.
+  maximum_instance_count = var.maximum_instance_count
   instance_memory_in_mb  = 512
+
+  dynamic "always_ready" {
+    for_each = var.always_ready
+    content {
+      name           = "function:${always_ready.value}"
+      instance_count = 1
+    }
+  }
 
   storage_container_type            = "blobContainer"
   storage_container_endpoint        = "${azurerm_storage_account.main.primary_blob_endpoint}${azurerm_storage_container.deployment.name}"
@@ -59,7 +74,7 @@ resource "azurerm_function_app_flex_consumption" "main" {
 
   https_only                                     = true
   webdeploy_publish_basic_authentication_enabled = false
-  virtual_network_subnet_id                      = local.private ? azurerm_subnet.function[0].id : null
+  virtual_network_subnet_id                      = local.function_subnet_id
 
   identity {
     type         = "UserAssigned"

@@ -8,7 +8,7 @@ resource "azurerm_user_assigned_identity" "function" {
 }
 
 resource "azurerm_user_assigned_identity" "event_grid" {
-  count = local.own_topic ? 1 : 0
+  count = local.own_identity ? 1 : 0
 
   name                = "id-${local.name}-events"
   resource_group_name = azurerm_resource_group.main.name
@@ -107,7 +107,11 @@ resource "azurerm_role_assignment" "function_telemetry" {
 }
 
 locals {
-  deliverer_principal_id = local.own_topic ? azurerm_user_assigned_identity.event_grid[0].principal_id : try(var.existing_system_topic.identity_principal_id, null)
+  deliverer_principal_id = (
+    local.own_identity ? azurerm_user_assigned_identity.event_grid[0].principal_id :
+    local.own_topic ? one(azurerm_eventgrid_system_topic.vms[0].identity).principal_id :
+    try(var.existing_system_topic.identity_principal_id, null)
+  )
 }
 
 resource "azurerm_role_assignment" "event_grid_queue" {

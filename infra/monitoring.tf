@@ -1,6 +1,8 @@
 # Logs, alerts, a workbook. Queries live in queries/, one file each, and read the events that the handler logs.
 
 resource "azurerm_log_analytics_workspace" "main" {
+  count = var.log_analytics_workspace_id == null ? 1 : 0
+
   name                         = "log-${local.name}"
   resource_group_name          = azurerm_resource_group.main.name
   location                     = azurerm_resource_group.main.location
@@ -10,11 +12,18 @@ resource "azurerm_log_analytics_workspace" "main" {
   tags                         = local.tags
 }
 
+locals {
+  workspace_id = var.log_analytics_workspace_id != null ? var.log_analytics_workspace_id : azurerm_log_analytics_workspace.main[0].id
+
+  # Premium alone can log who used which entity, and whom the network rules refused.
+  service_bus_logs = concat(["OperationalLogs"], local.private ? ["RuntimeAuditLogs", "VNetAndIPFilteringLogs"] : [])
+}
+
 resource "azurerm_application_insights" "main" {
   name                         = "appi-${local.name}"
   resource_group_name          = azurerm_resource_group.main.name
   location                     = azurerm_resource_group.main.location
-  workspace_id                 = azurerm_log_analytics_workspace.main.id
+  workspace_id                 = local.workspace_id
   application_type             = "other"
   sampling_percentage          = 100 # alerts count lines
   local_authentication_enabled = false
@@ -24,7 +33,7 @@ resource "azurerm_application_insights" "main" {
 resource "azurerm_monitor_diagnostic_setting" "main" {
   for_each = merge(
     {
-      service_bus = { target = azurerm_servicebus_namespace.main.id, logs = ["OperationalLogs"] }
+      service_bus = { target = azurerm_servicebus_namespace.main.id, logs = local.service_bus_logs }
       storage     = { target = "${azurerm_storage_account.main.id}/blobServices/default", logs = ["StorageWrite", "StorageDelete"] }
     },
     local.own_topic ? { event_grid = { target = azurerm_eventgrid_system_topic.vms[0].id, logs = ["DeliveryFailures"] } } : {},
@@ -32,7 +41,7 @@ resource "azurerm_monitor_diagnostic_setting" "main" {
 
   name                       = "goldmint"
   target_resource_id         = each.value.target
-  log_analytics_workspace_id = azurerm_log_analytics_workspace.main.id
+  log_analytics_workspace_id = local.workspace_id
 
   dynamic "enabled_log" {
     for_each = each.value.logs
@@ -87,6 +96,15 @@ locals {
         scope       = azurerm_eventgrid_system_topic.vms[0].id
         namespace   = "Microsoft.EventGrid/systemTopics"
         metric      = "DeadLetteredCount"
+        aggregation = "Total"
+        window      = "PT5M"
+        entity      = null
+      }
+      lost-vm-events = {
+        description = "Event Grid could neither deliver VM events nor store them, and dropped them: has its identity still its roles on the queue and on the container, and do both let it through their firewalls?"
+        scope       = azurerm_eventgrid_system_topic.vms[0].id
+        namespace   = "Microsoft.EventGrid/systemTopics"
+        metric      = "DroppedEventCount"
         aggregation = "Total"
         window      = "PT5M"
         entity      = null

@@ -66,10 +66,10 @@ variable "vm_events" {
 }
 
 variable "existing_system_topic" {
-  description = "Azure allows one Event Grid system topic for a subscription. Where there is one already: its id, and the user-assigned identity it carries (resource id and principal id), which is then used to deliver."
+  description = "Azure allows one Event Grid system topic for a subscription. Where there is one already: its id, and the identity that it delivers with: identity_id of a user-assigned one (none: its system-assigned one, which private_network needs) and its principal id."
   type = object({
     id                    = string
-    identity_id           = string
+    identity_id           = optional(string)
     identity_principal_id = string
   })
   default = null
@@ -77,6 +77,11 @@ variable "existing_system_topic" {
   validation {
     condition     = var.existing_system_topic == null || can(regex("(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.EventGrid/systemTopics/[^/]+$", var.existing_system_topic.id))
     error_message = "existing_system_topic.id must be the id of a Microsoft.EventGrid/systemTopics resource."
+  }
+
+  validation {
+    condition     = var.private_network == null || try(var.existing_system_topic.identity_id, null) == null
+    error_message = "with private_network the existing system topic must deliver with its system-assigned identity: leave identity_id out. Event Grid gets through the firewalls with no other."
   }
 }
 
@@ -119,7 +124,7 @@ variable "waiter_principal_ids" {
 variable "history_ttl" {
   description = "How long the subscription history keeps published events, P1D to P7D. A waiter sees nothing older."
   type        = string
-  default     = "P3D"
+  default     = "P7D"
 
   validation {
     condition     = can(regex("^P[1-7]D$", var.history_ttl))
@@ -150,16 +155,84 @@ variable "alert_emails" {
   }
 }
 
+variable "maximum_instance_count" {
+  description = "How many instances each function may run on, 1 to 1000. 1 is enough: waiting builds hold no process. Some regions refuse less than 40: set 40 there, all else works the same."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.maximum_instance_count >= 1 && var.maximum_instance_count <= 1000 && floor(var.maximum_instance_count) == var.maximum_instance_count
+    error_message = "maximum_instance_count must be a whole number from 1 to 1000."
+  }
+}
+
+variable "always_ready" {
+  description = "Functions of which one instance never sleeps: take-request, build-image or both. Each is billed around the clock. Without them the first image after a rest waits for two starts, one after the other."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.always_ready : contains(["take-request", "build-image"], name)])
+    error_message = "always_ready may name take-request and build-image."
+  }
+
+  validation {
+    # Flex counts all always-ready instances against the maximum of each function.
+    condition     = length(var.always_ready) <= var.maximum_instance_count
+    error_message = "maximum_instance_count must be at least the number of functions in always_ready."
+  }
+}
+
+variable "delete_locks" {
+  description = "true: locks keep anybody from deleting the namespace (queues, topic, dead letters) and the storage account (undelivered VM events). infra/deploy.sh destroy then fails until an apply with false has removed them."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "log_analytics_workspace_id" {
+  description = "An existing Log Analytics workspace for the logs, by id. Without it this module makes one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.log_analytics_workspace_id == null || can(regex("(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.OperationalInsights/workspaces/[^/]+$", var.log_analytics_workspace_id))
+    error_message = "log_analytics_workspace_id must be the id of a Microsoft.OperationalInsights/workspaces resource."
+  }
+}
+
 variable "private_network" {
-  description = "Set ({} will do) to take Service Bus and storage off the internet: a VNet with private endpoints. Makes the namespace Premium. Cannot be changed in place."
+  description = "Set ({} will do) to take Service Bus and storage off the internet: private endpoints, in a VNet of this module's or in subnets that exist (function_subnet_id must be delegated to Microsoft.App/environments). private_dns_zone_ids: zones that exist, already linked to the VNet. Makes the namespace Premium. Cannot be changed in place."
   type = object({
-    address_space = optional(string, "10.42.0.0/24")
+    address_space      = optional(string, "10.42.0.0/24")
+    function_subnet_id = optional(string)
+    endpoint_subnet_id = optional(string)
+    private_dns_zone_ids = optional(object({
+      servicebus = string
+      blob       = string
+    }))
   })
   default = null
 
   validation {
     condition     = var.private_network == null || (can(cidrsubnet(var.private_network.address_space, 2, 3)) && can(regex("/(1[6-9]|2[0-4])$", var.private_network.address_space)))
     error_message = "private_network.address_space must be an IPv4 range from /16 to /24."
+  }
+
+  validation {
+    condition     = var.private_network == null || try((var.private_network.function_subnet_id == null) == (var.private_network.endpoint_subnet_id == null), false)
+    error_message = "private_network needs both function_subnet_id and endpoint_subnet_id, or neither."
+  }
+
+  validation {
+    condition     = var.private_network == null || alltrue([for id in [try(var.private_network.function_subnet_id, null), try(var.private_network.endpoint_subnet_id, null)] : id == null || can(regex("(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+$", id))])
+    error_message = "private_network's subnets must be ids of Microsoft.Network/virtualNetworks/subnets resources."
+  }
+
+  validation {
+    condition     = try(var.private_network.private_dns_zone_ids, null) == null || (can(regex("(?i)/privateDnsZones/privatelink.servicebus.windows.net$", var.private_network.private_dns_zone_ids.servicebus)) && can(regex("(?i)/privateDnsZones/privatelink.blob.core.windows.net$", var.private_network.private_dns_zone_ids.blob)))
+    error_message = "private_network.private_dns_zone_ids must be the ids of privatelink.servicebus.windows.net and privatelink.blob.core.windows.net."
   }
 }
 

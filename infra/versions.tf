@@ -21,6 +21,7 @@ provider "azurerm" {
     "Microsoft.EventGrid",
     "Microsoft.Insights",
     "Microsoft.ManagedIdentity",
+    "Microsoft.Network", # private_network
     "Microsoft.OperationalInsights",
     "Microsoft.ServiceBus",
     "Microsoft.Storage",

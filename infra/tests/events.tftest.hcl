@@ -46,7 +46,7 @@ run "as_deployed" {
   # delivery
   assert {
     condition     = azurerm_eventgrid_system_topic_event_subscription.vms[0].service_bus_queue_id == azurerm_servicebus_queue.requests.id && azurerm_eventgrid_system_topic_event_subscription.vms[0].event_delivery_schema == "CloudEventSchemaV1_0"
-    error_message = "CloudEvents into the queue"
+    error_message = "CloudEvents into the queue of requests"
   }
   assert {
     condition     = one(azurerm_eventgrid_system_topic_event_subscription.vms[0].delivery_identity).type == "UserAssigned" && one(azurerm_eventgrid_system_topic_event_subscription.vms[0].delivery_identity).user_assigned_identity == azurerm_user_assigned_identity.event_grid[0].id

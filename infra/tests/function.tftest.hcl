@@ -17,8 +17,8 @@ run "as_deployed" {
     error_message = "a custom handler on Flex Consumption"
   }
   assert {
-    condition     = azurerm_function_app_flex_consumption.main.maximum_instance_count == 40
-    error_message = "40 is the least that Flex offers"
+    condition     = azurerm_function_app_flex_consumption.main.maximum_instance_count == 1 && length(azurerm_function_app_flex_consumption.main.always_ready) == 0
+    error_message = "one instance by function, and it may sleep"
   }
   assert {
     condition     = azurerm_function_app_flex_consumption.main.https_only && one(azurerm_function_app_flex_consumption.main.site_config).minimum_tls_version == "1.2" && one(azurerm_function_app_flex_consumption.main.site_config).scm_minimum_tls_version == "1.2"
@@ -39,7 +39,7 @@ run "as_deployed" {
     error_message = "the storage account must have no keys and no local users"
   }
   assert {
-    condition     = azurerm_storage_account.main.allow_nested_items_to_be_public == false && azurerm_storage_container.deployment.container_access_type == "private" && azurerm_storage_container.undelivered[0].container_access_type == "private"
+    condition     = azurerm_storage_account.main.allow_nested_items_to_be_public == false && azurerm_storage_container.deployment.container_access_type == "private" && azurerm_storage_container.undelivered[0].container_access_type == "private" && azurerm_storage_container.ratelimit.container_access_type == "private"
     error_message = "no blob may be public"
   }
   assert {
@@ -84,7 +84,7 @@ run "as_deployed" {
     error_message = "every connection is the function identity's"
   }
   assert {
-    condition     = azurerm_application_insights.main.local_authentication_enabled == false && azurerm_log_analytics_workspace.main.local_authentication_enabled == false
+    condition     = azurerm_application_insights.main.local_authentication_enabled == false && azurerm_log_analytics_workspace.main[0].local_authentication_enabled == false
     error_message = "telemetry is written with the identity, not with an instrumentation key"
   }
 }
@@ -114,6 +114,17 @@ run "handler_settings" {
       LOG_LEVEL               = "debug"
     } : azurerm_function_app_flex_consumption.main.app_settings[name] == value])
     error_message = "the handler's settings come from the variables"
+  }
+}
+
+run "awake" {
+  variables {
+    always_ready           = ["take-request", "build-image"]
+    maximum_instance_count = 40
+  }
+  assert {
+    condition     = { for ready in azurerm_function_app_flex_consumption.main.always_ready : ready.name => ready.instance_count } == { "function:build-image" = 1, "function:take-request" = 1 } && azurerm_function_app_flex_consumption.main.maximum_instance_count == 40
+    error_message = "one instance of each function never sleeps"
   }
 }
 

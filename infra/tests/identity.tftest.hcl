@@ -13,6 +13,7 @@ variables {
   ]
   submitter_principal_ids = ["aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"]
   waiter_principal_ids    = ["bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb"]
+  operator_principal_ids  = ["cccccccc-cccc-cccc-cccc-cccccccccccc"]
 }
 
 run "as_deployed" {
@@ -58,11 +59,11 @@ run "as_deployed" {
   # messaging by entity
   assert {
     condition     = azurerm_role_assignment.function_requests.scope == azurerm_servicebus_queue.requests.id && endswith(azurerm_role_assignment.function_requests.role_definition_id, "/4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0")
-    error_message = "the function receives requests, and cannot send any"
+    error_message = "the function receives requests and can send none"
   }
   assert {
     condition     = azurerm_role_assignment.function_builds.scope == azurerm_servicebus_queue.builds.id && endswith(azurerm_role_assignment.function_builds.role_definition_id, "/090c5cfd-751d-490a-894a-3ce6f1109419")
-    error_message = "the function owns the queue of builds, which the scale controller counts with that role"
+    error_message = "the function owns the queue of its own builds, and that alone"
   }
   assert {
     condition     = azurerm_role_assignment.function_topic_sender.scope == azurerm_servicebus_topic.events.id && endswith(azurerm_role_assignment.function_topic_sender.role_definition_id, "/69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
@@ -90,14 +91,28 @@ run "as_deployed" {
   # people
   assert {
     condition     = [for a in azurerm_role_assignment.submitters : [a.scope, a.principal_id, split("/", a.role_definition_id)[6]]] == [[azurerm_servicebus_queue.requests.id, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39"]]
-    error_message = "a submitter is a Sender on the queue of requests"
+    error_message = "a submitter is a Sender on the queue"
   }
   assert {
     condition     = [for a in azurerm_role_assignment.waiters : [a.scope, a.principal_id, split("/", a.role_definition_id)[6]]] == [[azurerm_servicebus_subscription.history.id, "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb", "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0"]]
     error_message = "a waiter is a Receiver on history"
   }
   assert {
-    condition     = length(azurerm_role_assignment.operators_receive) == 0 && length(azurerm_role_assignment.operators_send) == 0
-    error_message = "nobody is an operator unless named"
+    condition = alltrue([for role in [azurerm_role_assignment.operators_receive, azurerm_role_assignment.operators_send] :
+      { for key, a in role : key => [a.scope, a.principal_id] } == {
+        "cccccccc-cccc-cccc-cccc-cccccccccccc/builds"   = [azurerm_servicebus_queue.builds.id, "cccccccc-cccc-cccc-cccc-cccccccccccc"]
+        "cccccccc-cccc-cccc-cccc-cccccccccccc/requests" = [azurerm_servicebus_queue.requests.id, "cccccccc-cccc-cccc-cccc-cccccccccccc"]
+    }])
+    error_message = "an operator receives from and sends to both queues"
+  }
+}
+
+run "nobody_operates_unless_named" {
+  variables {
+    operator_principal_ids = []
+  }
+  assert {
+    condition     = length(azurerm_role_assignment.operators_receive) + length(azurerm_role_assignment.operators_send) == 0
+    error_message = "an operator can write any build: nobody is one by default"
   }
 }

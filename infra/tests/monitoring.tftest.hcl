@@ -14,12 +14,12 @@ variables {
 run "as_deployed" {
   # metric alerts
   assert {
-    condition     = sort(keys(azurerm_monitor_metric_alert.main)) == tolist(["dead-letters-builds", "dead-letters-requests", "queue-age-builds", "queue-age-requests", "undelivered-vm-events"])
-    error_message = "dead letters, queue age, undelivered events"
+    condition     = sort(keys(azurerm_monitor_metric_alert.main)) == tolist(["dead-letters-builds", "dead-letters-requests", "lost-vm-events", "queue-age-builds", "queue-age-requests", "undelivered-vm-events"])
+    error_message = "dead letters and age of both queues, undelivered and dropped events"
   }
   assert {
-    condition     = alltrue([for name in ["dead-letters", "queue-age"] : alltrue([for queue in ["requests", "builds"] : one(one(azurerm_monitor_metric_alert.main["${name}-${queue}"].criteria).dimension).values == tolist(["image-${queue}"])])])
-    error_message = "a queue's alerts look at that queue alone"
+    condition     = alltrue([for name in ["dead-letters", "queue-age"] : [for queue in ["requests", "builds"] : one(one(azurerm_monitor_metric_alert.main["${name}-${queue}"].criteria).dimension).values] == [tolist(["image-requests"]), tolist(["image-builds"])]])
+    error_message = "each queue has its alerts, and they look at it alone"
   }
 
   # log alerts

@@ -17,31 +17,68 @@ run "each_wrong_value_is_named" {
     location                 = "West Europe"
     image_resource_group_ids = []
     vm_events                = { policy = "sometimes" }
-    existing_system_topic = {
-      id                    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.EventGrid/topics/t"
-      identity_id           = ""
-      identity_principal_id = ""
+    submitter_principal_ids  = ["jane@example.com"]
+    waiter_principal_ids     = ["jane@example.com"]
+    history_ttl              = "P30D"
+    log_level                = "trace"
+    alert_emails             = ["ops"]
+    operator_principal_ids   = ["jane@example.com"]
+    private_network = {
+      address_space        = "10.0.0.0/28"
+      function_subnet_id   = "function"
+      private_dns_zone_ids = { servicebus = "servicebus", blob = "blob" }
     }
-    submitter_principal_ids = ["jane@example.com"]
-    waiter_principal_ids    = ["jane@example.com"]
-    history_ttl             = "P30D"
-    log_level               = "trace"
-    alert_emails            = ["ops"]
-    private_network         = { address_space = "10.0.0.0/28" }
+    maximum_instance_count     = 0
+    log_analytics_workspace_id = "central"
   }
   expect_failures = [
     var.environment_name,
     var.location,
     var.image_resource_group_ids,
     var.vm_events,
-    var.existing_system_topic,
     var.submitter_principal_ids,
     var.waiter_principal_ids,
     var.history_ttl,
     var.log_level,
     var.alert_emails,
     var.private_network,
+    var.operator_principal_ids,
+    var.maximum_instance_count,
+    var.log_analytics_workspace_id,
   ]
+}
+
+run "values_that_depend_on_others" {
+  command = plan
+  variables {
+    existing_system_topic = {
+      id                    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.EventGrid/topics/t"
+      identity_principal_id = ""
+    }
+    always_ready = ["build"]
+  }
+  expect_failures = [var.existing_system_topic, var.always_ready]
+}
+
+run "more_awake_than_there_may_be" {
+  command = plan
+  variables {
+    always_ready = ["take-request", "build-image"]
+  }
+  expect_failures = [var.always_ready]
+}
+
+run "an_identity_that_no_firewall_lets_through" {
+  command = plan
+  variables {
+    private_network = {}
+    existing_system_topic = {
+      id                    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.EventGrid/systemTopics/t"
+      identity_id           = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
+      identity_principal_id = "cccccccc-cccc-cccc-cccc-cccccccccccc"
+    }
+  }
+  expect_failures = [var.existing_system_topic]
 }
 
 run "names_where_ids_belong" {

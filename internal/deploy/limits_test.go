@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,6 +144,7 @@ func TestMetrics(t *testing.T) {
 		"Microsoft.ServiceBus/namespaces DeadletteredMessages": {"Average", "Minimum", "Maximum"},
 		"Microsoft.ServiceBus/namespaces ActiveMessages":       {"Average", "Minimum", "Maximum"},
 		"Microsoft.EventGrid/systemTopics DeadLetteredCount":   {"Total"},
+		"Microsoft.EventGrid/systemTopics DroppedEventCount":   {"Total"},
 	}
 	for name, alert := range readModule(t).local(t, "metric_alerts").AsValueMap() {
 		member := func(key string) string { return asText(t, name+"."+key, alert.GetAttr(key)) }
@@ -150,7 +152,7 @@ func TestMetrics(t *testing.T) {
 		if !slices.Contains(supported[metric], member("aggregation")) {
 			t.Errorf("alert %s: Azure Monitor has no %s of %s", name, member("aggregation"), metric)
 		}
-		if entity := alert.GetAttr("entity"); !entity.IsNull() && entity.AsString() != buildQueue && entity.AsString() != requestQueue {
+		if entity := alert.GetAttr("entity"); !entity.IsNull() && !strings.HasSuffix(entity.AsString(), name[strings.LastIndexByte(name, '-'):]) {
 			t.Errorf("alert %s watches %s", name, entity.AsString())
 		}
 	}

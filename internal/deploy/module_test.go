@@ -23,6 +23,7 @@ type module struct {
 	resources map[string]*hclsyntax.Block // by address: azurerm_servicebus_queue.builds
 	variables map[string]*hclsyntax.Block
 	outputs   map[string]*hclsyntax.Block
+	provider  *hclsyntax.Block // azurerm
 	locals    map[string]hclsyntax.Expression
 	scope     *hcl.EvalContext
 }
@@ -71,6 +72,8 @@ func (m *module) readFile(t *testing.T, name string) {
 		switch block.Type {
 		case "resource":
 			m.resources[strings.Join(block.Labels, ".")] = block
+		case "provider":
+			m.provider = block
 		case "variable":
 			m.variables[block.Labels[0]] = block
 		case "output":

@@ -47,6 +47,12 @@ mock_resource "azurerm_servicebus_queue" {
   defaults = { id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-goldmint-test/providers/Microsoft.ServiceBus/namespaces/sb/queues/image-builds" }
 }
 
+# Two queues, two ids: or a right on the wrong one would pass.
+override_resource {
+  target = azurerm_servicebus_queue.requests
+  values = { id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-goldmint-test/providers/Microsoft.ServiceBus/namespaces/sb/queues/image-requests" }
+}
+
 mock_resource "azurerm_servicebus_topic" {
   defaults = { id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-goldmint-test/providers/Microsoft.ServiceBus/namespaces/sb/topics/image-events" }
 }
@@ -76,6 +82,10 @@ mock_resource "azurerm_monitor_action_group" {
 
 mock_resource "azurerm_virtual_network" {
   defaults = { id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-goldmint-test/providers/Microsoft.Network/virtualNetworks/vnet" }
+}
+
+mock_resource "azurerm_network_security_group" {
+  defaults = { id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-goldmint-test/providers/Microsoft.Network/networkSecurityGroups/nsg" }
 }
 
 mock_resource "azurerm_subnet" {

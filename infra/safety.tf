@@ -1,0 +1,13 @@
+# Optional (delete_locks): what holds messages cannot be deleted by a slip. A lock on the namespace covers its queues and topic.
+
+resource "azurerm_management_lock" "main" {
+  for_each = var.delete_locks ? {
+    namespace = azurerm_servicebus_namespace.main.id
+    storage   = azurerm_storage_account.main.id
+  } : {}
+
+  name       = "goldmint-keeps-messages"
+  scope      = each.value
+  lock_level = "CanNotDelete"
+  notes      = "Holds build requests, dead letters and undelivered VM events. delete_locks = false in infra/ removes this lock."
+}
