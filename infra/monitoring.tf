@@ -125,6 +125,12 @@ locals {
       window      = "PT30M"
       threshold   = 10
     }
+    unknown-messages = {
+      description = "The queue image-builds held a message that is not the function's own: somebody holds a role there that should not, or sends to the wrong queue."
+      severity    = 1
+      window      = "PT15M"
+      threshold   = 0
+    }
     poison = {
       description = "A message failed again and again for a reason that nobody foresaw: a fault of Goldmint's."
       severity    = 1
@@ -205,6 +211,7 @@ locals {
     { title = "Refused and ignored messages", query = "refused-messages", chart = "table" },
     { title = "VM events", query = "vm-events", chart = "table" },
     { title = "ARM's refusals", query = "throttled", chart = "table" },
+    { title = "Messages of strangers in image-builds", query = "unknown-messages", chart = "table" },
     { title = "Poisoned messages", query = "poison", chart = "table" },
   ]
 }

@@ -24,8 +24,8 @@ run "as_deployed" {
 
   # log alerts
   assert {
-    condition     = sort(keys(azurerm_monitor_scheduled_query_rules_alert_v2.main)) == tolist(["failed-builds", "poison", "throttled"])
-    error_message = "failed builds, poison, throttling"
+    condition     = sort(keys(azurerm_monitor_scheduled_query_rules_alert_v2.main)) == tolist(["failed-builds", "poison", "throttled", "unknown-messages"])
+    error_message = "failed builds, poison, throttling, messages of strangers"
   }
   assert {
     condition     = alltrue([for alert in azurerm_monitor_scheduled_query_rules_alert_v2.main : strcontains(one(alert.criteria).query, "let events = traces") && alert.scopes == tolist([azurerm_application_insights.main.id])])
@@ -50,8 +50,8 @@ run "as_deployed" {
 
   # workbook
   assert {
-    condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 8
-    error_message = "eight tables"
+    condition     = length(jsondecode(azurerm_application_insights_workbook.builds.data_json).items) == 9
+    error_message = "nine tables"
   }
 
   # diagnostics

@@ -18,7 +18,9 @@ import (
 
 	"goldmint"
 	"goldmint/emulator/arm"
+	"goldmint/internal/build"
 	"goldmint/internal/localazure"
+	"goldmint/internal/message"
 	"goldmint/internal/request"
 	"goldmint/internal/worker"
 
@@ -39,7 +41,8 @@ func TestFlow(t *testing.T) {
 }
 
 // flowOfEveryEvent provokes every log event: a success, a throttled one, a replacement, a VM's image, a VM that is left
-// alone, one that is looked at again, a rejection and a poisoned message, whose build is tried once more.
+// alone, one that is looked at again, a rejection, a message that the builds queue should not hold, and a poisoned one,
+// whose build is tried once more.
 func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	var intercept once
@@ -54,6 +57,7 @@ func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	intercept.answer(http.MethodPut, "/images/throttled", http.StatusTooManyRequests)
 	f.submit("throttled", func(r *request.Request) { r.Name = "throttled" })
 	f.send("rejected", []byte(`{"name": "x"}`))
+	f.sendTo(localazure.Builds, "unknown", []byte(`{"name": "x"}`))
 
 	capture := map[string]string{"goldmint": "capture", "goldmint-generalize": "true"}
 	f.deallocated("captured", capture)
@@ -267,14 +271,24 @@ func (f *flow) request(id string, change func(*request.Request)) []byte {
 	return text
 }
 
-// sendAbandoned sends a request that was delivered once, to nobody's use, before the host gets to see it.
+// sendAbandoned sends a build that the builds queue delivered once, to nobody's use, before the host gets to see it.
 func (f *flow) sendAbandoned(id string) {
 	f.t.Helper()
 	if err := f.azure.Host.Stop(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}
-	f.send(id, f.request(id, func(r *request.Request) { r.Name = id }))
-	receiver, err := f.client.NewReceiverForQueue(localazure.Requests, nil)
+	r, err := request.Decode(f.request(id, func(r *request.Request) { r.Name = id }))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	b := build.New(r, localazure.SubscriptionID, time.Now())
+	envelope := message.Envelope[build.Build]{Source: "/goldmint", Type: message.BuildType, Subject: b.ImageID(), Time: time.Now().UTC(), Data: b}
+	out, err := envelope.Outgoing(message.FirstID(id), id)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.sendTo(localazure.Builds, out.ID, out.Body)
+	receiver, err := f.client.NewReceiverForQueue(localazure.Builds, nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -289,6 +303,19 @@ func (f *flow) sendAbandoned(id string) {
 		f.t.Fatal(err)
 	}
 	if err := f.azure.StartHost(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// sendTo sends to a queue that f.queue is not of.
+func (f *flow) sendTo(queue, messageID string, body []byte) {
+	f.t.Helper()
+	sender, err := f.client.NewSender(queue, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer func() { _ = sender.Close(context.Background()) }()
+	if err := sender.SendMessage(f.t.Context(), &azservicebus.Message{Body: body, MessageID: &messageID}, nil); err != nil {
 		f.t.Fatal(err)
 	}
 }
