@@ -122,18 +122,21 @@ func TestClampedFileIsWithinTheContainersLimits(t *testing.T) {
 		}
 	}
 	namespace := config.UserConfig.Namespaces[0]
-	if namespace.Name != "sbemulatorns" || len(namespace.Queues) != 1 || len(namespace.Topics) != 1 || len(namespace.Topics[0].Subscriptions) != 2 {
+	if namespace.Name != "sbemulatorns" || len(namespace.Queues) != 2 || len(namespace.Topics) != 1 || len(namespace.Topics[0].Subscriptions) != 2 {
 		t.Fatalf("unexpected entities: %+v", namespace)
 	}
-	queue, topic := namespace.Queues[0].Properties, namespace.Topics[0].Properties
-	within("the queue's window", queue.DuplicateDetectionHistoryTimeWindow, 5*time.Second, 5*time.Minute)
-	within("the topic's window", topic.DuplicateDetectionHistoryTimeWindow, 5*time.Second, 5*time.Minute)
-	within("the queue's time to live", queue.DefaultMessageTimeToLive, 5*time.Minute, time.Hour)
-	within("the topic's time to live", topic.DefaultMessageTimeToLive, 5*time.Minute, time.Hour)
-	within("the queue's lock", queue.LockDuration, 5*time.Second, 5*time.Minute)
-	if queue.MaxDeliveryCount < 1 || queue.MaxDeliveryCount > 10 {
-		t.Errorf("the queue's delivery count is %d, the container allows 1 to 10", queue.MaxDeliveryCount)
+	for _, q := range namespace.Queues {
+		queue := q.Properties
+		within(q.Name+"'s window", queue.DuplicateDetectionHistoryTimeWindow, 5*time.Second, 5*time.Minute)
+		within(q.Name+"'s time to live", queue.DefaultMessageTimeToLive, 5*time.Minute, time.Hour)
+		within(q.Name+"'s lock", queue.LockDuration, 5*time.Second, 5*time.Minute)
+		if queue.MaxDeliveryCount < 1 || queue.MaxDeliveryCount > 10 {
+			t.Errorf("%s's delivery count is %d, the container allows 1 to 10", q.Name, queue.MaxDeliveryCount)
+		}
 	}
+	topic := namespace.Topics[0].Properties
+	within("the topic's window", topic.DuplicateDetectionHistoryTimeWindow, 5*time.Second, 5*time.Minute)
+	within("the topic's time to live", topic.DefaultMessageTimeToLive, 5*time.Minute, time.Hour)
 	for _, subscription := range namespace.Topics[0].Subscriptions {
 		within(subscription.Name+"'s time to live", subscription.Properties.DefaultMessageTimeToLive, 5*time.Minute, time.Hour)
 		within(subscription.Name+"'s lock", subscription.Properties.LockDuration, 5*time.Second, 5*time.Minute)
