@@ -1,9 +1,11 @@
 package functions
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +37,7 @@ type stamp struct {
 
 // encode is the body of the POST for one message, byte for byte the host's.
 func (b binding) encode(msg *azservicebus.ReceivedMessage, s stamp) []byte {
-	body := msg.Body
+	body := bodyOf(msg)
 	data := quote(base64.StdEncoding.EncodeToString(body))
 	metadata := b.metadata(msg, s)
 	if !b.binary {
@@ -84,8 +86,8 @@ func (b binding) metadata(msg *azservicebus.ReceivedMessage, s stamp) object {
 }
 
 func (o *object) addProperties(msg *azservicebus.ReceivedMessage) {
-	if msg.MessageID != "" {
-		o.setText("MessageId", &msg.MessageID)
+	if id := messageID(msg); id != "" {
+		o.setText("MessageId", &id)
 	}
 	o.setText("ContentType", msg.ContentType)
 	o.setText("ReplyTo", msg.ReplyTo)
@@ -140,7 +142,61 @@ func propertyJSON(v any) string {
 	case amqp.Symbol:
 		return quote(string(v))
 	}
-	return fmt.Sprint(v) // a bool or an integer
+	return compositeJSON(reflect.ValueOf(v))
+}
+
+// compositeJSON writes what is neither text nor a number by its kind: a map as an
+// object, a list as an array. What the client leaves in a form of its own becomes
+// text, so that no property breaks the invocation.
+func compositeJSON(v reflect.Value) string {
+	kind := v.Kind()
+	if kind == reflect.Bool || v.CanInt() || v.CanUint() {
+		return fmt.Sprint(v.Interface())
+	}
+	if kind == reflect.Map {
+		o := object{}
+		for _, key := range v.MapKeys() {
+			o = append(o, member{fmt.Sprint(key.Interface()), propertyJSON(v.MapIndex(key).Interface())})
+		}
+		slices.SortFunc(o, func(a, b member) int { return strings.Compare(a.name, b.name) })
+		return o.json()
+	}
+	if kind == reflect.Slice || kind == reflect.Array {
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = propertyJSON(v.Index(i).Interface())
+		}
+		return "[" + strings.Join(items, ",") + "]"
+	}
+	return quote(fmt.Sprint(v.Interface()))
+}
+
+// bodyOf joins the data sections of a body, as .NET does: the Go client gives the
+// body of a message with one alone.
+func bodyOf(msg *azservicebus.ReceivedMessage) []byte {
+	if raw := msg.RawAMQPMessage; msg.Body == nil && raw != nil {
+		return bytes.Join(raw.Body.Data, nil)
+	}
+	return msg.Body
+}
+
+// messageID is the text of a message id of any AMQP type: the Go client gives
+// strings alone.
+func messageID(msg *azservicebus.ReceivedMessage) string {
+	raw := msg.RawAMQPMessage
+	if msg.MessageID != "" || raw == nil || raw.Properties == nil {
+		return msg.MessageID
+	}
+	switch id := raw.Properties.MessageID.(type) {
+	case nil:
+		return ""
+	case amqp.UUID:
+		return id.String()
+	case []byte:
+		return string(id)
+	default:
+		return fmt.Sprint(id)
+	}
 }
 
 // object is a JSON object whose members keep their order and whose names are

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 )
@@ -215,12 +216,32 @@ func TestApplicationPropertiesAreWrittenAsNewtonsoftDoes(t *testing.T) {
 		{true, "true"},
 		{1.0, "1.0"},
 		{float32(0.1), "0.1"},
+		{map[string]any{"b": int64(1), "a": "x"}, `{"a":"x","b":1}`},
+		{map[any]any{int32(1): []any{true, nil}}, `{"1":[true,null]}`},
+		{[]string{"x", "y"}, `["x","y"]`},
+		{struct{ x int }{1}, `"{1}"`},
 		{1e15, "1E+15"},
 		{0.00001, "1E-05"},
 		{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), `"2026-01-02T03:04:05Z"`},
 	} {
 		if got := propertyJSON(c.value); got != c.want {
 			t.Errorf("%v is written as %s, want %s", c.value, got, c.want)
+		}
+	}
+}
+
+// TestAMessageIDOfAnyType: .NET shows the text of whatever AMQP allows.
+func TestAMessageIDOfAnyType(t *testing.T) {
+	id := amqp.UUID{1, 2, 3}
+	for _, c := range []struct {
+		id   any
+		want string
+	}{
+		{"text", "text"}, {uint64(7), "7"}, {id, id.String()}, {[]byte("bytes"), "bytes"}, {nil, ""},
+	} {
+		raw := &azservicebus.AMQPAnnotatedMessage{Properties: &azservicebus.AMQPAnnotatedMessageProperties{MessageID: c.id}}
+		if got := messageID(&azservicebus.ReceivedMessage{RawAMQPMessage: raw}); got != c.want {
+			t.Errorf("%v is %q, want %q", c.id, got, c.want)
 		}
 	}
 }

@@ -140,12 +140,15 @@ func TestTokens(t *testing.T) {
 	// Signed by hand over "sr LF se" with the key "key".
 	good := servicebus.SignForTest("key", "amqp%3a%2f%2flocalhost%2fqueue", "4102444800", "RootManageSharedAccessKey")
 	old := servicebus.SignForTest("key", "amqp%3a%2f%2flocalhost%2fqueue", "946684800", "RootManageSharedAccessKey")
+	bare := servicebus.SignForTest("key", "localhost%2fqueue", "4102444800", "RootManageSharedAccessKey")
 	const sas, jwt = "servicebus.windows.net:sastoken", "jwt"
 	for _, c := range []struct {
 		what, kind, token, name string
 		want                    int32
 	}{
 		{"a good token", sas, good, "amqp://localhost/queue", 202},
+		{"of a resource without a scheme", sas, bare, "amqp://localhost/queue", 202},
+		{"of one without a scheme, for another entity", sas, bare, "amqp://localhost/topic", 401},
 		{"for what is below", sas, good, "amqp://localhost/queue/$management", 202},
 		{"in another case", sas, good, "amqp://localhost/QUEUE", 202},
 		{"for another entity", sas, good, "amqp://localhost/topic", 401},

@@ -28,6 +28,33 @@ func (c Config) build(b *broker.Broker) error {
 			problems = append(problems, t.build(b))
 		}
 	}
+	for _, ns := range c.UserConfig.Namespaces {
+		problems = append(problems, ns.checkForwarding(b))
+	}
+	return errors.Join(problems...)
+}
+
+// checkForwarding holds that messages go on to a queue or a topic that is there.
+func (ns Namespace) checkForwarding(b *broker.Broker) error {
+	var problems []error
+	check := func(from string, p QueueProperties) {
+		for member, to := range map[string]string{"ForwardTo": p.ForwardTo, "ForwardDeadLetteredMessagesTo": p.ForwardDeadLetteredMessagesTo} {
+			if to == "" {
+				continue
+			}
+			if target, err := b.Lookup(to); err != nil || !target.Sendable() {
+				problems = append(problems, fmt.Errorf("%s: %s: there is no queue or topic %q", from, member, to))
+			}
+		}
+	}
+	for _, q := range ns.Queues {
+		check(fmt.Sprintf("queue %q", q.Name), q.Properties)
+	}
+	for _, t := range ns.Topics {
+		for _, s := range t.Subscriptions {
+			check(fmt.Sprintf("topic %q: subscription %q", t.Name, s.Name), s.Properties)
+		}
+	}
 	return errors.Join(problems...)
 }
 

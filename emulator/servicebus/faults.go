@@ -4,6 +4,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"time"
+
+	"goldmint/emulator/servicebus/broker"
 )
 
 // Faults make the server misbehave by chance. The chances are 0 to 1; the same
@@ -45,4 +48,40 @@ func (s *Server) Injected() map[string]int {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	return maps.Clone(s.faults.hits)
+}
+
+// Refusal is why an entity takes no messages.
+type Refusal int
+
+// The refusals.
+const (
+	NoRight Refusal = iota + 1 // the sender's claims do not cover Send, as before a role assignment has arrived
+	Full                       // the entity holds as much as it may
+)
+
+// Refuse makes a queue or a topic refuse what is sent to it for a time by the
+// server's clock, or until [Server.Resume] where d is 0.
+func (s *Server) Refuse(entity string, why Refusal, d time.Duration) error {
+	q, err := s.broker.Lookup(entity)
+	if err != nil {
+		return err
+	}
+	refusal := &broker.Error{
+		Condition:   "amqp:unauthorized-access",
+		Description: "Unauthorized access. 'Send' claim(s) are required to perform this operation. Resource: '" + entity + "'.",
+	}
+	if why == Full {
+		refusal = &broker.Error{Condition: "amqp:resource-limit-exceeded", Description: "The maximum entity size has been reached or exceeded for '" + entity + "'."}
+	}
+	q.Refuse(refusal, d)
+	return nil
+}
+
+// Resume ends the refusals of a queue or a topic.
+func (s *Server) Resume(entity string) error {
+	q, err := s.broker.Lookup(entity)
+	if err == nil {
+		q.Refuse(nil, 0)
+	}
+	return err
 }

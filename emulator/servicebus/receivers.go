@@ -38,8 +38,11 @@ func (ch *channel) attachReceiver(p *amqp.Attach, source, target amqp.Terminus) 
 		return &broker.Error{Condition: broker.NotAllowed, Description: fmt.Sprintf("messages cannot be received from the topic %q; receive from a subscription", path)}
 	}
 	id, wanted := source.Filter(sessionFilter)
+	if q.RequiresSession() && !wanted {
+		return &broker.Error{Condition: broker.NotAllowed, Description: "It is not possible for an entity that requires sessions to create a non-sessionful message receiver."}
+	}
 	if wanted != q.RequiresSession() {
-		return &broker.Error{Condition: broker.NotAllowed, Description: fmt.Sprintf("%q requires sessions: %t; the receiver asks for one: %t", path, !wanted, wanted)}
+		return &broker.Error{Condition: broker.NotAllowed, Description: fmt.Sprintf("%q has no sessions, and the receiver asks for one", path)}
 	}
 	if !wanted {
 		l.supply = entitySupply{q}

@@ -38,8 +38,14 @@ func (s *Server) verifySAS(token, path string) error {
 		return errors.New("the token's signature is wrong; check the shared access key")
 	}
 	expiry, err := strconv.ParseInt(fields["se"], 10, 64)
-	if err != nil || !time.Unix(expiry, 0).After(time.Now()) {
-		return errors.New("the token is expired")
+	if err != nil {
+		return fmt.Errorf("the token's expiry %q is no time in Unix seconds", fields["se"])
+	}
+	if until := time.Unix(expiry, 0).UTC(); !until.After(time.Now()) {
+		return errors.New("ExpiredToken: The token is expired. Expiration time: " + until.Format("2006-01-02T15:04:05Z") + ".")
+	}
+	if !strings.Contains(resource, "://") { // the SDK's own helper signs so
+		resource = "sb://" + resource
 	}
 	if !below(path, entityPath(resource)) {
 		return fmt.Errorf("the token is for %q, not for %q", resource, path)

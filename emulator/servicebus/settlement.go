@@ -62,9 +62,13 @@ func encode(d broker.Delivery) []byte {
 	a = append(a,
 		amqp.Pair{Key: amqp.Symbol("x-opt-enqueued-time"), Value: d.EnqueuedAt},
 		amqp.Pair{Key: amqp.Symbol("x-opt-sequence-number"), Value: d.SequenceNumber},
-		amqp.Pair{Key: amqp.Symbol("x-opt-enqueue-sequence-number"), Value: d.EnqueuedSequence},
-		amqp.Pair{Key: amqp.Symbol("x-opt-message-state"), Value: int32(d.State)},
 	)
+	if d.EnqueuedSequence != 0 {
+		a = append(a, amqp.Pair{Key: amqp.Symbol("x-opt-enqueue-sequence-number"), Value: d.EnqueuedSequence})
+	}
+	if d.State != broker.Active {
+		a = append(a, amqp.Pair{Key: amqp.Symbol("x-opt-message-state"), Value: int32(d.State)})
+	}
 	if d.LockToken != (amqp.UUID{}) {
 		a = append(a, amqp.Pair{Key: amqp.Symbol("x-opt-locked-until"), Value: d.LockedUntil})
 		m.Delivery = amqp.Map{{Key: amqp.Symbol("x-opt-lock-token"), Value: d.LockToken}}

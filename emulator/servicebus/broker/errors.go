@@ -29,7 +29,7 @@ const (
 )
 
 func lockLost() error {
-	return &Error{LockLost, "the lock supplied is invalid: either it expired, or the message has already been removed from the queue; receive the message again"}
+	return &Error{LockLost, "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue."}
 }
 
 func sessionLockLost() error {

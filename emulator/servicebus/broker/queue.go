@@ -29,6 +29,9 @@ type Queue struct {
 	filters       []Filter // of a subscription
 	subscriptions []*Queue // of a topic
 
+	refusal      *Error    // of what is sent; nil for none
+	refusedUntil time.Time // zero: until it is told
+
 	sequence int64
 	store    store
 	ready    readyHeap

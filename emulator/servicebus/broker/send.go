@@ -1,8 +1,9 @@
 package broker
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"goldmint/emulator/servicebus/amqp"
@@ -18,9 +19,7 @@ const (
 
 // Annotations that a sender sets.
 const (
-	AnnotationScheduled  = "x-opt-scheduled-enqueue-time"
-	annotationPartition  = "x-opt-partition-key"
-	annotationViaPartKey = "x-opt-via-partition-key"
+	AnnotationScheduled = "x-opt-scheduled-enqueue-time"
 )
 
 // Send takes messages in, all or none, and returns the sequence number of each.
@@ -31,6 +30,9 @@ func (q *Queue) Send(messages ...*amqp.Message) ([]int64, error) {
 	defer q.b.mu.Unlock()
 	if !q.Sendable() {
 		return nil, &Error{NotAllowed, fmt.Sprintf("messages cannot be sent to %q; send to a queue or a topic", q.path)}
+	}
+	if q.refusal != nil && (q.refusedUntil.IsZero() || q.b.now.Before(q.refusedUntil)) {
+		return nil, q.refusal
 	}
 	for _, m := range messages {
 		if err := q.check(m); err != nil {
@@ -82,18 +84,40 @@ func (q *Queue) accept(m *amqp.Message) int64 {
 	return q.arrive(d, 0)
 }
 
-// strip removes the annotations that only the service sets, which a message
-// still has when it was received before.
+// Refuse makes the entity refuse what is sent to it for a time, or until it is
+// told again where d is 0. A nil error ends a refusal.
+func (q *Queue) Refuse(why *Error, d time.Duration) {
+	q.b.enter()
+	defer q.b.mu.Unlock()
+	q.refusal, q.refusedUntil = why, time.Time{}
+	if d > 0 {
+		q.refusedUntil = q.b.now.Add(d)
+	}
+}
+
+// ownAnnotations are what only the service sets, and a message still has when it
+// was received before.
+var ownAnnotations = map[string]bool{
+	"x-opt-enqueued-time": true, "x-opt-sequence-number": true, "x-opt-enqueue-sequence-number": true, "x-opt-message-state": true,
+	"x-opt-locked-until": true, "x-opt-deadletter-source": true,
+}
+
+// strip removes the service's own annotations and fills in an absent message id:
+// a GUID without dashes.
 func strip(m *amqp.Message) *amqp.Message {
 	out := *m
 	out.Header.DeliveryCount = 0
 	out.Annotations = nil
 	for _, p := range m.Annotations {
 		name, _ := amqp.Text(p.Key)
-		own := strings.HasPrefix(name, "x-opt-")
-		if !own || name == annotationPartition || name == annotationViaPartKey || name == AnnotationScheduled {
+		if !ownAnnotations[name] {
 			out.Annotations = append(out.Annotations, p)
 		}
+	}
+	if out.Properties[amqp.PropMessageID] == nil {
+		var id [16]byte
+		_, _ = rand.Read(id[:]) // never fails: crypto/rand
+		out.Properties[amqp.PropMessageID] = hex.EncodeToString(id[:])
 	}
 	return &out
 }

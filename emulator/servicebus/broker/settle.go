@@ -38,7 +38,7 @@ func (q *Queue) Settle(token amqp.UUID, s Settlement) error {
 		return lockLost()
 	}
 	if max(len([]rune(s.Reason)), len([]rune(s.Description))) > maxReason {
-		return &Error{InvalidField, fmt.Sprintf("a dead-letter reason or description has more than %d characters", maxReason)}
+		return &Error{NotAllowed, fmt.Sprintf("a dead-letter reason or description has more than %d characters", maxReason)}
 	}
 	q.modify(e, s.Modify)
 	switch s.Verdict {
