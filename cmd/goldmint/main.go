@@ -110,7 +110,7 @@ resource ID comes out of a topic. This command submits requests, waits for their
 		SilenceUsage:  true,
 	}
 	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupImages, Title: "Images and versions:"}, &cobra.Group{ID: groupDeployment, Title: "A deployment:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
-	for _, c := range []*cobra.Command{newNew(), newValidate(), newSubmit(), newWait(), newStatus(), newList()} {
+	for _, c := range []*cobra.Command{newNew(), newSchema(), newValidate(), newSubmit(), newWait(), newStatus(), newList()} {
 		c.GroupID = groupBuilds
 		root.AddCommand(c)
 	}
