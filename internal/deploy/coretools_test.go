@@ -104,7 +104,7 @@ func buildFromBlob(t *testing.T, settings map[string]string) event.Event {
 		for _, e := range entries {
 			last = e.Event
 		}
-		return last.Type != "" && last.Type != event.Started
+		return last.Answers()
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -70,6 +70,10 @@ func (e Event) Ends() bool {
 	return e.Type == Succeeded || e.Type == Failed
 }
 
+// Answers reports whether the event answers for a request: there is an image,
+// there will be none, or the message was no valid request.
+func (e Event) Answers() bool { return e.Ends() || e.Type == Rejected }
+
 // Properties are the Service Bus application properties by which a
 // subscription can filter: type, buildId, name, location and so on, each a
 // string. What is empty is left out.

@@ -205,7 +205,7 @@ func check(t *testing.T, a *azure, builds map[string]build.Build, all []event.Ev
 	t.Helper()
 	ends := map[string][]event.Event{}
 	for _, e := range all {
-		if e.Type != event.Started {
+		if e.Answers() {
 			ends[e.Data.BuildID] = append(ends[e.Data.BuildID], e)
 		}
 	}

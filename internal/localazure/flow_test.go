@@ -151,7 +151,7 @@ func ended(n int) func([]event.Event) bool {
 	return func(all []event.Event) bool {
 		ends := 0
 		for _, e := range all {
-			if e.Type != event.Started {
+			if e.Answers() {
 				ends++
 			}
 		}
@@ -227,7 +227,7 @@ func TestTenExamples(t *testing.T) {
 		a.submit(r)
 	}
 	for _, e := range a.events(ended(10)) {
-		if e.Type == event.Started {
+		if !e.Answers() {
 			continue
 		}
 		if e.Type != event.Succeeded || !strings.EqualFold(e.Data.ImageID, want[e.Data.BuildID]) {

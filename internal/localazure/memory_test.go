@@ -66,7 +66,7 @@ func TestMemory(t *testing.T) {
 func count(all []event.Event) int {
 	n := 0
 	for _, e := range all {
-		if e.Type != event.Started {
+		if e.Answers() {
 			n++
 		}
 	}
