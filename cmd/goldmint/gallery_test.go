@@ -25,6 +25,7 @@ const galleryPath = "/subscriptions/" + localazure.SubscriptionID + "/resourceGr
 // gallery stands in for a gallery of Azure's: pages with a nextLink, deletions that are taken on and end later, locks.
 type gallery struct {
 	url      string
+	group    string                                  // of the gallery
 	lingers  int                                     // so many lists show a version after its DELETE
 	refuse   func(method, name string) (int, string) // status and code, or 0
 	before   func(method, name string)               // a call is answered
@@ -41,7 +42,7 @@ const pageSize = 100
 // newGallery serves until the test ends, and signs the command in as an identity of this machine.
 func newGallery(tb testing.TB) *gallery {
 	tb.Helper()
-	g := &gallery{versions: map[string]object{}, locked: map[string]bool{}, dying: map[string]int{}, calls: map[string]int{}}
+	g := &gallery{group: "rg-images", versions: map[string]object{}, locked: map[string]bool{}, dying: map[string]int{}, calls: map[string]int{}}
 	server := httptest.NewServer(g)
 	tb.Cleanup(server.Close)
 	g.url = server.URL
@@ -67,7 +68,7 @@ func (g *gallery) put(name string, days int, change ...func(v, publishing object
 		"targetRegions": []any{object{"name": "West Europe", "regionalReplicaCount": 1}},
 	}
 	v := object{
-		"id": galleryPath + "/" + name, "name": name, "location": "westeurope", "tags": object{retention.TagBuildID: "web-" + name},
+		"id": g.path() + "/" + name, "name": name, "location": "westeurope", "tags": object{retention.TagBuildID: "web-" + name},
 		"properties": object{
 			"provisioningState": "Succeeded", "publishingProfile": publishing,
 			"storageProfile": object{"source": object{"virtualMachineId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web"}, "osDiskImage": object{"sizeInGB": 30}},
@@ -81,6 +82,8 @@ func (g *gallery) put(name string, days int, change ...func(v, publishing object
 	g.versions[name] = v
 }
 
+func (g *gallery) path() string { return strings.Replace(galleryPath, "rg-images", g.group, 1) }
+
 func (g *gallery) names() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -88,7 +91,7 @@ func (g *gallery) names() string {
 }
 
 func (g *gallery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name, ok := strings.CutPrefix(r.URL.Path, galleryPath)
+	name, ok := strings.CutPrefix(r.URL.Path, g.path())
 	name = strings.TrimPrefix(name, "/")
 	kind := r.Method
 	if name == "" {
@@ -161,7 +164,7 @@ func (g *gallery) list(w http.ResponseWriter, r *http.Request) {
 	page := object{}
 	if rest := names[min(skip, len(names)):]; len(rest) > pageSize {
 		names = rest[:pageSize]
-		page["nextLink"] = fmt.Sprintf("%s%s?api-version=2026-03-03&$skiptoken=%d", g.url, galleryPath, skip+pageSize)
+		page["nextLink"] = fmt.Sprintf("%s%s?api-version=2026-03-03&$skiptoken=%d", g.url, g.path(), skip+pageSize)
 	} else {
 		names = rest
 	}

@@ -25,6 +25,11 @@ func filled(t *testing.T) *gallery {
 	t.Helper()
 	signIn(t)
 	g := newGallery(t)
+	g.fill()
+	return g
+}
+
+func (g *gallery) fill() {
 	g.put("1.0.0", 40)
 	g.put("1.0.1", 30, func(v, _ object) { v["tags"] = object{} })
 	g.put("1.0.2", 20)
@@ -33,7 +38,6 @@ func filled(t *testing.T) *gallery {
 	g.put("1.0.10", 5)
 	g.put("1.0.11", 2, func(_, p object) { p["excludeFromLatest"] = true })
 	g.put("1.0.12", 0, func(v, _ object) { part(v, "properties")["provisioningState"] = "Creating" })
-	return g
 }
 
 // pruned runs `goldmint prune` on it.
