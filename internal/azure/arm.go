@@ -59,39 +59,36 @@ func (a *ARM) images(subscription string) (*armcompute.ImagesClient, error) {
 	return armcompute.NewImagesClient(subscription, a.credential, a.options)
 }
 
-// Image reads the image. One that does not exist, or whose resource group does not, is no error.
+// Image reads the resource. One that does not exist, or whose resource group does not, is no error.
 func (a *ARM) Image(ctx context.Context, id string) (build.Image, error) {
-	r, client, err := a.imageAt(id)
+	r, target, err := a.at(id)
 	if err != nil {
 		return build.Image{}, err
 	}
-	got, err := client.Get(ctx, r.ResourceGroupName, r.Name, nil)
+	got, err := target.get(ctx, r)
 	if e := armError(err); e != nil && e.Absent() {
 		return build.Image{}, nil
 	} else if e != nil {
-		return build.Image{}, fmt.Errorf("read image %q: %w", r.Name, e)
+		return build.Image{}, fmt.Errorf("read %q: %w", r.Name, e)
 	}
-	return observed(got.Image), nil
+	return got, nil
 }
 
-// Create starts the creation of the build's image and answers when ARM has taken it on: from a blob that takes
-// ARM some seconds.
+// Create starts the creation of the build's resource and answers when ARM has taken it on: for an image from a blob that
+// takes ARM some seconds.
 func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error) {
-	client, err := a.images(b.SubscriptionID)
+	_, target, err := a.at(b.ImageID())
 	if err != nil {
 		return build.Accepted{}, err
 	}
-	image := b.Request.Image
-	image.Tags = b.ImageTags()
 	var answer *http.Response
 	sent := time.Now()
-	ctx = policy.WithCaptureResponse(ctx, &answer)
-	poller, err := client.BeginCreateOrUpdate(ctx, b.Request.ResourceGroup, b.Request.Name, image, nil)
+	poller, err := target.put(policy.WithCaptureResponse(ctx, &answer), b)
 	accepted := build.Accepted{Date: date(answer), Took: time.Since(sent), Left: left(answer)}
 	if e := armError(err); e != nil && e.Status == http.StatusAccepted { // the client knows 200 and 201; the image tells the rest
 		return accepted, nil
 	} else if e != nil {
-		return build.Accepted{}, fmt.Errorf("create image %q: %w", b.Request.Name, e)
+		return build.Accepted{}, fmt.Errorf("create %q: %w", b.Request.Name, e)
 	}
 	if !poller.Done() {
 		if accepted.Token, err = poller.ResumeToken(); err != nil {
@@ -112,12 +109,11 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 	if checkToken(b.Attempt.Token, a.endpoint, b) != nil {
 		return build.Operation{}, nil
 	}
-	client, err := a.images(b.SubscriptionID)
+	_, target, err := a.at(b.ImageID())
 	if err != nil {
 		return build.Operation{}, err
 	}
-	poller, err := client.BeginCreateOrUpdate(ctx, b.Request.ResourceGroup, b.Request.Name, armcompute.Image{},
-		&armcompute.ImagesClientBeginCreateOrUpdateOptions{ResumeToken: b.Attempt.Token})
+	poller, err := target.resume(ctx, b)
 	if err != nil {
 		return build.Operation{}, nil
 	}
@@ -127,43 +123,26 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 		return operation(answer), nil // which the poller may not have understood
 	}
 	if e := armError(err); e != nil {
-		return build.Operation{}, fmt.Errorf("look at the operation of image %q: %w", b.Request.Name, e)
+		return build.Operation{}, fmt.Errorf("look at the operation of %q: %w", b.Request.Name, e)
 	}
 	return operation(answer), nil
 }
 
-// Delete asks ARM to delete the image. One that is gone already is no error.
+// Delete asks ARM to delete the resource. One that is gone already is no error.
 func (a *ARM) Delete(ctx context.Context, id string) error {
-	r, client, err := a.imageAt(id)
+	r, target, err := a.at(id)
 	if err != nil {
 		return err
 	}
-	_, err = client.BeginDelete(ctx, r.ResourceGroupName, r.Name, nil)
-	if e := armError(err); e != nil && !e.Absent() {
-		return fmt.Errorf("delete image %q: %w", r.Name, e)
+	if e := armError(target.remove(ctx, r)); e != nil && !e.Absent() {
+		return fmt.Errorf("delete %q: %w", r.Name, e)
 	}
 	return nil
 }
 
-func (a *ARM) imageAt(id string) (*arm.ResourceID, *armcompute.ImagesClient, error) {
-	r, err := arm.ParseResourceID(id)
-	if err != nil {
-		return nil, nil, fmt.Errorf("image id %q: %w", id, err)
-	}
-	client, err := a.images(r.SubscriptionID)
-	return r, client, err
-}
-
 func observed(i armcompute.Image) build.Image {
 	o := build.Image{Exists: true, ID: value(i.ID), Location: value(i.Location)}
-	for k, v := range i.Tags { // ARM's tag names have no case
-		switch {
-		case strings.EqualFold(k, build.TagBuildID):
-			o.BuildTag = value(v)
-		case strings.EqualFold(k, build.TagRequestedAt):
-			o.RequestedAt, _ = time.Parse(time.RFC3339Nano, value(v))
-		}
-	}
+	readTags(&o, i.Tags)
 	if p := i.Properties; p != nil {
 		o.State, o.HyperVGeneration = value(p.ProvisioningState), string(value(p.HyperVGeneration))
 	}
@@ -171,6 +150,18 @@ func observed(i armcompute.Image) build.Image {
 		o.CreatedAt = *s.CreatedAt
 	}
 	return o
+}
+
+// readTags takes Goldmint's own. ARM's tag names have no case.
+func readTags(o *build.Image, tags map[string]*string) {
+	for k, v := range tags {
+		switch {
+		case strings.EqualFold(k, build.TagBuildID):
+			o.BuildTag = value(v)
+		case strings.EqualFold(k, build.TagRequestedAt):
+			o.RequestedAt, _ = time.Parse(time.RFC3339Nano, value(v))
+		}
+	}
 }
 
 // operation reads the answer of a look at the operation.

@@ -44,7 +44,7 @@ type resumeToken struct {
 }
 
 // operationPath is the path of a compute operation, after the subscription.
-var operationPath = regexp.MustCompile(`(?i)^/providers/Microsoft\.Compute/locations/[a-z0-9]+/operations/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+var operationPath = regexp.MustCompile(`(?i)^/providers/Microsoft\.Compute/locations/[a-z0-9]+/(operations|capsOperations)/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // checkToken says why a resume token is not one for the build's own operation at the endpoint. Azcore would follow any
 // URL in it, with the bearer token, and panics on one whose state is terminal.
@@ -55,8 +55,9 @@ func checkToken(token string, endpoint *url.URL, b build.Build) error {
 	if err := d.Decode(&t); err != nil {
 		return fmt.Errorf("resume token: %w", err)
 	}
-	if t.Type != "ImagesClientCreateOrUpdateResponse" || t.Token.Method != http.MethodPut {
-		return errors.New("resume token is not one of an image's creation")
+	want := tokenOf[b.Request.Target()]
+	if t.Type != want.kind || t.Token.Method != http.MethodPut {
+		return errors.New("resume token is not one of the creation of a " + string(b.Request.Target()))
 	}
 	switch strings.ToLower(t.Token.State) {
 	case "succeeded", "failed", "canceled", "cancelled", "":
@@ -67,7 +68,7 @@ func checkToken(token string, endpoint *url.URL, b build.Build) error {
 		operations = append(operations, t.Token.LocURL)
 	}
 	for _, u := range operations {
-		if err := checkOperation(u, endpoint, b.SubscriptionID); err != nil {
+		if err := checkOperation(u, endpoint, b.SubscriptionID, want.operations); err != nil {
 			return err
 		}
 	}
@@ -76,18 +77,18 @@ func checkToken(token string, endpoint *url.URL, b build.Build) error {
 		return err
 	}
 	if !strings.EqualFold(image, b.ImageID()) {
-		return errors.New("resume token names another image")
+		return errors.New("resume token names another resource")
 	}
 	return nil
 }
 
-func checkOperation(u string, endpoint *url.URL, subscriptionID string) error {
+func checkOperation(u string, endpoint *url.URL, subscriptionID, operations string) error {
 	path, err := at(endpoint, u)
 	if err != nil {
 		return err
 	}
 	rest, found := cutPrefixFold(path, "/subscriptions/"+subscriptionID)
-	if !found || !operationPath.MatchString(rest) {
+	if parts := operationPath.FindStringSubmatch(rest); !found || parts == nil || !strings.EqualFold(parts[1], operations) {
 		return errors.New("resume token names no operation of the build's subscription")
 	}
 	return nil

@@ -73,7 +73,8 @@ type message struct {
 // Failure is why an attempt, or the whole build, did not give an image.
 type Failure struct {
 	event.Error
-	Final bool `json:"final,omitempty"` // another attempt would fail the same way
+	Final       bool               `json:"final,omitempty"`       // another attempt would fail the same way
+	Replication *event.Replication `json:"replication,omitempty"` // of a gallery image version that did not come to all its regions
 }
 
 // New is the build that a checked request asks for. requestedAt is the message's enqueued time.
@@ -99,7 +100,11 @@ func (b Build) ImageID() string { return b.Request.ResourceID(b.SubscriptionID) 
 // Place names what ARM's allowance of image creations is counted for: the subscription and the region.
 func (b Build) Place() string {
 	location := strings.ReplaceAll(b.Request.Location(), " ", "") // "West Europe" is westeurope
-	return strings.ToLower(b.SubscriptionID + "/" + location)
+	place := strings.ToLower(b.SubscriptionID + "/" + location)
+	if b.Request.Target() == request.GalleryImageVersion { // which ARM counts by itself
+		place += "/gallery-versions"
+	}
+	return place
 }
 
 // Tag is the value of the image's goldmint-build-id tag: it says whose image it is.

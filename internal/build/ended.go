@@ -87,13 +87,14 @@ func (b Build) Poisoned(seen Image, text string, now time.Time) event.Event {
 func (b Build) succeededEvent(i Image, reused bool, now time.Time) event.Event {
 	e := b.event(event.Succeeded, now)
 	e.Data.Location, e.Data.HyperVGeneration, e.Data.Reused = i.Location, i.HyperVGeneration, reused
+	e.Data.ReplicationStatus = i.Replication
 	e.Data.EndedAt = now
 	return e
 }
 
 func (b Build) failedEvent(f Failure, now time.Time) event.Event {
 	e := b.event(event.Failed, now)
-	e.Data.Error = &f.Error
+	e.Data.Error, e.Data.ReplicationStatus = &f.Error, f.Replication
 	e.Data.EndedAt = now
 	return e
 }
@@ -108,6 +109,16 @@ func (b Build) event(eventType string, now time.Time) event.Event {
 	}
 	if p := r.Image.Properties; p != nil && p.HyperVGeneration != nil {
 		d.HyperVGeneration = string(*p.HyperVGeneration)
+	}
+	if v := r.GalleryImageVersion; v != nil {
+		d.GalleryName, d.GalleryImageName = r.GalleryName, r.GalleryImageName
+		if v.Properties != nil && v.Properties.PublishingProfile != nil {
+			p := v.Properties.PublishingProfile
+			d.ExcludeFromLatest = p.ExcludeFromLatest != nil && *p.ExcludeFromLatest
+			if p.EndOfLifeDate != nil {
+				d.EndOfLifeDate = *p.EndOfLifeDate
+			}
+		}
 	}
 	return event.Event{ID: event.ID(b.Key(), eventType, b.Run), Type: eventType, Subject: b.ImageID(), Time: now, Data: d}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"goldmint/internal/armerr"
+	"goldmint/internal/event"
 	"goldmint/internal/pace"
 )
 
@@ -18,16 +19,17 @@ type Woken struct {
 	Redelivered bool
 }
 
-// Image is what a GET of the image says.
+// Image is what a GET of the image, or of the gallery image version, says.
 type Image struct {
 	Exists           bool
 	ID               string // in ARM's letter case, which changes: the build's own is ImageID
 	Location         string
 	HyperVGeneration string
-	State            string    // provisioningState: Succeeded, Failed, Creating, Updating, Deleting, …
-	BuildTag         string    // the goldmint-build-id tag, "" where there is none
-	RequestedAt      time.Time // the goldmint-requested-at tag
-	CreatedAt        time.Time // systemData.createdAt; zero where ARM does not tell
+	State            string             // provisioningState: Succeeded, Failed, Creating, Updating, Deleting, …
+	BuildTag         string             // the goldmint-build-id tag, "" where there is none
+	RequestedAt      time.Time          // the goldmint-requested-at tag
+	CreatedAt        time.Time          // systemData.createdAt; zero where ARM does not tell
+	Replication      *event.Replication // of a gallery image version
 }
 
 func (i Image) is(state string) bool { return strings.EqualFold(i.State, state) }

@@ -3,15 +3,19 @@ package build
 import (
 	"time"
 
+	"goldmint/internal/request"
 	"goldmint/internal/retry"
 )
 
 // Policy is when to look, how often to try and when to give up. The zero Policy is not usable: see DefaultPolicy.
 type Policy struct {
-	MaxWait  time.Duration // for ARM's allowance, or for ARM to come back, from the request's enqueueing on
-	Attempts int           // PUTs that ARM may accept for one build
+	MaxWait time.Duration // for ARM's allowance, or for ARM to come back, from the request's enqueueing on
 
-	Images Looks // at the operations that make images
+	Attempts        int // PUTs that ARM may accept for one image
+	VersionAttempts int // and for one gallery image version, of which each may take hours
+
+	Images   Looks // at the operations that make images
+	Versions Looks // and gallery image versions
 
 	HandOver time.Duration // what a redelivered message leaves to the earlier delivery: as long as an invocation may live
 	Backoff  retry.Backoff // after temporary failures
@@ -36,10 +40,10 @@ const (
 )
 
 // DefaultPolicy looks where Azure's operations were measured to end: of 23 recorded creations of images 12 took 5.1 to
-// 5.3 s, 10 took 10.1 to 10.4 s and one 56.9 s, and no client may ask for one more often than 15 times a minute.
+// 5.3 s, 10 took 10.1 to 10.4 s and one 56.9 s. Those of gallery image versions end just after a multiple of 15 s.
 func DefaultPolicy() Policy {
 	return Policy{
-		MaxWait: 24 * time.Hour, Attempts: 3,
+		MaxWait: 24 * time.Hour, Attempts: 3, VersionAttempts: 2,
 		Images: Looks{
 			At: []time.Duration{
 				5400 * time.Millisecond, 10550 * time.Millisecond, 20850 * time.Millisecond, 36300 * time.Millisecond,
@@ -47,12 +51,35 @@ func DefaultPolicy() Policy {
 			},
 			Share: 0.15, Min: 5 * time.Second, Max: 30 * time.Second, Gone: 5400 * time.Millisecond,
 		},
+		Versions: Looks{
+			At: []time.Duration{
+				31500 * time.Millisecond, 46500 * time.Millisecond, 91500 * time.Millisecond, 151500 * time.Millisecond,
+				241500 * time.Millisecond, 361500 * time.Millisecond,
+			},
+			Every: 15 * time.Second, Until: 10 * time.Minute,
+			Share: 0.05, Min: 15 * time.Second, Max: time.Minute, Gone: 15 * time.Second,
+		},
 		HandOver: time.Minute, Backoff: retry.Backoff{First: 5 * time.Second, Max: 5 * time.Minute},
 	}
 }
 
 // soonest is the shortest wait before the next look: one that came a moment too early is repeated.
 const soonest = 250 * time.Millisecond
+
+// looks and attempts are those of the build's target.
+func (p Policy) looks(b Build) Looks {
+	if b.Request.Target() == request.GalleryImageVersion {
+		return p.Versions
+	}
+	return p.Images
+}
+
+func (p Policy) attempts(b Build) int {
+	if b.Request.Target() == request.GalleryImageVersion {
+		return p.VersionAttempts
+	}
+	return p.Attempts
+}
 
 // next is how long to wait before looking at an operation of that age again. asked is ARM's Retry-After, 0 for none.
 func (l Looks) next(spent, asked time.Duration) time.Duration {

@@ -1,8 +1,14 @@
 package build
 
 import (
+	"encoding/json"
+	"os"
 	"testing"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
+	"goldmint/internal/request"
 )
 
 // cost is how late the news of an operation's end is, and what it cost.
@@ -97,6 +103,43 @@ func TestLooksAtImages(t *testing.T) {
 		t.Logf("| %s | %.2f s | %.1f |", c.name, late.Seconds(), calls)
 		if late > c.late || calls > c.calls {
 			t.Errorf("%s: %s late on the mean with %.1f calls, want %s and %.0f at most", c.name, late, calls, c.late, c.calls)
+		}
+	}
+}
+
+// TestLooksAtVersions replays when recorded operations on gallery image versions ended (testdata/version-durations.json,
+// from Azure/azure-cli's recordings, says where they come from).
+func TestLooksAtVersions(t *testing.T) {
+	text, err := os.ReadFile("testdata/version-durations.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded struct{ Seconds map[string][]float64 }
+	if err := json.Unmarshal(text, &recorded); err != nil {
+		t.Fatal(err)
+	}
+	r := travelling(t).Request
+	r.GalleryName, r.GalleryImageName, r.GalleryImageVersion = "corp", "web", &armcompute.GalleryImageVersion{}
+	r.Timeout = request.DefaultVersionTimeout
+	b := New(r, checkedSubscription, zero)
+	const others = 3 // calls that are no looks: GET, PUT, and GET for the verdict
+	for _, c := range []struct {
+		operation string
+		least     int
+		late      time.Duration
+		looks     float64
+	}{
+		{"create-full", 300, 7500 * time.Millisecond, 12},
+		{"create-shallow", 9, 3 * time.Second, 2},
+	} {
+		ends := seconds(recorded.Seconds[c.operation]...)
+		if len(ends) < c.least {
+			t.Fatalf("%s: %d durations, want %d", c.operation, len(ends), c.least)
+		}
+		late, calls := mean(t, DefaultPolicy(), b, 300*time.Millisecond, ends...)
+		t.Logf("| %s (%d) | %.1f s | %.1f |", c.operation, len(ends), late.Seconds(), calls-others)
+		if late > c.late || calls-others > c.looks {
+			t.Errorf("%s: %s late on the mean with %.1f looks, want %s and %.0f at most", c.operation, late, calls-others, c.late, c.looks)
 		}
 	}
 }

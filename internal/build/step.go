@@ -62,14 +62,14 @@ func (p Policy) do(b Build, v Verb) (Build, Command) {
 func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	_, working := b.deadlines(p.MaxWait)
 	switch {
-	case b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts):
+	case b.Failure != nil && (b.Failure.Final || b.Attempts >= p.attempts(b)):
 		return p.fail(b, *b.Failure, now)
 	case b.Failure == nil && b.Attempts > 0:
 		if wait, more := young.Wait(b.Grace); more { // ARM may show an image late that it has just finished
 			b.Grace++
 			return p.pause(b, now, wait, "ARM does not show the image yet")
 		}
-		if f := b.gone(p.Attempts); f != nil {
+		if f := b.gone(p.attempts(b)); f != nil {
 			return p.fail(b, *f, now)
 		}
 	}
@@ -108,13 +108,14 @@ func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
 	case i.is("Succeeded"):
 		return p.succeed(b, i, Created, now)
 	case i.is("Deleting"):
-		return p.pause(b, now, p.Images.Gone, "waiting for the deletion")
+		return p.pause(b, now, p.looks(b).Gone, "waiting for the deletion")
 	case i.broken():
 		if b.Failure == nil {
 			f := failure("ImageFailed", "ARM left the image in state "+i.State+" and says no more", true)
 			f.Final = false
 			b.Failure = &f
 		}
+		b.Failure.Replication = i.Replication.Bounded()
 		if b.message.redelivered {
 			return p.handOver(b, now)
 		}
@@ -131,7 +132,7 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 	case i.broken() && i.BuildTag != "":
 		return p.clear(b, now)
 	case !i.broken() && !i.is("Succeeded"):
-		b, do := p.pause(b, now, p.Images.Max, "the name is in use: image is "+i.State)
+		b, do := p.pause(b, now, p.looks(b).Max, "the name is in use: image is "+i.State)
 		return b.announce(do, event.Delay{Reason: nameInUse, Message: "an image of that name is " + i.State, Until: do.At.UTC()}, now)
 	}
 	switch b.Request.IfExists {
@@ -150,8 +151,15 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 		}
 		return p.clear(b, now)
 	default:
-		return p.fail(b, failure("ImageExists", "an image of that name exists: choose another name, or ask with ifExists: reuse or replace", false), now)
+		return p.fail(b, failure("ImageExists", existsText(b), false), now)
 	}
+}
+
+func existsText(b Build) string {
+	if b.Request.Target() == request.GalleryImageVersion {
+		return "a version of that number exists: choose another number, or ask with ifExists: reuse"
+	}
+	return "an image of that name exists: choose another name, or ask with ifExists: reuse or replace"
 }
 
 // takenOver is what became of the image of an accepted PUT that does not carry this build's tag. The time of its creation
@@ -223,10 +231,10 @@ func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) 
 // deleted: the image in the way, or the failed one of this build, is on its way out.
 func (p Policy) deleted(b Build, now time.Time) (Build, Command) {
 	b.Attempt.Token = ""
-	if b.Failure != nil && (b.Failure.Final || b.Attempts >= p.Attempts) {
+	if b.Failure != nil && (b.Failure.Final || b.Attempts >= p.attempts(b)) {
 		return p.fail(b, *b.Failure, now)
 	}
-	return p.pause(b, now, p.Images.Gone, "waiting for the deletion")
+	return p.pause(b, now, p.looks(b).Gone, "waiting for the deletion")
 }
 
 // announced makes sure that the started event is out, then waits for the operation.
@@ -240,7 +248,7 @@ func (p Policy) announced(b Build, now time.Time) (Build, Command) {
 // watchLater waits for ARM's work on the image, within the request's timeout.
 func (p Policy) watchLater(b Build, now time.Time) (Build, Command) {
 	_, working := b.deadlines(p.MaxWait)
-	looks := p.Images
+	looks := p.looks(b)
 	wait := looks.next(age(b.Attempt.StartedAt, b.message.date, now), b.message.asked)
 	if b.Attempt.Token == "" { // only the image can be looked at, which costs ARM more
 		wait = max(looks.Min, min(looks.Max, time.Duration(looks.Share*float64(now.Sub(b.AcceptedAt)))))

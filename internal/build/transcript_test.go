@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"goldmint/internal/armerr"
+	"goldmint/internal/event"
 	"goldmint/internal/request"
 )
 
@@ -127,7 +128,11 @@ func (p *player) step(o Observation) string {
 		}
 		return fmt.Sprintf("continue in %s (%s)", do.At.Sub(p.now), do.Reason)
 	}
-	return do.String()
+	said := do.String()
+	if r := do.Event.Data.ReplicationStatus; r != nil {
+		said += " with replication " + r.AggregatedState
+	}
+	return said
 }
 
 func (p *player) request(rest string) {
@@ -135,6 +140,12 @@ func (p *player) request(rest string) {
 	body := fmt.Sprintf(`{"id":"web","subscriptionId":"11111111-1111-1111-1111-111111111111","resourceGroup":"rg","name":"web","ifExists":%q,"timeout":%q,
 		"image":{"location":"westeurope","properties":{"sourceVirtualMachine":{"id":"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"}}}}`,
 		or(args["ifExists"], "fail"), or(args["timeout"], "PT2H"))
+	if rest == "version" || strings.HasPrefix(rest, "version ") {
+		body = fmt.Sprintf(`{"id":"web","subscriptionId":"11111111-1111-1111-1111-111111111111","resourceGroup":"rg","galleryName":"corp","galleryImageName":"web",
+			"name":"1.0.0","ifExists":%q,"timeout":%q,"galleryImageVersion":{"location":"westeurope","properties":{"storageProfile":{"source":{"virtualMachineId":
+			"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"}},
+			"publishingProfile":{"targetRegions":[{"name":"westeurope"},{"name":"northeurope"}]}}}}`, or(args["ifExists"], "fail"), or(args["timeout"], "PT6H"))
+	}
 	r, err := request.Decode([]byte(body))
 	if err != nil {
 		p.t.Fatal(err)
@@ -163,6 +174,9 @@ func (p *player) image(args map[string]string) Image {
 		i.BuildTag = p.b.Tag()
 	case "other":
 		i.BuildTag = "other/1234"
+	}
+	if r := args["replicated"]; r != "" {
+		i.Replication = &event.Replication{AggregatedState: r}
 	}
 	if c := args["created"]; c != "" {
 		i.CreatedAt = p.b.RequestedAt.Add(p.duration(c))

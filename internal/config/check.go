@@ -94,12 +94,16 @@ func (c Config) checkBounds(p *problems) {
 	p.within("MAX_WAIT", c.MaxWait, time.Minute, build.LongestWait)
 	p.within("INVOCATION_TIMEOUT", c.InvocationTimeout, 10*time.Second, LongestInvocation)
 	p.ages("LOOK_AT", c.LookAt)
+	p.ages("VERSION_LOOK_AT", c.VersionLookAt)
+	p.within("VERSION_LOOK_TICK", c.VersionLookTick, 100*time.Millisecond, time.Hour)
 	p.within("LOOK_MIN", c.LookMin, 100*time.Millisecond, c.LookMax) // a build has a million continuations
 	p.within("LOOK_MAX", c.LookMax, c.LookMin, 10*time.Minute)
 	p.add(!(c.LookShare >= 0 && c.LookShare <= 1), "LOOK_SHARE is %g, not between 0 and 1", c.LookShare) // NaN is neither
 	p.add(c.MaxConcurrent < 1, "MAX_CONCURRENT is %d: use 1 or more", c.MaxConcurrent)
 	p.add(c.PoisonDelivery < 2 || c.PoisonDelivery > 50, "POISON_DELIVERY is %d, not between 2 and 50: the queues give up at 100 deliveries", c.PoisonDelivery)
-	p.add(c.Attempts < 1 || c.Attempts > build.MostAttempts, "BUILD_ATTEMPTS is %d, not between 1 and %d", c.Attempts, build.MostAttempts)
+	if c.Attempts != nil {
+		p.add(*c.Attempts < 1 || *c.Attempts > build.MostAttempts, "BUILD_ATTEMPTS is %d, not between 1 and %d", *c.Attempts, build.MostAttempts)
+	}
 }
 
 // checkEndpoint allows https anywhere and plain http on a loopback address only, so that no token travels in the clear.

@@ -22,6 +22,7 @@ func (e Event) bounded() Event {
 		d.Error = &bounded
 	}
 	d.Problems = rest.problems(d.Problems)
+	d.ReplicationStatus = d.ReplicationStatus.Bounded()
 	e.Data = d
 	return e
 }
@@ -30,6 +31,24 @@ func (e Event) bounded() Event {
 func (e Error) Bounded() Error {
 	rest := budget{left: maxRest}
 	return rest.error(e)
+}
+
+// maxRegions is above the number that Azure has.
+const maxRegions = 200
+
+// Bounded is r as an event tells it.
+func (r *Replication) Bounded() *Replication {
+	if r == nil {
+		return nil
+	}
+	kept := Replication{AggregatedState: Clean(r.AggregatedState, maxWord)}
+	rest := budget{left: maxRest}
+	for _, region := range r.Summary[:min(len(r.Summary), maxRegions)] {
+		kept.Summary = append(kept.Summary, Region{
+			Region: Clean(region.Region, 64), State: Clean(region.State, 64), Progress: region.Progress, Details: rest.take(region.Details, maxDetail),
+		})
+	}
+	return &kept
 }
 
 func (b *budget) error(e Error) Error {

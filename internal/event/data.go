@@ -5,27 +5,46 @@ import "time"
 // Data is what an event says. Which fields are set depends on the type; see
 // schema/event.schema.json.
 type Data struct {
-	BuildID          string            `json:"buildId"`
-	Digest           string            `json:"digest,omitempty"` // of the request; of the body when that could not be read
-	Run              int64             `json:"run,omitzero"`     // tells the runs of one build apart: a later one has a higher number
-	ImageID          string            `json:"imageId,omitempty"`
-	Name             string            `json:"name,omitempty"`
-	ResourceGroup    string            `json:"resourceGroup,omitempty"`
-	SubscriptionID   string            `json:"subscriptionId,omitempty"`
-	Location         string            `json:"location,omitempty"`
-	HyperVGeneration string            `json:"hyperVGeneration,omitempty"`
-	Source           Source            `json:"source,omitzero"`
-	RequestedAt      time.Time         `json:"requestedAt,omitzero"`     // the message was enqueued
-	StartedAt        time.Time         `json:"startedAt,omitzero"`       // Azure accepted the first PUT
-	EndedAt          time.Time         `json:"endedAt,omitzero"`         // the outcome was known
-	DurationSeconds  float64           `json:"durationSeconds,omitzero"` // from started to ended
-	WaitSeconds      float64           `json:"waitSeconds,omitzero"`     // from requested to started
-	Reused           bool              `json:"reused,omitzero"`          // ifExists: reuse found an image of somebody else
-	Attempts         int               `json:"attempts,omitzero"`        // PUTs that Azure accepted
-	Metadata         map[string]string `json:"metadata,omitempty"`       // the request's own
-	Delay            *Delay            `json:"delay,omitempty"`          // delayed: what the build waits for
-	Error            *Error            `json:"error,omitempty"`          // failed and rejected
-	Problems         []Problem         `json:"problems,omitempty"`       // rejected: what to correct
+	BuildID           string            `json:"buildId"`
+	Digest            string            `json:"digest,omitempty"`  // of the request; of the body when that could not be read
+	Run               int64             `json:"run,omitzero"`      // tells the runs of one build apart: a later one has a higher number
+	ImageID           string            `json:"imageId,omitempty"` // of the image or version: what to deploy from
+	Name              string            `json:"name,omitempty"`
+	GalleryName       string            `json:"galleryName,omitempty"` // these of a gallery image version
+	GalleryImageName  string            `json:"galleryImageName,omitempty"`
+	ExcludeFromLatest bool              `json:"excludeFromLatest,omitzero"`
+	EndOfLifeDate     time.Time         `json:"endOfLifeDate,omitzero"`
+	ReplicationStatus *Replication      `json:"replicationStatus,omitempty"` // succeeded, and failed replication
+	ResourceGroup     string            `json:"resourceGroup,omitempty"`
+	SubscriptionID    string            `json:"subscriptionId,omitempty"`
+	Location          string            `json:"location,omitempty"`
+	HyperVGeneration  string            `json:"hyperVGeneration,omitempty"`
+	Source            Source            `json:"source,omitzero"`
+	RequestedAt       time.Time         `json:"requestedAt,omitzero"`     // the message was enqueued
+	StartedAt         time.Time         `json:"startedAt,omitzero"`       // Azure accepted the first PUT
+	EndedAt           time.Time         `json:"endedAt,omitzero"`         // the outcome was known
+	DurationSeconds   float64           `json:"durationSeconds,omitzero"` // from started to ended
+	WaitSeconds       float64           `json:"waitSeconds,omitzero"`     // from requested to started
+	Reused            bool              `json:"reused,omitzero"`          // ifExists: reuse found an image of somebody else
+	Attempts          int               `json:"attempts,omitzero"`        // PUTs that Azure accepted
+	Metadata          map[string]string `json:"metadata,omitempty"`       // the request's own
+	Delay             *Delay            `json:"delay,omitempty"`          // delayed: what the build waits for
+	Error             *Error            `json:"error,omitempty"`          // failed and rejected
+	Problems          []Problem         `json:"problems,omitempty"`       // rejected: what to correct
+}
+
+// Replication is how far a gallery image version has come to its regions, in Azure's words.
+type Replication struct {
+	AggregatedState string   `json:"aggregatedState"`
+	Summary         []Region `json:"summary,omitempty"`
+}
+
+// Region is one of them.
+type Region struct {
+	Region   string `json:"region"`
+	State    string `json:"state"`
+	Progress int32  `json:"progress"` // percent
+	Details  string `json:"details,omitempty"`
 }
 
 // Delay is why a build waits before Azure works on its image.
@@ -38,7 +57,7 @@ type Delay struct {
 
 // Source is what the image is made from.
 type Source struct {
-	Type string `json:"type"` // virtualMachine, managedDisk, snapshot or blob
+	Type string `json:"type"` // virtualMachine, managedDisk, snapshot, blob, image, galleryImageVersion or communityGalleryImage
 	ID   string `json:"id"`   // a resource ID, or the blob's URL
 }
 

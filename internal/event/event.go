@@ -86,6 +86,7 @@ func (e Event) Properties() map[string]any {
 		"digest":           e.Data.Digest,
 		"imageId":          e.Data.ImageID,
 		"name":             e.Data.Name,
+		"galleryImageName": e.Data.GalleryImageName,
 		"resourceGroup":    e.Data.ResourceGroup,
 		"subscriptionId":   e.Data.SubscriptionID,
 		"location":         e.Data.Location,

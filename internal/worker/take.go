@@ -92,11 +92,6 @@ func (w *Worker) takeRequest(m message.Received) (message.Outgoing, error) {
 		refused.buildID = r.ID
 		return message.Outgoing{}, refused
 	}
-	if r.Target() != request.Image { // the build makes images alone so far
-		refused := refuse(m, request.InvalidRequest, "galleryImageVersion: gallery image versions are not built yet; ask for an image")
-		refused.buildID = r.ID
-		return message.Outgoing{}, refused
-	}
 	b := build.New(r, w.Rules.DefaultSubscription, m.EnqueuedAt)
 	if err := w.Rules.allow(b); err != nil {
 		return message.Outgoing{}, err
