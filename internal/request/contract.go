@@ -65,10 +65,10 @@ func (c *contract) walk(s *jsonschema.Schema, at string) {
 	}
 }
 
-// wantsText reports whether the contract has a string at the place.
-func (c *contract) wantsText(pointer string) bool {
-	s := c.at(pointer)
-	return s != nil && s.Types != nil && slices.Contains(s.Types.ToStrings(), "string")
+// WantsText reports whether the contract has text at the place that the JSON pointer names: a string, or one of some words.
+func WantsText(pointer string) bool {
+	s := loadContract().at(pointer)
+	return s != nil && (s.Enum != nil || s.Types != nil && slices.Contains(s.Types.ToStrings(), "string"))
 }
 
 // at is what the contract says of the place, nil where it has no such place.

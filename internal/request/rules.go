@@ -31,7 +31,7 @@ func ruleWellFormed(f *findings, _ node) {
 		f.add(pointer, "appears twice; keep one of them")
 	}
 	for _, pointer := range f.doc.numbers {
-		if loadContract().wantsText(pointer) {
+		if WantsText(pointer) {
 			f.add(pointer, "must be a string, not number; put it in quotes")
 			continue
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"goldmint/internal/request"
 )
 
 // Setting sets one value of a request: what --set takes.
@@ -158,7 +160,7 @@ func (n *node) element(index int, made *node, last bool) (*node, error) {
 
 // node is the value as the contract wants it at this place: a text, or for anything else the JSON that was given.
 func (s Setting) node(at place) (*node, error) {
-	if !json.Valid([]byte(s.value)) || contractWantsText(s.steps) {
+	if !json.Valid([]byte(s.value)) || request.WantsText(s.pointer()) {
 		return &node{place: at, scalar: quote(s.value)}, nil
 	}
 	n, err := parseJSON(&source{name: s.from.name, text: []byte(s.value), setting: true})
@@ -167,6 +169,19 @@ func (s Setting) node(at place) (*node, error) {
 	}
 	n.settle(at)
 	return n, nil
+}
+
+// pointer is the JSON pointer of the place.
+func (s Setting) pointer() string {
+	var b strings.Builder
+	for _, step := range s.steps {
+		if step.index >= 0 {
+			b.WriteString("/" + strconv.Itoa(step.index))
+			continue
+		}
+		b.WriteString("/" + escape.Replace(step.name))
+	}
+	return b.String()
 }
 
 // settle gives a value and all in it one place.
