@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"goldmint/emulator/arm"
 	"goldmint/emulator/servicebus"
@@ -84,8 +83,10 @@ limits as recorded. Any bearer token is taken. The first line on stdout is {"rea
 
 // armFlags are the flags of the local Resource Manager.
 func armFlags(c *cobra.Command, o *arm.Options, limits *string) {
-	c.Flags().DurationVar(&o.ImageDuration, "image-duration", 5150*time.Millisecond, "what creating an image takes after its PUT is answered")
-	c.Flags().DurationVar(&o.PutLatency, "put-latency", 5300*time.Millisecond, "how long the PUT of an image takes to answer")
+	o.PutLatency = arm.RecordedLatency
+	c.Flags().DurationVar(&o.ImageDuration, "image-duration", 0, "what creating an image takes, from its PUT to its end (default as recorded: 5.15s, from blobs 10.3s)")
+	c.Flags().Float64Var(&o.Speed, "speed", 1, "divides the recorded durations: with 60 a minute of Azure's takes a second")
+	addOneOf(c.Flags(), (*string)(&o.Cloud), "cloud", "", "whose regions there are", string(arm.PublicCloud), string(arm.ChinaCloud), string(arm.USGovernmentCloud))
 	addOneOf(c.Flags(), limits, "limits", "", "how image creations are limited: windows (40 in 3 min, 200 in 30), bucket (60, refilled 20 a minute) or off", "windows", "bucket", "off")
 }
 

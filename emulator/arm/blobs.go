@@ -36,5 +36,5 @@ func (s *Server) blobOrigin(name, uri string) (origin, *armError) {
 	if b.SizeGB == 0 {
 		b.SizeGB = 30
 	}
-	return origin{blob: true, missing: !found && !s.options.AnyBlob, accountType: "Standard_LRS", sizeGB: b.SizeGB}, nil
+	return origin{blob: true, missing: !found && !s.options.AnyBlob, sizeGB: b.SizeGB}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // Disk is a managed disk, a snapshot or a disk encryption set: what images are made from and encrypted with.
@@ -14,6 +15,7 @@ type Disk struct {
 	HyperVGeneration string // V1 or V2; empty where the disk does not tell
 	AccountType      string // such as Premium_LRS; empty: Standard_LRS
 	SizeGB           int32  // zero: 30
+	SecurityType     string // such as TrustedLaunch; empty: none
 	Tags             map[string]string
 }
 
@@ -41,6 +43,7 @@ func addDisks(add adder) {
 		action := computeNamespace + "/" + typ + "/"
 		add(http.MethodPut, folded+"/*", action+"write", func(s *Server, rq *request) answer { return s.putDisk(rq, typ) })
 		add(http.MethodGet, folded+"/*", action+"read", func(s *Server, rq *request) answer { return s.getDisk(rq, typ) })
+		add(http.MethodPatch, folded+"/*", action+"write", func(s *Server, rq *request) answer { return s.patchDisk(rq, typ) })
 		add(http.MethodDelete, folded+"/*", action+"delete", func(s *Server, rq *request) answer { return s.deleteDisk(rq, typ) })
 		add(http.MethodGet, folded, action+"read", func(s *Server, rq *request) answer { return s.listDisks(rq, typ) })
 		add(http.MethodGet, "@"+folded, action+"read", func(s *Server, rq *request) answer { return s.listDisks(rq, typ) })
@@ -79,11 +82,14 @@ func (s *Server) keepDisk(t target, typ string, d Disk) {
 		}
 		body.SKU = map[string]any{"name": d.AccountType}
 		body.Properties["diskSizeGB"], body.Properties["creationData"] = d.SizeGB, map[string]any{"createOption": "Empty"}
+		if d.SecurityType != "" {
+			body.Properties["securityProfile"] = map[string]any{"securityType": d.SecurityType}
+		}
 		body.setIf("osType", d.OSType)
 		body.setIf("hyperVGeneration", d.HyperVGeneration)
 	}
 	s.ensureGroup(t, body.Location)
-	s.state.disks[fold(d.ID)] = s.newDiskRecord(body)
+	s.state.disks[fold(body.ID)] = s.newDiskRecord(body, nil)
 }
 
 func (b *diskBody) setIf(property, value string) {
@@ -92,26 +98,72 @@ func (b *diskBody) setIf(property, value string) {
 	}
 }
 
-// newDiskRecord fills in what the service does, and reads what images need to know.
-func (s *Server) newDiskRecord(b diskBody) *diskRecord {
-	d := Disk{ID: b.ID, Location: b.Location, Tags: b.Tags}
-	d.OSType, _ = b.Properties["osType"].(string)
-	d.HyperVGeneration, _ = b.Properties["hyperVGeneration"].(string)
-	d.AccountType, _ = b.SKU["name"].(string)
-	switch size := b.Properties["diskSizeGB"].(type) {
-	case float64:
-		d.SizeGB = int32(max(0, min(size, 65536)))
-	case int32:
-		d.SizeGB = size
-	}
+// newDiskRecord fills in what the service does, and reads what images need to know. A disk that is put again stays the
+// one it was.
+func (s *Server) newDiskRecord(b diskBody, had *diskRecord) *diskRecord {
+	p := b.Properties
 	if b.Type != computeNamespace+"/diskEncryptionSets" {
-		b.Properties["diskState"], b.Properties["uniqueId"] = "Unattached", newGUID()
-		b.Properties["diskSizeBytes"], b.Properties["timeCreated"] = int64(d.SizeGB)<<30, stamp(s.clock.now())
-		if b.Properties["encryption"] == nil {
-			b.Properties["encryption"] = map[string]any{"type": "EncryptionAtRestWithPlatformKey"}
+		s.inherit(p)
+		if p["encryption"] == nil {
+			p["encryption"] = map[string]any{"type": "EncryptionAtRestWithPlatformKey"}
+		}
+		p["diskState"], p["uniqueId"], p["timeCreated"] = "Unattached", newGUID(), stamp(s.clock.now())
+		if had != nil {
+			p["uniqueId"], p["timeCreated"] = had.body.Properties["uniqueId"], had.body.Properties["timeCreated"]
 		}
 	}
+	d := Disk{ID: b.ID, Location: b.Location, Tags: b.Tags}
+	d.OSType, _ = p["osType"].(string)
+	d.HyperVGeneration, _ = p["hyperVGeneration"].(string)
+	d.AccountType, _ = b.SKU["name"].(string)
+	profile, _ := p["securityProfile"].(map[string]any)
+	d.SecurityType, _ = profile["securityType"].(string)
+	d.SizeGB = sizeGB(p)
+	if p["uniqueId"] != nil {
+		p["diskSizeBytes"] = int64(d.SizeGB) << 30
+	}
 	return &diskRecord{disk: d, body: b}
+}
+
+func sizeGB(properties map[string]any) int32 {
+	switch size := properties["diskSizeGB"].(type) {
+	case float64:
+		return int32(max(0, min(size, 65536)))
+	case int32:
+		return size
+	}
+	return 0
+}
+
+// source is the disk or snapshot that a disk is a copy of.
+func (s *Server) source(properties map[string]any) *diskRecord {
+	creation, _ := properties["creationData"].(map[string]any)
+	id, _ := creation["sourceResourceId"].(string)
+	return s.state.disks[fold(id)]
+}
+
+// inherit gives a copy what its source has: its size unless another is asked for, its OS and generation.
+func (s *Server) inherit(properties map[string]any) {
+	from := s.source(properties)
+	if from == nil {
+		return
+	}
+	creation := maps.Clone(properties["creationData"].(map[string]any))
+	creation["sourceUniqueId"] = from.body.Properties["uniqueId"]
+	properties["creationData"] = creation
+	for _, name := range []string{"diskSizeGB", "osType", "hyperVGeneration", "securityProfile"} {
+		if properties[name] == nil && from.body.Properties[name] != nil {
+			properties[name] = from.body.Properties[name]
+		}
+	}
+}
+
+// diskTakes is how long making a disk takes: a copy that is made larger is copied in full.
+func (s *Server) diskTakes(properties map[string]any) time.Duration {
+	if from := s.source(properties); from != nil && sizeGB(properties) > from.disk.SizeGB {
+		return s.options.scaled(resizedCopy)
+	}
+	return s.options.scaled(diskDuration)
 }
 
 func (s *Server) putDisk(rq *request, typ string) answer {
@@ -140,24 +192,64 @@ func (s *Server) putDisk(rq *request, typ string) answer {
 	if typ != "diskEncryptionSets" && in.SKU == nil {
 		in.SKU = map[string]any{"name": "Standard_LRS"}
 	}
-	in.Properties["provisioningState"] = "Updating"
 	s.ensureGroup(rq.target, location)
-	record := s.newDiskRecord(in)
-	s.state.disks[fold(id)] = record
-	op := s.begin(rq, operation{region: location, segment: "DiskOperations", resource: fold(id), apply: func(failed bool) {
+	return s.keepPutDisk(rq, in)
+}
+
+// keepPutDisk starts the operation that makes or changes a disk.
+func (s *Server) keepPutDisk(rq *request, in diskBody) answer {
+	in.Properties["provisioningState"] = "Updating"
+	record := s.newDiskRecord(in, s.state.disks[fold(in.ID)])
+	s.state.disks[fold(in.ID)] = record
+	delete(s.state.gone, fold(in.ID))
+	op := s.begin(rq, operation{region: in.Location, segment: "DiskOperations", resource: fold(in.ID), retryAfter: rq.diskRetryAfter(), apply: func(failed bool) {
 		record.body.Properties["provisioningState"] = "Succeeded"
 		if failed {
 			record.body.Properties["provisioningState"] = "Failed"
 		}
-	}}, s.options.Tick)
+	}, output: func() any { return record.body }}, s.diskTakes(in.Properties))
 	return s.accepted(rq, op, http.StatusAccepted, record.body)
+}
+
+// diskRetryAfter is the Retry-After that disk operations have had since 2022.
+func (rq *request) diskRetryAfter() string {
+	if rq.apiVersion < "2022" {
+		return ""
+	}
+	return "2"
+}
+
+// patchDisk changes what the body names and leaves the rest.
+func (s *Server) patchDisk(rq *request, typ string) answer {
+	var in diskBody
+	if bad := rq.decode(&in); bad != nil {
+		return bad.answer()
+	}
+	id := rq.target.id(typ)
+	record := s.state.disks[fold(id)]
+	if record == nil {
+		return s.notFound(rq.target, id).answer()
+	}
+	patched := record.body
+	patched.Properties = maps.Clone(patched.Properties)
+	maps.Copy(patched.Properties, in.Properties)
+	if in.Tags != nil {
+		patched.Tags = in.Tags
+	}
+	if in.SKU != nil {
+		patched.SKU = in.SKU
+	}
+	if sizeGB(patched.Properties) < record.disk.SizeGB {
+		return invalidParameter("diskSizeGB", "Disks or snapshot cannot be resized down.").answer()
+	}
+	return s.keepPutDisk(rq, patched)
 }
 
 func (s *Server) getDisk(rq *request, typ string) answer {
 	id := rq.target.id(typ)
 	record := s.state.disks[fold(id)]
 	if record == nil {
-		return resourceNotFound(rq.target).answer()
+		return s.notFound(rq.target, id).answer()
 	}
 	if a, refused := s.limit(rq, record.body.Location, id, lowCostGetLimit); refused {
 		return a
@@ -171,11 +263,11 @@ func (s *Server) deleteDisk(rq *request, typ string) answer {
 	if record == nil {
 		return answer{status: http.StatusNoContent}
 	}
-	op := s.begin(rq, operation{region: record.body.Location, segment: "DiskOperations", resource: fold(id), apply: func(failed bool) {
+	op := s.begin(rq, operation{region: record.body.Location, segment: "DiskOperations", resource: fold(id), retryAfter: rq.diskRetryAfter(), apply: func(failed bool) {
 		if !failed && s.state.disks[fold(id)] == record {
 			delete(s.state.disks, fold(id))
 		}
-	}}, s.options.Tick)
+	}}, s.options.scaled(diskDuration))
 	return s.accepted(rq, op, http.StatusAccepted, nil)
 }
 

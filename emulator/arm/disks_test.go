@@ -3,6 +3,7 @@ package arm_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"goldmint/emulator/arm"
 
@@ -39,7 +40,7 @@ func TestDiskFromTheSDK(t *testing.T) {
 		t.Fatal(err)
 	}
 	os := done.Properties.StorageProfile.OSDisk
-	if *os.DiskSizeGB != 40 || *os.StorageAccountType != "Premium_LRS" || *done.Properties.HyperVGeneration != "V2" {
+	if *os.DiskSizeGB != 40 || *os.StorageAccountType != "Standard_LRS" || *done.Properties.HyperVGeneration != "V2" {
 		t.Errorf("%+v", os)
 	}
 }
@@ -69,5 +70,36 @@ func TestSnapshotsAndEncryptionSets(t *testing.T) {
 				t.Errorf("%d %s", created.status, created.text)
 			}
 		})
+	}
+}
+
+// TestDiskIsCopied: a copy has its source's size, system and generation, tells whose copy it is, and stays the same disk
+// when it is put again.
+func TestDiskIsCopied(t *testing.T) {
+	s := prepared(t, arm.Options{})
+	const v = "?api-version=2026-03-02"
+	source := call(t, s, http.MethodGet, diskID+v, "").json(t)["properties"].(map[string]any)
+	copyOf := `{"location":"westeurope","properties":{"creationData":{"createOption":"Copy","sourceResourceId":"` + diskID + `"}`
+	put := call(t, s, http.MethodPut, compute+"snapshots/copy"+v, copyOf+`}}`)
+	if put.status != http.StatusAccepted || put.header.Get("Retry-After") != "2" {
+		t.Errorf("%d %v", put.status, put.header)
+	}
+	s.FastForward(time.Second)
+	operation := get(t, s, put.header.Get("Azure-AsyncOperation")).json(t)
+	made := operation["properties"].(map[string]any)["output"].(map[string]any)["properties"].(map[string]any)
+	if made["diskSizeGB"] != 64.0 || made["osType"] != "Linux" || made["hyperVGeneration"] != "V2" ||
+		made["creationData"].(map[string]any)["sourceUniqueId"] != source["uniqueId"] || made["provisioningState"] != "Succeeded" {
+		t.Errorf("%v", made)
+	}
+	patch := call(t, s, http.MethodPatch, compute+"snapshots/copy"+v, `{"tags":{"a":"b"}}`)
+	again := call(t, s, http.MethodGet, compute+"snapshots/copy"+v, "").json(t)
+	p := again["properties"].(map[string]any)
+	if patch.status != http.StatusAccepted || again["tags"].(map[string]any)["a"] != "b" || p["uniqueId"] != made["uniqueId"] || p["timeCreated"] != made["timeCreated"] {
+		t.Errorf("%d %v", patch.status, again)
+	}
+	larger := call(t, s, http.MethodPut, compute+"snapshots/larger"+v, copyOf+`,"diskSizeGB":200}}`)
+	s.FastForward(10 * time.Second)
+	if got := get(t, s, larger.header.Get("Azure-AsyncOperation")).json(t); got["status"] != "InProgress" {
+		t.Errorf("a copy of 200 GB after 10 s: %v", got)
 	}
 }

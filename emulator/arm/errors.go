@@ -81,6 +81,16 @@ func resourceNotFound(t target) *armError {
 		"For more details please go to https://aka.ms/ARMResourceNotFoundFix", t.resourceType(), strings.Join(t.names, "/"), t.group)
 }
 
+// notFound is the 404 of a resource that is not there. Right after a deletion the gateway still asks compute, whose words
+// come once.
+func (s *Server) notFound(t target, id string) *armError {
+	if s.state.gone[fold(id)] {
+		delete(s.state.gone, fold(id))
+		return entityNotFound()
+	}
+	return resourceNotFound(t)
+}
+
 func invalidContent(reason string) *armError {
 	return gatewayError(http.StatusBadRequest, "InvalidRequestContent",
 		"The request content was invalid and could not be deserialized: '%s'.", reason)

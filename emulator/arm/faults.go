@@ -28,6 +28,11 @@ type Faults struct {
 	// VanishOperation lets an operation's URL answer 404 while the operation goes on to its end.
 	VanishOperation float64
 
+	NoCode    float64       // 404 to a read or 409 to a write, without effect and with nothing in the body
+	AcceptPut float64       // a PUT that starts an operation answers 202 instead of 201, as the specification allows
+	LateRead  float64       // reads show the end of an operation only LateBy after the operation has told it
+	LateBy    time.Duration // zero: 3 s
+
 	SlowFactor int           // zero: 10
 	RetryAfter time.Duration // what a throttled request is told, in whole seconds; zero: 5 s
 }
@@ -42,6 +47,7 @@ const (
 	forbidden
 	reset
 	lostReply
+	noCode
 )
 
 // dice throws the faults. It is guarded by the server's lock.
@@ -90,7 +96,7 @@ func (d *dice) next(words ...string) string {
 
 func (d *dice) throw(method, path string) fault {
 	f := d.faults
-	if f.Throttle+f.ServerError+f.Conflict+f.Forbidden+f.Reset+f.LostReply == 0 {
+	if f.Throttle+f.ServerError+f.Conflict+f.Forbidden+f.Reset+f.LostReply+f.NoCode == 0 {
 		return none
 	}
 	c := d.chance(method, path, d.next(method, path))
@@ -108,6 +114,7 @@ func (d *dice) throw(method, path string) fault {
 		{forbidden, "forbidden", f.Forbidden},
 		{reset, "reset", f.Reset},
 		{lostReply, "lost-reply", f.LostReply},
+		{noCode, "no-code", f.NoCode},
 	} {
 		if c < sort.chance {
 			d.hits[sort.name]++
@@ -121,7 +128,7 @@ func (d *dice) throw(method, path string) fault {
 // spoil throws the faults of an operation that begins.
 func (d *dice) spoil(op *operation, method string) {
 	f := d.faults
-	if f.FailOperation+f.SlowOperation+f.VanishOperation == 0 {
+	if f.FailOperation+f.SlowOperation+f.VanishOperation+f.LateRead+f.AcceptPut == 0 {
 		return
 	}
 	n := d.next("operation", method, op.resource)
@@ -136,6 +143,13 @@ func (d *dice) spoil(op *operation, method string) {
 		op.failure = &opError{Code: "InternalExecutionError", Message: "An internal execution error occurred."}
 	}
 	op.vanished = meets("vanish", f.VanishOperation)
+	op.accepted = method == http.MethodPut && meets("accept", f.AcceptPut)
+	if meets("late", f.LateRead) {
+		op.late = f.LateBy
+		if op.late == 0 {
+			op.late = 3 * time.Second
+		}
+	}
 	if meets("slow", f.SlowOperation) {
 		factor := f.SlowFactor
 		if factor == 0 {
@@ -163,6 +177,11 @@ func (d *dice) answer(f fault, rq *request) (answer, bool) {
 			principalID, principalID, rq.http.URL.Path).answer(), true
 	case reset:
 		return answer{}, true
+	case noCode:
+		if rq.http.Method == http.MethodGet || rq.http.Method == http.MethodHead {
+			return answer{status: http.StatusNotFound}, true
+		}
+		return answer{status: http.StatusConflict}, true
 	default:
 		return answer{}, false
 	}

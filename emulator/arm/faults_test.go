@@ -7,6 +7,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"goldmint/emulator/arm"
 )
@@ -45,6 +46,7 @@ func TestFaults(t *testing.T) {
 		{"conflict", arm.Faults{Seed: 1, Conflict: 1}, []string{"409,false"}},
 		{"forbidden", arm.Faults{Seed: 1, Forbidden: 1}, []string{"403,false"}},
 		{"reset", arm.Faults{Seed: 1, Reset: 1}, []string{"reset,false"}},
+		{"no code", arm.Faults{Seed: 1, NoCode: 1}, []string{"409,false"}},
 		{"lost reply", arm.Faults{Seed: 1, LostReply: 1}, []string{"reset,true"}},
 		{
 			"some of each",
@@ -87,6 +89,24 @@ func TestOperationFaults(t *testing.T) {
 		s.FastForward(arm.RecordedTick)
 		if got := get(t, s, operation).json(t); got["status"] != "Succeeded" {
 			t.Errorf("%v", got)
+		}
+	})
+	t.Run("late", func(t *testing.T) {
+		s := prepared(t, arm.Options{Faults: arm.Faults{LateRead: 1, LateBy: time.Minute}})
+		operation := startImage(t, s)
+		s.FastForward(arm.RecordedTick)
+		for _, want := range []string{"Creating", "Succeeded"} {
+			state := call(t, s, http.MethodGet, imageID+version, "").json(t)["properties"].(map[string]any)["provisioningState"]
+			if told := get(t, s, operation).json(t)["status"]; told != "Succeeded" || state != want {
+				t.Errorf("the operation says %v, the image %v, want %s", told, state, want)
+			}
+			s.FastForward(time.Minute)
+		}
+	})
+	t.Run("accept", func(t *testing.T) {
+		s := prepared(t, arm.Options{Faults: arm.Faults{AcceptPut: 1}})
+		if got := call(t, s, http.MethodPut, imageID+version, fromVM(vmID)); got.status != http.StatusAccepted || s.Images() != 1 {
+			t.Errorf("%d %s", got.status, got.text)
 		}
 	})
 	t.Run("vanish", func(t *testing.T) {

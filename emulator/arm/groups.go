@@ -1,8 +1,10 @@
 package arm
 
 import (
+	"maps"
 	"net/http"
 	"sort"
+	"strings"
 )
 
 type resourceGroup struct {
@@ -21,6 +23,8 @@ func addGroups(add adder) {
 	add(http.MethodPut, "resourcegroups/*", action+"write", (*Server).putGroup)
 	add(http.MethodGet, "resourcegroups/*", action+"read", (*Server).getGroup)
 	add(http.MethodHead, "resourcegroups/*", action+"read", (*Server).headGroup)
+	add(http.MethodDelete, "resourcegroups/*", action+"delete", (*Server).deleteGroup)
+	add(http.MethodGet, "operationresults/*", action+"read", (*Server).getGroupResult)
 	add(http.MethodGet, "resourcegroups", action+"read", (*Server).listGroups)
 }
 
@@ -98,6 +102,65 @@ func (s *Server) headGroup(rq *request) answer {
 		return answer{status: http.StatusNoContent}
 	}
 	return answer{status: http.StatusNotFound}
+}
+
+// deleteGroup takes a group away with all that is in it. What is in the group cannot be told meanwhile; here it goes at
+// the end, all at once.
+func (s *Server) deleteGroup(rq *request) answer {
+	id := groupID(rq.target)
+	g := s.state.groups[fold(id)]
+	if g == nil {
+		return groupNotFound(rq.target).answer()
+	}
+	g.Properties.ProvisioningState = "Deleting"
+	op := s.begin(rq, operation{region: g.Location, resource: fold(id), apply: func(failed bool) {
+		if failed {
+			g.Properties.ProvisioningState = "Succeeded"
+			return
+		}
+		s.state.empty(id)
+	}}, s.options.scaled(groupDeletion))
+	a := answer{status: http.StatusAccepted}
+	a.set("Location", s.groupResultURL(rq, op))
+	a.set("Retry-After", "15")
+	return a
+}
+
+func (s *Server) groupResultURL(rq *request, op *operation) string {
+	return s.endpoint + s.signer.sign("/subscriptions/"+op.subscription+"/operationresults/"+op.id, rq.apiVersion, false, rq.now)
+}
+
+// getGroupResult answers 202 until the group has gone.
+func (s *Server) getGroupResult(rq *request) answer {
+	if !s.signer.verify(rq.http.URL.Path, rq.query) {
+		return badSignature().answer()
+	}
+	op := s.state.operations[fold(rq.target.name())]
+	switch {
+	case op == nil || op.vanished:
+		return entityNotFound().answer()
+	case op.failure != nil && op.over: // not recorded
+		return computeError(http.StatusConflict, op.failure.Code, "", "%s", op.failure.Message).answer()
+	case op.over:
+		return answer{status: http.StatusOK}
+	}
+	a := answer{status: http.StatusAccepted}
+	a.set("Location", s.groupResultURL(rq, op))
+	a.set("Retry-After", "15")
+	return a
+}
+
+// empty removes a group and everything whose id lies below it.
+func (s *state) empty(group string) {
+	delete(s.groups, fold(group))
+	inside := fold(group) + "/"
+	remove(s.images, inside)
+	remove(s.vms, inside)
+	remove(s.disks, inside)
+}
+
+func remove[T any](from map[string]T, inside string) {
+	maps.DeleteFunc(from, func(id string, _ T) bool { return strings.HasPrefix(id, inside) })
 }
 
 func (s *Server) listGroups(rq *request) answer {

@@ -151,7 +151,10 @@ func (s *Server) admit(rq *request) (route, *armError) {
 		return rt, gatewayError(http.StatusBadRequest, "InvalidSubscriptionId",
 			"The provided subscription identifier '%s' is malformed or invalid.", t.subscription)
 	}
-	return rt, s.admitGroup(rq)
+	if bad := s.admitGroup(rq); bad != nil {
+		return rt, bad
+	}
+	return rt, s.admitLock(rq)
 }
 
 func (s *Server) authenticate(header string) *armError {

@@ -7,6 +7,23 @@ import (
 	"strings"
 )
 
+// root gives an id its leading slash, without which Azure takes it too.
+func (r *subResource) root() {
+	if r != nil && strings.HasPrefix(fold(r.ID), "subscriptions/") {
+		r.ID = "/" + r.ID
+	}
+}
+
+// rootLinks gives every id of the body its leading slash: recorded for a snapshot's, taken to hold for the others.
+func (i image) rootLinks() {
+	i.Properties.SourceVirtualMachine.root()
+	i.Properties.StorageProfile.each(func(_ string, d *imageDisk) {
+		d.Snapshot.root()
+		d.ManagedDisk.root()
+		d.DiskEncryptionSet.root()
+	})
+}
+
 // checkLinks is ARM's own check of every id in the body, before compute sees it.
 func (i image) checkLinks() *armError {
 	check := func(path string, ref *subResource) *armError {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 // imageRecord is an image and what is happening to it.
@@ -42,6 +41,7 @@ func (s *Server) putImage(rq *request) answer {
 			return bad.answer()
 		}
 	}
+	in.rootLinks()
 	if bad := in.checkLinks(); bad != nil {
 		return bad.answer()
 	}
@@ -49,9 +49,7 @@ func (s *Server) putImage(rq *request) answer {
 		return a
 	}
 	in.Location, in.Name, in.ID, in.Type = location, rq.target.name(), id, computeNamespace+"/images"
-	a := s.createOrKeep(rq, had, in)
-	a.after = rq.now.Add(s.options.PutLatency)
-	return a
+	return s.createOrKeep(rq, had, in)
 }
 
 func (s *Server) createOrKeep(rq *request, had *imageRecord, in image) answer {
@@ -74,7 +72,7 @@ func (r *imageRecord) again(in image) *armError {
 	case r.deleting:
 		return notAllowed("Operation 'PUT' is not allowed on Image '%s' since the Image is marked for deletion. "+
 			"You can only retry the Delete operation (or wait for an ongoing one to complete).", r.image.Name)
-	case r.image.Properties.ProvisioningState == "Creating":
+	case r.image.Properties.ProvisioningState == "Creating" || r.image.Properties.ProvisioningState == "Updating":
 		return conflict() // not recorded: taken for the conflict that every compute resource has
 	}
 	if property := in.changes(r.image); property != "" {
@@ -98,7 +96,7 @@ func (e *armError) answerFor(r *imageRecord, rq *request, in image) answer {
 }
 
 // createImage lets the image exist as Creating, and the operation finish it. The operation does not end before the PUT
-// has answered: in the recordings where the PUT took 6 s, the operation took two ticks.
+// has answered.
 func (s *Server) createImage(rq *request, made assembled, failure *opError) answer {
 	img := made.image
 	img.Properties.ProvisioningState = "Creating"
@@ -106,13 +104,17 @@ func (s *Server) createImage(rq *request, made assembled, failure *opError) answ
 	s.ensureGroup(rq.target, img.Location)
 	record := &imageRecord{image: img}
 	s.state.images[fold(img.ID)] = record
-	takes := s.onTick(max(s.options.ImageDuration, s.options.PutLatency))
+	delete(s.state.gone, fold(img.ID))
+	answers, takes := s.options.imageTimes(made.fromBlobs)
 	if failure != nil {
-		takes = max(s.options.PutLatency, min(s.options.Tick, 219*time.Millisecond)) // as recorded
+		takes = max(answers, min(takes, s.options.scaled(blobMissing)))
 	}
 	record.creating = s.begin(rq, operation{
 		region: img.Location, resource: fold(img.ID), failure: failure,
 		apply: func(failed bool) {
+			if record.deleting {
+				return
+			}
 			record.image.Properties.ProvisioningState = "Succeeded"
 			if failed {
 				record.image.Properties.ProvisioningState = "Failed"
@@ -121,7 +123,9 @@ func (s *Server) createImage(rq *request, made assembled, failure *opError) answ
 			record.image.Properties.StorageProfile = made.final
 		},
 	}, takes)
-	return s.accepted(rq, record.creating, http.StatusCreated, img.view(rq.apiVersion))
+	a := s.accepted(rq, record.creating, http.StatusCreated, img.view(rq.apiVersion))
+	a.after = rq.now.Add(answers)
+	return a
 }
 
 func (s *Server) getImage(rq *request) answer {
@@ -134,12 +138,13 @@ func (s *Server) getImage(rq *request) answer {
 		return a
 	}
 	if record == nil {
-		return resourceNotFound(rq.target).answer()
+		return s.notFound(rq.target, rq.target.id("images")).answer()
 	}
 	return answer{status: http.StatusOK, body: record.image.view(rq.apiVersion)}
 }
 
-// patchImage renews tags, all at once as ARM does; other properties of an image cannot change.
+// patchImage renews tags, all at once as ARM does, in an operation that counts like a creation. Other properties of an
+// image cannot change.
 func (s *Server) patchImage(rq *request) answer {
 	var in struct {
 		Tags       tags            `json:"tags,omitzero"`
@@ -148,9 +153,10 @@ func (s *Server) patchImage(rq *request) answer {
 	if bad := rq.decode(&in); bad != nil {
 		return bad.answer()
 	}
-	record := s.state.images[fold(rq.target.id("images"))]
+	id := rq.target.id("images")
+	record := s.state.images[fold(id)]
 	if record == nil {
-		return resourceNotFound(rq.target).answer()
+		return s.notFound(rq.target, id).answer()
 	}
 	patched := record.image
 	if in.Properties.StorageProfile == nil {
@@ -160,13 +166,23 @@ func (s *Server) patchImage(rq *request) answer {
 		in.Properties.SourceVirtualMachine = patched.Properties.SourceVirtualMachine
 	}
 	patched.Properties = in.Properties
+	patched.rootLinks()
 	if bad := record.again(patched); bad != nil {
 		return bad.answer()
+	}
+	if a, refused := s.limit(rq, record.image.Location, id, createImagesLimit); refused {
+		return a
 	}
 	if in.Tags != nil {
 		record.image.Tags = in.Tags
 	}
-	return answer{status: http.StatusOK, body: record.image.view(rq.apiVersion)}
+	record.image.Properties.ProvisioningState = "Updating"
+	record.creating = s.begin(rq, operation{region: record.image.Location, resource: fold(id), apply: func(bool) {
+		if !record.deleting {
+			record.image.Properties.ProvisioningState = "Succeeded"
+		}
+	}}, s.options.tick())
+	return s.accepted(rq, record.creating, http.StatusOK, record.image.view(rq.apiVersion))
 }
 
 // deleteImage takes an image away in any state. Deleting one that is being created ends its creation, as a later request
@@ -190,8 +206,9 @@ func (s *Server) deleteImage(rq *request) answer {
 		}
 		if s.state.images[fold(id)] == record {
 			delete(s.state.images, fold(id))
+			s.state.gone[fold(id)] = true
 		}
-	}}, s.options.Tick)
+	}}, s.options.tick())
 	return s.accepted(rq, op, http.StatusAccepted, nil)
 }
 

@@ -7,8 +7,9 @@ import (
 
 // assembled is an image as its sources make it: as it is while it is created, and the storage it ends with.
 type assembled struct {
-	image image
-	final *imageStorage
+	image     image
+	final     *imageStorage
+	fromBlobs bool // which takes twice as long
 }
 
 // assemble checks a new image's properties and sources and fills in what compute fills in. The failure, where there is
@@ -47,14 +48,15 @@ func (s *Server) assembleFromDisks(in image, apiVersion string) (assembled, *opE
 			failure = &opError{Code: "ImageBlobNotFound", Message: fmt.Sprintf("Unable to find VHD blob with URI %s.", d.BlobURI)}
 		}
 		origins = append(origins, o)
-		d.fill(o.accountType)
+		made.fromBlobs = made.fromBlobs || o.blob
+		d.fill()
 	})
 	if bad != nil {
 		return made, nil, bad
 	}
 	n := 0
 	final.each(func(_ string, d *imageDisk) {
-		d.fill(origins[n].accountType)
+		d.fill()
 		if d.DiskSizeGB == 0 {
 			d.DiskSizeGB = origins[n].sizeGB
 		}
@@ -67,13 +69,13 @@ func (s *Server) assembleFromDisks(in image, apiVersion string) (assembled, *opE
 	return made, failure, bad
 }
 
-// fill puts in the service's defaults.
-func (d *imageDisk) fill(accountType string) {
+// fill puts in the service's defaults. The account type's is the same whatever the source has.
+func (d *imageDisk) fill() {
 	if d.Caching == "" {
 		d.Caching = "None"
 	}
 	if d.StorageAccountType == "" {
-		d.StorageAccountType = accountType
+		d.StorageAccountType = "Standard_LRS"
 	}
 }
 
@@ -94,11 +96,10 @@ func deduceGeneration(given string, o origin, apiVersion string) (string, *armEr
 
 // origin is where a disk's content comes from.
 type origin struct {
-	blob        bool
-	missing     bool // a blob that is not there: the operation will say so
-	generation  string
-	accountType string
-	sizeGB      int32
+	blob       bool
+	missing    bool // a blob that is not there: the operation will say so
+	generation string
+	sizeGB     int32
 }
 
 func (s *Server) origin(in image, name string, d *imageDisk) (origin, *armError) {
@@ -118,7 +119,7 @@ func (s *Server) origin(in image, name string, d *imageDisk) (origin, *armError)
 	if bad != nil {
 		return origin{}, bad
 	}
-	return origin{generation: record.HyperVGeneration, accountType: record.AccountType, sizeGB: record.SizeGB}, nil
+	return origin{generation: record.HyperVGeneration, sizeGB: record.SizeGB}, nil
 }
 
 // diskSource finds a disk, snapshot or disk encryption set that the image names. The words for a missing one are those
@@ -160,7 +161,7 @@ func (s *Server) assembleFromVM(in image) (assembled, *armError) {
 		return assembled{}, invalidParameter("hyperVGeneration", "The Hypervisor generation '%s' of the image does not match the Hypervisor generation '%s' "+
 			"of the Virtual Machine '%s'.", given, vm.HyperVGeneration, t.name())
 	}
-	made := assembled{image: in, final: vm.captured(true)}
+	made := assembled{image: in, final: vm.captured(true), fromBlobs: vm.unmanaged()}
 	made.image.Properties.HyperVGeneration = vm.HyperVGeneration
 	made.image.Properties.StorageProfile = vm.captured(false)
 	if in.Properties.StorageProfile != nil {

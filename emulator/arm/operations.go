@@ -20,10 +20,14 @@ type operation struct {
 	resource     string // folded id of what it works on
 	start, end   time.Time
 	failure      *opError
-	vanished     bool // its URL answers 404, by a fault
+	vanished     bool          // its URL answers 404, by a fault
+	late         time.Duration // for how long after the end reads do not show it, by a fault
+	accepted     bool          // the PUT that starts it answers 202, by a fault
 	over         bool
 	apply        func(failed bool)
-	action       *Action // reported at the end
+	retryAfter   string     // in seconds, where the answer that starts it says when to look
+	output       func() any // what a disk's operation answers when it has succeeded
+	action       *Action    // reported at the end
 }
 
 // opError is why an operation failed.
@@ -36,12 +40,6 @@ type opError struct {
 func addOperations(add adder) {
 	add(http.MethodGet, "@locations/*/operations/*", "Microsoft.Compute/locations/operations/read", (*Server).getOperation)
 	add(http.MethodGet, "@locations/*/diskoperations/*", "Microsoft.Compute/locations/diskOperations/read", (*Server).getOperation)
-}
-
-// onTick rounds a duration up to the tick on which operations end.
-func (s *Server) onTick(d time.Duration) time.Duration {
-	ticks := max(1, (d+s.options.Tick-1)/s.options.Tick)
-	return ticks * s.options.Tick
 }
 
 // begin starts an operation that the request has asked for. Its id is the request's, as recorded.
@@ -58,6 +56,13 @@ func (s *Server) begin(rq *request, op operation, takes time.Duration) *operatio
 	s.dice.spoil(&op, rq.http.Method)
 	o := &op
 	s.state.operations[o.id] = o
+	s.schedule(o)
+	s.nudge()
+	return o
+}
+
+// schedule queues an operation by its end.
+func (s *Server) schedule(o *operation) {
 	at, _ := slices.BinarySearchFunc(s.state.pending, o, func(a, b *operation) int {
 		if a.end.After(b.end) {
 			return 1
@@ -65,8 +70,6 @@ func (s *Server) begin(rq *request, op operation, takes time.Duration) *operatio
 		return -1
 	})
 	s.state.pending = slices.Insert(s.state.pending, at, o)
-	s.nudge()
-	return o
 }
 
 func (s *Server) nudge() {
@@ -99,6 +102,10 @@ func (s *Server) endDue() {
 	for len(s.state.pending) > 0 && !s.state.pending[0].end.After(now) {
 		op := s.state.pending[0]
 		s.state.pending = s.state.pending[1:]
+		if op.late > 0 && op.apply != nil {
+			s.schedule(&operation{end: op.end.Add(op.late), failure: op.failure, apply: op.apply})
+			op.apply = nil
+		}
 		if a := op.finish(); a != nil {
 			s.state.ended = append(s.state.ended, *a)
 			s.nudge()
@@ -160,14 +167,17 @@ func (s *Server) waitForNext(ctx context.Context) {
 
 // accepted is the answer to a call that has started an operation.
 func (s *Server) accepted(rq *request, op *operation, status int, body any) answer {
+	if op.accepted && status == http.StatusCreated {
+		status = http.StatusAccepted
+	}
 	a := answer{status: status, body: body}
 	a.set("Azure-AsyncOperation", s.operationURL(rq, op, false))
 	a.set("Azure-AsyncNotification", "Enabled")
 	if status == http.StatusAccepted {
 		a.set("Location", s.operationURL(rq, op, true))
-		if op.end.Sub(op.start) > 10*time.Second {
-			a.set("Retry-After", "10") // recorded on a deallocation; an image's PUT never has it
-		}
+	}
+	if op.retryAfter != "" {
+		a.set("Retry-After", op.retryAfter)
 	}
 	return a
 }
@@ -180,8 +190,7 @@ func (s *Server) operationURL(rq *request, op *operation, monitor bool) string {
 
 func (s *Server) getOperation(rq *request) answer {
 	if !s.signer.verify(rq.http.URL.Path, rq.query) {
-		// What Azure says to a changed operation URL is not recorded.
-		return gatewayError(http.StatusForbidden, "AuthorizationFailed", "The signature of the operation URL is not valid.").answer()
+		return badSignature().answer()
 	}
 	op := s.state.operations[fold(rq.target.names[len(rq.target.names)-1])]
 	if op == nil || op.vanished {
@@ -196,12 +205,24 @@ func (s *Server) getOperation(rq *request) answer {
 	return answer{status: http.StatusOK, body: op.view()}
 }
 
+// badSignature refuses a changed operation URL. What Azure says to one is not recorded.
+func badSignature() *armError {
+	return gatewayError(http.StatusForbidden, "AuthorizationFailed", "The signature of the operation URL is not valid.")
+}
+
 type operationView struct {
 	StartTime string   `json:"startTime"`
 	EndTime   string   `json:"endTime,omitempty"`
 	Status    string   `json:"status"`
 	Error     *opError `json:"error,omitempty"`
-	Name      string   `json:"name"`
+
+	Properties *operationOutput `json:"properties,omitempty"`
+
+	Name string `json:"name"`
+}
+
+type operationOutput struct {
+	Output any `json:"output"`
 }
 
 func (o *operation) view() operationView {
@@ -212,6 +233,8 @@ func (o *operation) view() operationView {
 	v.EndTime, v.Status, v.Error = stamp(o.end), "Succeeded", o.failure
 	if o.failure != nil {
 		v.Status = "Failed"
+	} else if o.output != nil {
+		v.Properties = &operationOutput{o.output()}
 	}
 	return v
 }
@@ -221,10 +244,13 @@ func (s *Server) monitor(op *operation) answer {
 	switch {
 	case !op.over:
 		a := answer{status: http.StatusAccepted}
-		a.set("Retry-After", strconv.Itoa(max(1, int(s.options.Tick/time.Second))))
+		a.set("Retry-After", strconv.Itoa(int(max(1, min(10, op.end.Sub(op.start)/time.Second)))))
 		return a
 	case op.failure != nil: // not recorded
 		return (&armError{status: http.StatusConflict, Code: op.failure.Code, Message: op.failure.Message}).answer()
+	}
+	if op.output != nil {
+		return answer{status: http.StatusOK, body: op.output()}
 	}
 	return answer{status: http.StatusOK}
 }

@@ -28,31 +28,61 @@ func get(t *testing.T, s *arm.Server, operation string) reply {
 	return call(t, s, http.MethodGet, strings.TrimPrefix(operation, s.Endpoint()), "")
 }
 
-func TestOperationEndsOnATick(t *testing.T) {
+// TestDurations: an image takes what Azure took for its source, or what the options say.
+func TestDurations(t *testing.T) {
+	managed, blob := fromDisk(`"snapshot":{"id":"`+snapshotID+`"}`), fromDisk(blobSource)
 	for _, tt := range []struct {
-		name      string
-		options   arm.Options
-		pass, end time.Duration
+		name    string
+		options arm.Options
+		body    string
+		ends    time.Duration
 	}{
-		{"recorded", arm.Options{}, 0, arm.RecordedTick},
-		{"two ticks", arm.Options{ImageDuration: 6 * time.Second}, arm.RecordedTick, 2 * arm.RecordedTick},
-		{"own tick", arm.Options{ImageDuration: 50 * time.Second, Tick: 20 * time.Second}, 40 * time.Second, 60 * time.Second},
-		{"shorter than a tick", arm.Options{ImageDuration: time.Second}, 0, time.Second},
+		{"from a snapshot", arm.Options{}, managed, arm.RecordedTick},
+		{"from a VM", arm.Options{}, fromVM(vmID), arm.RecordedTick},
+		{"from a blob", arm.Options{}, blob, 2 * arm.RecordedTick},
+		{"at double speed", arm.Options{Speed: 2}, blob, arm.RecordedTick},
+		{"as said", arm.Options{ImageDuration: 50 * time.Second}, blob, 50 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := prepared(t, tt.options)
-			operation := startImage(t, s)
-			s.FastForward(tt.pass)
-			if got := get(t, s, operation).json(t); tt.pass > 0 && (got["status"] != "InProgress" || got["endTime"] != nil) {
-				t.Errorf("after %s: %v", tt.pass, got)
+			put := call(t, s, http.MethodPut, imageID+version, tt.body)
+			operation := put.header.Get("Azure-AsyncOperation")
+			s.FastForward(tt.ends - tt.ends/20)
+			if got := get(t, s, operation).json(t); got["status"] != "InProgress" || got["endTime"] != nil {
+				t.Errorf("just before: %v", got)
 			}
-			s.FastForward(tt.end - tt.pass)
+			s.FastForward(tt.ends / 20)
 			got := get(t, s, operation).json(t)
 			if got["status"] != "Succeeded" {
-				t.Fatalf("after %s: %v", tt.end, got)
+				t.Fatalf("after %s: %v", tt.ends, got)
 			}
-			if took := when(t, got["endTime"]).Sub(when(t, got["startTime"])); took != tt.end {
-				t.Errorf("took %s, want %s", took, tt.end)
+			if took := when(t, got["endTime"]).Sub(when(t, got["startTime"])); took != tt.ends {
+				t.Errorf("took %s, want %s", took, tt.ends)
+			}
+		})
+	}
+}
+
+// TestRecordedLatency: from managed disks the PUT answers within a second, from blobs after more than five.
+func TestRecordedLatency(t *testing.T) {
+	for _, tt := range []struct {
+		name, body    string
+		least, within time.Duration
+	}{
+		{"from a VM", fromVM(vmID), 250 * time.Millisecond, time.Second},
+		{"from a blob", fromDisk(blobSource), 4 * time.Second, 7 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := prepared(t, arm.Options{PutLatency: arm.RecordedLatency})
+			answered := make(chan reply, 1)
+			request := newRequest(t, http.MethodPut, s.Endpoint()+imageID+version, tt.body)
+			began := s.Now()
+			go func() { answered <- send(t, s, request) }()
+			waitFor(t, func() bool { return s.Images() == 1 })
+			s.FastForward(tt.within)
+			got := <-answered
+			if got.status != http.StatusCreated || s.Now().Sub(began) < tt.least {
+				t.Errorf("%d %s", got.status, got.text)
 			}
 		})
 	}
@@ -195,7 +225,7 @@ func TestFailNext(t *testing.T) {
 
 // The effect of a PUT is there while its caller still waits for the answer, and the operation ends after it.
 func TestPutLatency(t *testing.T) {
-	s := prepared(t, arm.Options{PutLatency: time.Hour, Tick: 7 * time.Minute})
+	s := prepared(t, arm.Options{PutLatency: time.Hour, ImageDuration: time.Hour + 7*time.Minute})
 	answered := make(chan reply)
 	request := newRequest(t, http.MethodPut, s.Endpoint()+imageID+version, fromVM(vmID))
 	go func() { answered <- send(t, s, request) }()

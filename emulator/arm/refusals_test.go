@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"goldmint/emulator/arm"
 )
@@ -78,11 +79,11 @@ func TestRefusedImages(t *testing.T) {
 		},
 		{"not a VM's id", fromVM(diskID), 400, "InvalidParameter", "is not a valid resource reference", nil},
 		{
-			"no leading slash", fromVM(vmID[1:]), 400, "LinkedInvalidPropertyId",
-			"Property id '" + vmID[1:] + "' at path 'properties.sourceVirtualMachine.id' is invalid. Expect fully qualified resource Id", nil,
+			"a name for an id", fromVM("build-vm"), 400, "LinkedInvalidPropertyId",
+			"Property id 'build-vm' at path 'properties.sourceVirtualMachine.id' is invalid. Expect fully qualified resource Id", nil,
 		},
 		{
-			"no leading slash, data disk", fromDisk(blobSource, data(`{"lun":0,`+blobSource+`}`, `{"lun":1,"snapshot":{"id":"`+snapshotID[1:]+`"}}`)),
+			"a name for an id, data disk", fromDisk(blobSource, data(`{"lun":0,`+blobSource+`}`, `{"lun":1,"snapshot":{"id":"os-snapshot"}}`)),
 			400, "LinkedInvalidPropertyId", "at path 'properties.storageProfile.dataDisks[1].snapshot.id'", nil,
 		},
 		{
@@ -151,7 +152,7 @@ func TestRefusedImages(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	for _, tt := range []struct{ name, body, caching, account, generation string }{
-		{"disk", strings.Replace(fromDisk(`"managedDisk":{"id":"`+diskID+`"}`), `,"hyperVGeneration":"V1"`, "", 1), "None", "Premium_LRS", "V2"},
+		{"disk", strings.Replace(fromDisk(`"managedDisk":{"id":"`+diskID+`"}`), `,"hyperVGeneration":"V1"`, "", 1), "None", "Standard_LRS", "V2"},
 		{"snapshot", fromDisk(`"snapshot":{"id":"` + snapshotID + `"}`), "None", "Standard_LRS", "V1"},
 		{"blob", strings.Replace(fromDisk(blobSource+`,"caching":"ReadOnly"`), "V1", "V2", 1), "ReadOnly", "Standard_LRS", "V2"},
 		{"VM", fromVM(vmID), "ReadWrite", "Premium_LRS", "V1"},
@@ -315,7 +316,7 @@ func TestPutOverAnImageFromDisks(t *testing.T) {
 	if got := call(t, s, http.MethodPut, imageID+version, body); got.status != http.StatusCreated {
 		t.Fatalf("%d %s", got.status, got.text)
 	}
-	s.FastForward(arm.RecordedTick)
+	s.FastForward(2 * arm.RecordedTick)
 	if got := call(t, s, http.MethodPut, imageID+version, body); got.status != http.StatusOK {
 		t.Errorf("equal properties: %d %s", got.status, got.text)
 	}
@@ -378,4 +379,76 @@ func TestGroups(t *testing.T) {
 	}
 	call(t, s, http.MethodPut, scope+v, `{"location":"eastus"}`).refused(t, 409, "InvalidResourceGroupLocation", "")
 	call(t, s, http.MethodPut, scope+"."+v, `{"location":"eastus"}`).refused(t, 400, "InvalidResourceGroup", "")
+}
+
+// TestIDsWithoutLeadingSlash: Azure takes them, and answers with the slash.
+func TestIDsWithoutLeadingSlash(t *testing.T) {
+	for want, body := range map[string]string{
+		vmID:       fromVM(vmID[1:]),
+		snapshotID: fromDisk(`"snapshot":{"id":"` + snapshotID[1:] + `"}`),
+		diskID:     strings.Replace(fromDisk(`"managedDisk":{"id":"`+diskID[1:]+`"}`), "V1", "V2", 1),
+	} {
+		s := prepared(t, arm.Options{})
+		got := call(t, s, http.MethodPut, imageID+version, body)
+		if got.status != http.StatusCreated || !strings.Contains(got.text, `"id":"`+want+`"`) {
+			t.Errorf("%d %s", got.status, got.text)
+		}
+	}
+}
+
+func TestLocks(t *testing.T) {
+	s := prepared(t, arm.Options{})
+	startImage(t, s)
+	s.FastForward(arm.RecordedTick)
+	s.Lock(scope, arm.CanNotDelete)
+	call(t, s, http.MethodDelete, imageID+version, "").refused(t, 409, "ScopeLocked", "cannot perform delete operation")
+	if got := call(t, s, http.MethodPatch, imageID+version, `{"tags":{}}`); got.status != http.StatusOK {
+		t.Errorf("a change under CanNotDelete: %d %s", got.status, got.text)
+	}
+	s.Lock(scope, arm.ReadOnly)
+	call(t, s, http.MethodPost, vmID+"/generalize"+version, "").refused(t, 409, "ScopeLocked", "cannot perform write operation")
+	s.Lock(scope, "")
+	if got := call(t, s, http.MethodDelete, imageID+version, ""); got.status != http.StatusAccepted {
+		t.Errorf("without the lock: %d %s", got.status, got.text)
+	}
+}
+
+func TestDeletedGroupTakesAllWithIt(t *testing.T) {
+	s := prepared(t, arm.Options{})
+	startImage(t, s)
+	const v = "?api-version=2021-04-01"
+	got := call(t, s, http.MethodDelete, scope+v, "")
+	if got.status != http.StatusAccepted || got.header.Get("Retry-After") != "15" || got.text != "" {
+		t.Fatalf("%d %v %s", got.status, got.header, got.text)
+	}
+	location := got.header.Get("Location")
+	if got := get(t, s, location); got.status != http.StatusAccepted {
+		t.Errorf("meanwhile %d", got.status)
+	}
+	s.FastForward(time.Minute)
+	if got := get(t, s, location); got.status != http.StatusOK {
+		t.Errorf("at the end %d", got.status)
+	}
+	if s.Images() != 0 {
+		t.Error("the image is still there")
+	}
+	call(t, s, http.MethodGet, scope+v, "").refused(t, 404, "ResourceGroupNotFound", "")
+}
+
+func TestSovereignRegions(t *testing.T) {
+	for _, tt := range []struct {
+		cloud  arm.Cloud
+		region string
+		status int
+	}{
+		{arm.ChinaCloud, "China North 3", 201},
+		{arm.ChinaCloud, "westeurope", 400},
+		{arm.USGovernmentCloud, "usgovvirginia", 201},
+		{arm.PublicCloud, "usgovvirginia", 400},
+	} {
+		s := arm.Start(t, arm.Options{AnyBlob: true, Cloud: tt.cloud})
+		if got := putNumbered(t, s, 1, tt.region); got.status != tt.status {
+			t.Errorf("%s in %s: %d %s", tt.region, tt.cloud, got.status, got.text)
+		}
+	}
 }

@@ -9,25 +9,44 @@ type region struct {
 	segment string // how operation URLs write it, where that is not the name
 }
 
+// Cloud is one of Azure's separate clouds.
+type Cloud string
+
+// The clouds, by the names that Azure's own tools give them. The empty Cloud is the public one.
+const (
+	PublicCloud       Cloud = "AzureCloud"
+	ChinaCloud        Cloud = "AzureChinaCloud"
+	USGovernmentCloud Cloud = "AzureUSGovernment"
+)
+
 // regions lists where compute is offered here, by name. ZRS is as Azure documents it: West US has none.
-func regions() map[string]region {
-	all := map[string]region{
-		"francecentral": {display: "France Central", zrs: true, segment: "FranceCentral"},
+func regions(cloud Cloud) map[string]region {
+	all := map[string]region{}
+	add := func(zrs bool, displays ...string) {
+		for _, display := range displays {
+			all[regionName(display)] = region{display: display, zrs: zrs}
+		}
 	}
-	for _, display := range []string{
-		"Australia East", "Brazil South", "Canada Central", "Central India", "Central US", "East Asia", "East US", "East US 2", "Germany West Central",
-		"Israel Central", "Italy North", "Japan East", "Japan West", "Korea Central", "Mexico Central", "New Zealand North", "North Europe", "Norway East",
-		"Poland Central", "Qatar Central", "South Africa North", "South Central US", "Southeast Asia", "Spain Central", "Sweden Central",
-		"Switzerland North", "UAE North", "UK South", "West Europe", "West US 2", "West US 3",
-	} {
-		all[regionName(display)] = region{display: display, zrs: true}
+	switch cloud {
+	case ChinaCloud:
+		add(true, "China North 3")
+		add(false, "China East", "China East 2", "China East 3", "China North", "China North 2")
+		return all
+	case USGovernmentCloud:
+		add(true, "USGov Virginia")
+		add(false, "USDoD Central", "USDoD East", "USGov Arizona", "USGov Texas")
+		return all
 	}
-	for _, display := range []string{
-		"Australia Central", "Australia Southeast", "Canada East", "France South", "Germany North", "Korea South", "North Central US", "Norway West",
-		"South Africa West", "South India", "Sweden South", "Switzerland West", "UAE Central", "UK West", "West Central US", "West India", "West US",
-	} {
-		all[regionName(display)] = region{display: display}
-	}
+	all["francecentral"] = region{display: "France Central", zrs: true, segment: "FranceCentral"}
+	add(true, "Australia East", "Brazil South", "Canada Central", "Central India", "Central US", "East Asia", "East US", "East US 2",
+		"Germany West Central", "Israel Central", "Italy North", "Japan East", "Japan West", "Korea Central", "Mexico Central",
+		"New Zealand North", "North Europe", "Norway East", "Poland Central", "Qatar Central", "South Africa North", "South Central US",
+		"Southeast Asia", "Spain Central", "Sweden Central", "Switzerland North", "UAE North", "UK South", "West Europe", "West US 2", "West US 3")
+	add(false, "Australia Central", "Australia Southeast", "Canada East", "France South", "Germany North", "Korea South", "North Central US",
+		"Norway West", "South Africa West", "South India", "Sweden South", "Switzerland West", "UAE Central", "UK West", "West Central US",
+		"West India", "West US")
+	// Two regions of Azure's own tests, in which many of the recordings were made.
+	add(true, "Central US EUAP", "East US 2 EUAP")
 	return all
 }
 

@@ -168,7 +168,11 @@ func TestDeleteImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = images.Get(t.Context(), group, "golden", nil)
+	if c, status := code(t, err); c != "NotFound" || status != 404 {
+		t.Errorf("right after its deletion the image answers %s, %d", c, status)
+	}
+	_, err = images.Get(t.Context(), group, "golden", nil)
 	if c, status := code(t, err); c != "ResourceNotFound" || status != 404 {
-		t.Errorf("after its deletion the image answers %s, %d", c, status)
+		t.Errorf("from then on it answers %s, %d", c, status)
 	}
 }

@@ -8,9 +8,9 @@
 //	… armcompute with azure.Endpoint() …
 //	azure.FastForward(10 * time.Second)
 //
-// It refuses what Azure refuses: a VM that is not generalized, an id without its leading slash, a blob without
-// hyperVGeneration, the forty-first image within three minutes. Where no recording tells what Azure does, the code says
-// so at the line that had to decide.
+// It refuses what Azure refuses: a VM that is not generalized, a blob without hyperVGeneration, the
+// forty-first image within three minutes. Where no recording tells what Azure does, the code says so at the line that had
+// to decide, and README.md lists it.
 //
 // A request is handled in one piece under one lock: look at the state, change it, say what to answer. What takes time
 // in Azure is an operation, which has its effect when its end has come.
@@ -27,22 +27,16 @@ import (
 	"time"
 )
 
-// RecordedTick is the period on which Azure's image operations end (of 23 recorded ones 12 took one, 10 took two).
-const RecordedTick = 5150 * time.Millisecond
-
-// RecordedPutLatency is how long Azure takes to answer the PUT of an image (5 to 6 s in the recordings).
-const RecordedPutLatency = 5500 * time.Millisecond
-
 // Options say how the server behaves. The zero value is a server on a port the system chooses, without limits, faults
-// and PUT latency, whose image operations take one recorded tick.
+// and PUT latency, whose operations take as long as Azure's were recorded to.
 type Options struct {
 	Addr string // host:port to listen on; empty: 127.0.0.1:0
 	TLS  bool   // serve https with a certificate of a CA made for this server, see CAFile
 
-	ImageDuration  time.Duration // what creating an image takes, at least PutLatency, rounded up to Tick; zero: one RecordedTick
-	Tick           time.Duration // operations end on it; zero: RecordedTick, or ImageDuration where that is shorter
-	PutLatency     time.Duration // how long the PUT of an image waits before it answers; zero: not at all
-	ActionDuration time.Duration // deallocate, powerOff, start and the PUT and DELETE of a VM; zero: as ImageDuration
+	ImageDuration  time.Duration // creating an image, from its PUT to its operation's end; zero: as recorded, by its source
+	PutLatency     time.Duration // what of it passes before the PUT answers; zero: nothing; RecordedLatency: by its source
+	ActionDuration time.Duration // deallocate, powerOff, start and the PUT and DELETE of a VM; zero: one RecordedTick
+	Speed          float64       // divides the recorded durations; zero: 1
 
 	Limits Limits // Off(), Windows(40, 200) or Bucket(60, 20)
 
@@ -59,8 +53,9 @@ type Options struct {
 
 	Faults Faults // chances of misbehaviour
 
-	AnyBlob       bool // every blob exists; otherwise those of AddBlob and PutBlob
-	RequireGroups bool // a PUT into a resource group that was never created is refused, as in Azure; else the group springs up
+	Cloud         Cloud // whose regions there are; zero: the public cloud's
+	AnyBlob       bool  // every blob exists; otherwise those of AddBlob and PutBlob
+	RequireGroups bool  // a PUT into a resource group that was never created is refused, as in Azure; else the group springs up
 
 	// Intercept may take a request away from the server: a handler that it returns answers in the server's place.
 	Intercept func(*http.Request) http.Handler
@@ -115,7 +110,6 @@ func Listen(o Options) (*Server, error) {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
-	o.durations()
 	secret := make([]byte, 32)
 	if _, err := rand.Read(secret); err != nil {
 		return nil, fmt.Errorf("make a signing key: %w", err)
@@ -132,7 +126,7 @@ func Listen(o Options) (*Server, error) {
 		signer:   newSigner(secret),
 		served:   make(chan struct{}),
 		stop:     stop,
-		state:    newState(),
+		state:    newState(o.Cloud),
 		limiter:  limiter{limits: o.Limits, meters: map[string]*meter{}},
 		dice:     dice{faults: o.Faults, thrown: map[string]int{}, hits: map[string]int{}},
 		wake:     make(chan struct{}, 1),
@@ -145,21 +139,6 @@ func Listen(o Options) (*Server, error) {
 	}
 	go s.tick(ctx)
 	return s, nil
-}
-
-func (o *Options) durations() {
-	if o.Tick == 0 {
-		o.Tick = RecordedTick
-		if o.ImageDuration > 0 {
-			o.Tick = min(o.Tick, o.ImageDuration)
-		}
-	}
-	if o.ImageDuration == 0 {
-		o.ImageDuration = o.Tick
-	}
-	if o.ActionDuration == 0 {
-		o.ActionDuration = o.ImageDuration
-	}
 }
 
 func (s *Server) serve(listener net.Listener) error {

@@ -118,7 +118,12 @@ func TestPatchTags(t *testing.T) {
 	s := prepared(t, arm.Options{})
 	startImage(t, s)
 	s.FastForward(arm.RecordedTick)
-	got := call(t, s, http.MethodPatch, imageID+version, `{"tags":{"a":"1"}}`).json(t)
+	patch := call(t, s, http.MethodPatch, imageID+version, `{"tags":{"a":"1"}}`)
+	got := patch.json(t)
+	if state := got["properties"].(map[string]any)["provisioningState"]; patch.status != http.StatusOK || state != "Updating" || patch.header.Get("Azure-AsyncOperation") == "" {
+		t.Errorf("%d %v %v", patch.status, state, patch.header)
+	}
+	s.FastForward(arm.RecordedTick)
 	if tags := got["tags"].(map[string]any); len(tags) != 1 || tags["a"] != "1" {
 		t.Errorf("tags %v", tags)
 	}

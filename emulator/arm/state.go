@@ -17,9 +17,11 @@ type state struct {
 	ended      []Action               // not yet reported
 	failures   map[string]opError     // by resource id: what FailNext has laid in wait
 	regions    map[string]region      // by name
+	gone       map[string]bool        // by resource id: deleted, and not asked for since
+	locks      map[string]LockLevel   // by scope
 }
 
-func newState() state {
+func newState(cloud Cloud) state {
 	return state{
 		groups:     map[string]*resourceGroup{},
 		images:     map[string]*imageRecord{},
@@ -28,7 +30,9 @@ func newState() state {
 		blobs:      map[string]Blob{},
 		operations: map[string]*operation{},
 		failures:   map[string]opError{},
-		regions:    regions(),
+		regions:    regions(cloud),
+		gone:       map[string]bool{},
+		locks:      map[string]LockLevel{},
 	}
 }
 

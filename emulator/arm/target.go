@@ -43,6 +43,10 @@ func parseTarget(urlPath string) (target, *armError) {
 		}
 		segments = segments[2:]
 	}
+	if len(segments) == 2 && strings.EqualFold(segments[0], "operationresults") {
+		t.types, t.names = segments[:1], segments[1:]
+		return t, nil
+	}
 	if len(segments) < 3 || !strings.EqualFold(segments[0], "providers") {
 		return t, invalidPath(urlPath)
 	}

@@ -44,7 +44,9 @@ type vmSettings struct {
 	} `json:"securityProfile"`
 	StorageProfile struct {
 		ImageReference struct {
-			SKU string `json:"sku"`
+			Publisher string `json:"publisher"`
+			Offer     string `json:"offer"`
+			SKU       string `json:"sku"`
 		} `json:"imageReference"`
 		OSDisk    vmDiskSettings   `json:"osDisk"`
 		DataDisks []vmDiskSettings `json:"dataDisks"`
@@ -94,10 +96,11 @@ func (b vmBody) vm() (VM, *armError) {
 	if vm.SecurityType == "Standard" {
 		vm.SecurityType = ""
 	}
-	if set.OSProfile.WindowsConfiguration != nil {
+	reference := set.StorageProfile.ImageReference
+	if set.OSProfile.WindowsConfiguration != nil || strings.Contains(fold(reference.Publisher+" "+reference.Offer), "windows") {
 		setDefault(&vm.OSType, "Windows")
 	}
-	if sku := strings.ToLower(set.StorageProfile.ImageReference.SKU); strings.Contains(sku, "gen2") || strings.HasSuffix(sku, "-g2") {
+	if sku := fold(reference.SKU); strings.Contains(sku, "gen2") || strings.HasSuffix(sku, "-g2") {
 		setDefault(&vm.HyperVGeneration, "V2")
 	}
 	if set.VirtualMachineScaleSet != nil {
@@ -135,7 +138,7 @@ func (s *Server) putVM(rq *request) answer {
 	m := s.keepVM(rq.target, vm)
 	m.keep(in.Properties)
 	m.state = "Creating"
-	m.busy = s.begin(rq, operation{region: location, resource: fold(in.ID), apply: m.settled}, s.options.ActionDuration)
+	m.busy = s.begin(rq, operation{region: location, resource: fold(in.ID), retryAfter: s.options.lookAgain(), apply: m.settled}, s.options.actionDuration())
 	return s.accepted(rq, m.busy, http.StatusCreated, m.body(s, false))
 }
 
@@ -224,11 +227,11 @@ func (s *Server) deleteVM(rq *request) answer {
 	}
 	s.preempt(m.busy, rq.now)
 	m.state = "Deleting"
-	m.busy = s.begin(rq, operation{region: m.Location, resource: fold(id), apply: func(failed bool) {
+	m.busy = s.begin(rq, operation{region: m.Location, resource: fold(id), retryAfter: s.options.lookAgain(), apply: func(failed bool) {
 		if !failed && s.state.vms[fold(id)] == m {
 			delete(s.state.vms, fold(id))
 		}
-	}}, s.options.ActionDuration)
+	}}, s.options.actionDuration())
 	return s.accepted(rq, m.busy, http.StatusAccepted, nil)
 }
 

@@ -177,3 +177,14 @@ func TestVMThatIsNoSource(t *testing.T) {
 		call(t, s, http.MethodPut, imageID+version, fromVM(vmID)).refused(t, http.StatusConflict, "OperationNotAllowed", why)
 	}
 }
+
+// TestWindowsImageMakesAWindowsVM, though nothing else says what the VM runs.
+func TestWindowsImageMakesAWindowsVM(t *testing.T) {
+	s := arm.Start(t, arm.Options{})
+	put := call(t, s, http.MethodPut, vmID+version, `{"location":"westeurope","properties":{"storageProfile":{"imageReference":`+
+		`{"publisher":"MicrosoftWindowsServer","offer":"WindowsServer","sku":"2022-datacenter-g2","version":"latest"}}}}`)
+	os := put.json(t)["properties"].(map[string]any)["storageProfile"].(map[string]any)["osDisk"].(map[string]any)
+	if os["osType"] != "Windows" || os["diskSizeGB"] != 127.0 || put.header.Get("Retry-After") != "10" {
+		t.Errorf("%v %v", os, put.header)
+	}
+}

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -98,7 +99,7 @@ func (s *Server) attach(d VMDisk, vm VM, osType string) {
 	}
 	disk := Disk{ID: d.ManagedDiskID, Location: vm.Location, OSType: osType, AccountType: d.AccountType, SizeGB: d.SizeGB}
 	if osType != "" {
-		disk.HyperVGeneration = vm.HyperVGeneration
+		disk.HyperVGeneration, disk.SecurityType = vm.HyperVGeneration, vm.SecurityType
 	}
 	s.keepDisk(t, "disks", disk)
 }
@@ -201,6 +202,11 @@ func (m *machine) capturable() *armError {
 		return notAllowed("Operation 'Create Image' is not allowed on VM '%s' since another operation is in progress.", t.name())
 	}
 	return nil
+}
+
+// unmanaged tells whether a disk of the VM is a blob.
+func (m *machine) unmanaged() bool {
+	return m.OSDisk.VHD != "" || slices.ContainsFunc(m.DataDisks, func(d VMDisk) bool { return d.VHD != "" })
 }
 
 // captured is the storage of an image of the VM. Managed disks show their sizes only when the image is done; the sizes of

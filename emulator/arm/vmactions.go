@@ -39,13 +39,13 @@ func (s *Server) power(rq *request, action vmAction) answer {
 	}
 	reported := s.action(rq, m, action)
 	m.state, m.powering = "Updating", action.during
-	m.busy = s.begin(rq, operation{region: m.Location, resource: fold(m.ID), action: &reported, apply: func(failed bool) {
+	m.busy = s.begin(rq, operation{region: m.Location, resource: fold(m.ID), action: &reported, retryAfter: s.options.lookAgain(), apply: func(failed bool) {
 		m.settled(failed)
 		m.powering = ""
 		if !failed {
 			m.Power, m.generated = action.after, s.clock.now()
 		}
-	}}, s.options.ActionDuration)
+	}}, s.options.actionDuration())
 	return s.accepted(rq, m.busy, http.StatusAccepted, nil)
 }
 

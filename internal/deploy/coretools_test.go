@@ -33,7 +33,7 @@ func TestCoreTools(t *testing.T) {
 	run(t, goCommand("build", "-trimpath", "-o", goldmint, "goldmint/cmd/goldmint"))
 
 	bus := startEmulator(t, goldmint, "servicebus")
-	resourceManager := startEmulator(t, goldmint, "arm", "--image-duration", "1s", "--put-latency", "0s")
+	resourceManager := startEmulator(t, goldmint, "arm", "--image-duration", "1s")
 	identity := startEmulator(t, goldmint, "identity")
 	settings := localSettings(t)
 	for name, value := range map[string]any{

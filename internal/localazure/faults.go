@@ -29,6 +29,9 @@ func FaultNames() [][2]string {
 		{"forbidden", "Resource Manager answers 403, as before a role assignment has arrived"},
 		{"reset", "Resource Manager resets the connection, the request has no effect"},
 		{"lost-reply", "Resource Manager does as asked, then resets the connection"},
+		{"no-code", "Resource Manager answers 404 to a read or 409 to a write, with an empty body"},
+		{"accept", "a PUT answers 202 instead of 201"},
+		{"late", "a resource shows the end of an operation seconds after the operation does"},
 		{"fail", "the creation of an image ends as Failed"},
 		{"slow", "the creation of an image takes ten times as long"},
 		{"vanish", "the URL of an operation answers 404"},
@@ -95,6 +98,7 @@ func (f *Faults) chances() map[string]*float64 {
 	return map[string]*float64{
 		"throttle": &f.ARM.Throttle, "error": &f.ARM.ServerError, "conflict": &f.ARM.Conflict, "forbidden": &f.ARM.Forbidden,
 		"reset": &f.ARM.Reset, "lost-reply": &f.ARM.LostReply,
+		"no-code": &f.ARM.NoCode, "accept": &f.ARM.AcceptPut, "late": &f.ARM.LateRead,
 		"fail": &f.ARM.FailOperation, "slow": &f.ARM.SlowOperation, "vanish": &f.ARM.VanishOperation,
 		"drop": &f.ServiceBus.DropEvery, "duplicate": &f.ServiceBus.Duplicate, "busy": &f.ServiceBus.Busy,
 	}
@@ -103,8 +107,8 @@ func (f *Faults) chances() map[string]*float64 {
 // check: the faults of one request to Resource Manager exclude each other.
 func (f *Faults) check() error {
 	a := f.ARM
-	if sum := a.Throttle + a.ServerError + a.Conflict + a.Forbidden + a.Reset + a.LostReply; sum > 1 {
-		return fmt.Errorf("throttle, error, conflict, forbidden, reset and lost-reply add up to %g: one request meets at most one of them, so at most 1", sum)
+	if sum := a.Throttle + a.ServerError + a.Conflict + a.Forbidden + a.Reset + a.LostReply + a.NoCode; sum > 1 {
+		return fmt.Errorf("throttle, error, conflict, forbidden, reset, lost-reply and no-code add up to %g: one request meets at most one of them, so at most 1", sum)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ const vmGroup = "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups
 // reach the deployed handler through the queue, and each tagged VM gives one image.
 func TestVMsBecomeImages(t *testing.T) {
 	t.Parallel()
-	a := start(t, localazure.Options{ARM: arm.Options{ActionDuration: 300 * time.Millisecond, Tick: 100 * time.Millisecond}})
+	a := start(t, localazure.Options{ARM: arm.Options{ActionDuration: 300 * time.Millisecond}})
 	token := a.token()
 	for name, tags := range map[string]map[string]string{
 		"by-hand":     {"goldmint": "capture"},

@@ -6,7 +6,7 @@ import "time"
 
 const (
 	probes   = 6               // creations at a time, over all instances, while nothing is known
-	probeFor = 8 * time.Second // a PUT takes ARM 5 to 6 s: as long as its header is awaited
+	probeFor = 8 * time.Second // a PUT takes ARM up to 7 s: as long as its header is awaited
 	grace    = 200 * time.Millisecond
 )
 
