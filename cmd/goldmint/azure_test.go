@@ -54,7 +54,7 @@ func makeSources(azure *localazure.Azure, name string, text []byte, settings ...
 	if err != nil {
 		return err
 	}
-	azure.MakeSources(r.Image)
+	azure.MakeSources(r)
 	return nil
 }
 

@@ -120,7 +120,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 	}
 	defer func() { _ = azure.Close() }()
 	for _, s := range append(submissions, prepared...) {
-		azure.MakeSources(s.request.Image)
+		azure.MakeSources(s.request)
 	}
 	for _, vm := range vms {
 		azure.ARM.PutVM(vm)

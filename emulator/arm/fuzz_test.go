@@ -28,6 +28,12 @@ func FuzzRequest(f *testing.F) {
 		{"PUT", scope, "api-version=2021-04-01", `{"location":"westus"}`},
 		{"GET", "/subscriptions/" + subscription + "/providers/Microsoft.Compute/locations/westus/operations/x", "api-version=2026-04-01&t=1&c=2&s=3&h=4", ""},
 		{"GET", "/subscriptions/" + subscription + "/resourceGroups", "api-version=2021-04-01", ""},
+		{"PUT", versionID, "api-version=2026-03-03", versionOf(fromVMSource, everywhere)},
+		{"PUT", versionID, "api-version=2023-07-03", versionOf(`{"osDiskImage":{"source":{"id":"`+snapshotID+`"}},"dataDiskImages":[{"lun":1}]}`, `"replicationMode":"Shallow"`)},
+		{"PUT", definitionID, "api-version=2025-03-03", `{"location":"westus","properties":{"osType":"Linux","osState":"Generalized","identifier":{},"features":[1]}}`},
+		{"PUT", compute + "galleries/corp", "api-version=2025-03-03", `{"location":"westus","properties":null}`},
+		{"GET", definitionID + "/versions", "api-version=2026-03-03&$skiptoken=L3N1", ""},
+		{"DELETE", versionID, "api-version=2026-03-03&bypassSoftDelete=true", ""},
 		{"GET", "//..%2f/subscriptions/./providers", "", "\x00"},
 	} {
 		f.Add(seed.method, seed.path, seed.query, seed.body)
@@ -36,6 +42,7 @@ func FuzzRequest(f *testing.F) {
 		s := arm.Start(t, arm.Options{Limits: arm.Bucket(60, 20)})
 		s.AddVM(vmID, "westeurope")
 		s.AddBlob(blobURI)
+		s.AddDefinition(arm.Definition{ID: definitionID, Location: "westeurope", HyperVGeneration: "V1"})
 		r := httptest.NewRequest(http.MethodGet, "/", strings.NewReader(body))
 		r.Method, r.URL = method, &url.URL{Path: path, RawQuery: query}
 		r.Header.Set("Authorization", "Bearer a-token")

@@ -157,6 +157,8 @@ func (s *state) empty(group string) {
 	remove(s.images, inside)
 	remove(s.vms, inside)
 	remove(s.disks, inside)
+	remove(s.galleries, inside)
+	remove(s.versions, inside)
 }
 
 func remove[T any](from map[string]T, inside string) {

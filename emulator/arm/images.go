@@ -231,6 +231,24 @@ func (s *Server) listImages(rq *request) answer {
 	return answer{status: http.StatusOK, body: map[string]any{"value": value}}
 }
 
+// AddImage lets a managed image exist, of a Linux disk of 30 GB and of these data disks. It panics on an id of another type.
+func (s *Server) AddImage(id, location, generation string, disks ...VMDisk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := mustTarget(id, "images/*")
+	img := image{Name: t.name(), ID: t.id("images"), Type: computeNamespace + "/images", Location: regionName(location)}
+	img.Properties = imageProperties{ProvisioningState: "Succeeded", HyperVGeneration: generation, StorageProfile: &imageStorage{
+		OSDisk: &imageOSDisk{OSType: "Linux", OSState: "Generalized", imageDisk: imageDisk{DiskSizeGB: 30, Caching: "ReadWrite", StorageAccountType: "Standard_LRS"}},
+	}}
+	for _, d := range disks {
+		img.Properties.StorageProfile.DataDisks = append(img.Properties.StorageProfile.DataDisks, imageDataDisk{
+			Lun: new(d.Lun), imageDisk: imageDisk{DiskSizeGB: d.SizeGB, Caching: "None", StorageAccountType: "Standard_LRS"},
+		})
+	}
+	s.ensureGroup(t, img.Location)
+	s.state.images[fold(img.ID)] = &imageRecord{image: img}
+}
+
 // Image is an image's JSON as a GET with the newest api-version answers it, with its id in any case.
 func (s *Server) Image(id string) (json.RawMessage, bool) {
 	s.mu.Lock()

@@ -49,23 +49,40 @@ type family struct {
 	resourceCapacity int
 	subscription     string // the name of its bucket for the subscription
 	capacity         int
+	windowsOnly      bool // counted in windows in whatever form the others are
 	// A bucket's refill is a third of its capacity a minute wherever it is documented.
 }
 
 var (
-	createImagesLimit = family{window: "CreateImages", subscription: "CreateImagesSubscriptionMaximum"} // the numbers are Options.Limits'
-	getImagesLimit    = family{window: "GetImages", per3: 360, per30: 1800, subscription: "GetImagesSubscriptionMaximum", capacity: 360}
-	listImagesLimit   = family{window: "HighCostGetImages", per3: 80, per30: 400, subscription: "HighCostGetImagesSubscriptionMaximum", capacity: 80}
-	deleteImagesLimit = family{window: "DeleteImages", per3: 120, per30: 600, subscription: "DeleteImagesSubscriptionMaximum", capacity: 120}
-	putVMLimit        = family{window: "PutVM", per3: 240, per30: 1200, resource: "PutVMResource", resourceCapacity: 12}
-	updateVMLimit     = family{window: "UpdateVM", per3: 240, per30: 1200, resource: "UpdateVMResource", resourceCapacity: 12}
-	deleteVMLimit     = family{window: "DeleteVM", per3: 240, per30: 1200, resource: "DeleteVMResource", resourceCapacity: 12}
-	lowCostGetLimit   = family{window: "LowCostGet", per3: 4000, per30: 32000, resource: "LowCostGetResource", resourceCapacity: 36}
-	getOperationLimit = family{
+	createImagesLimit  = family{window: "CreateImages", subscription: "CreateImagesSubscriptionMaximum"} // the numbers are Options.Limits'
+	getImagesLimit     = family{window: "GetImages", per3: 360, per30: 1800, subscription: "GetImagesSubscriptionMaximum", capacity: 360}
+	listImagesLimit    = family{window: "HighCostGetImages", per3: 80, per30: 400, subscription: "HighCostGetImagesSubscriptionMaximum", capacity: 80}
+	deleteImagesLimit  = family{window: "DeleteImages", per3: 120, per30: 600, subscription: "DeleteImagesSubscriptionMaximum", capacity: 120}
+	putVMLimit         = family{window: "PutVM", per3: 240, per30: 1200, resource: "PutVMResource", resourceCapacity: 12}
+	updateVMLimit      = family{window: "UpdateVM", per3: 240, per30: 1200, resource: "UpdateVMResource", resourceCapacity: 12}
+	deleteVMLimit      = family{window: "DeleteVM", per3: 240, per30: 1200, resource: "DeleteVMResource", resourceCapacity: 12}
+	lowCostGetLimit    = family{window: "LowCostGet", per3: 4000, per30: 32000, resource: "LowCostGetResource", resourceCapacity: 36}
+	putVersionLimit    = windows("CreateUpdateGalleryImageVersion", 375, 1200)
+	getVersionLimit    = windows("GetGalleryImageVersion", 2000, 10_000)
+	listVersionsLimit  = windows("ListGalleryImageVersionsInGalleryImage", 1500, 10_000)
+	deleteVersionLimit = windows("DeleteGalleryImageVersion", 150, 1000)
+	getStatusLimit     = windows("GetOperationStatus", 5000, 15_000)
+	getOperationLimit  = family{
 		window: "GetOperation", per3: 15000, per30: 30000, resource: "GetOperationResource", resourceCapacity: 45,
 		subscription: "GetOperationSubscriptionMaximum", capacity: 15000,
 	}
 )
+
+// galleryLimits are those of galleries and of their definitions.
+var galleryLimits = []struct{ write, read, remove family }{
+	{windows("CreateUpdateGallery", 50, 300), windows("GetGallery", 350, 2500), windows("DeleteGallery", 50, 300)},
+	{windows("CreateUpdateGalleryImage", 150, 750), windows("GetGalleryImage", 600, 3000), windows("DeleteGalleryImage", 150, 750)},
+}
+
+// windows are limits of which Azure tells in the older form alone, in 2026 too.
+func windows(name string, per3, per30 int) family {
+	return family{window: name, per3: per3, per30: per30, windowsOnly: true}
+}
 
 // limiter counts requests. It is guarded by the server's lock.
 type limiter struct {
@@ -86,7 +103,7 @@ func (l *limiter) quotas(f family, scope, resource string) []quota {
 	if f.window == createImagesLimit.window {
 		f.per3, f.per30, f.capacity = l.limits.creates, l.limits.creates2, l.limits.creates
 	}
-	if l.limits.form == limitsWindows {
+	if l.limits.form == limitsWindows || f.windowsOnly {
 		return []quota{
 			{name: f.window + "3Min", key: f.window + "3Min " + scope, capacity: f.per3, window: 3 * time.Minute},
 			{name: f.window + "30Min", key: f.window + "30Min " + scope, capacity: f.per30, window: 30 * time.Minute},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -185,18 +186,25 @@ func (s *Server) accepted(rq *request, op *operation, status int, body any) answ
 func (s *Server) operationURL(rq *request, op *operation, monitor bool) string {
 	path := fmt.Sprintf("/subscriptions/%s/providers/%s/locations/%s/%s/%s",
 		op.subscription, computeNamespace, s.state.regions[op.region].urlSegment(op.region), op.segment, op.id)
+	if s.options.PlainURLs {
+		query := "?api-version=" + url.QueryEscape(rq.apiVersion)
+		if monitor {
+			query += "&monitor=true"
+		}
+		return s.endpoint + path + query
+	}
 	return s.endpoint + s.signer.sign(path, rq.apiVersion, monitor, rq.now)
 }
 
 func (s *Server) getOperation(rq *request) answer {
-	if !s.signer.verify(rq.http.URL.Path, rq.query) {
+	if !s.options.PlainURLs && !s.signer.verify(rq.http.URL.Path, rq.query) {
 		return badSignature().answer()
 	}
 	op := s.state.operations[fold(rq.target.names[len(rq.target.names)-1])]
 	if op == nil || op.vanished {
 		return entityNotFound().answer()
 	}
-	if a, refused := s.limit(rq, op.region, op.id, getOperationLimit); refused {
+	if a, refused := s.limit(rq, op.region, op.id, op.limits()); refused {
 		return a
 	}
 	if rq.query.Get("monitor") == "true" {
@@ -208,6 +216,13 @@ func (s *Server) getOperation(rq *request) answer {
 // badSignature refuses a changed operation URL. What Azure says to one is not recorded.
 func badSignature() *armError {
 	return gatewayError(http.StatusForbidden, "AuthorizationFailed", "The signature of the operation URL is not valid.")
+}
+
+func (o *operation) limits() family {
+	if o.segment == "capsOperations" {
+		return getStatusLimit
+	}
+	return getOperationLimit
 }
 
 type operationView struct {

@@ -186,7 +186,7 @@ func TestFrontDoor(t *testing.T) {
 		{"missing image", "GET", imageID + version, "Bearer a-token", 404, "ResourceNotFound"},
 		{"missing VM", "POST", compute + "virtualMachines/none/generalize" + version, "Bearer a-token", 404, "ResourceNotFound"},
 		{"missing disk", "GET", compute + "disks/none" + version, "Bearer a-token", 404, "ResourceNotFound"},
-		{"unknown type", "GET", compute + "galleries/g" + version, "Bearer a-token", 404, "InvalidResourceType"},
+		{"unknown type", "GET", compute + "restorePoints/g" + version, "Bearer a-token", 404, "InvalidResourceType"},
 		{"unknown action", "POST", vmID + "/explode" + version, "Bearer a-token", 404, "InvalidResourceType"},
 		{"unknown provider", "GET", scope + "/providers/Microsoft.Web/sites/s" + version, "Bearer a-token", 404, "InvalidResourceNamespace"},
 		{"wrong method", "POST", imageID + version, "Bearer a-token", 405, "MethodNotAllowed"},

@@ -36,6 +36,7 @@ func regions(cloud Cloud) map[string]region {
 		add(true, "USGov Virginia")
 		add(false, "USDoD Central", "USDoD East", "USGov Arizona", "USGov Texas")
 		return all
+	case PublicCloud:
 	}
 	all["francecentral"] = region{display: "France Central", zrs: true, segment: "FranceCentral"}
 	add(true, "Australia East", "Brazil South", "Canada Central", "Central India", "Central US", "East Asia", "East US", "East US 2",
@@ -46,7 +47,8 @@ func regions(cloud Cloud) map[string]region {
 		"Norway West", "South Africa West", "South India", "Sweden South", "Switzerland West", "UAE Central", "UK West", "West Central US",
 		"West India", "West US")
 	// Two regions of Azure's own tests, in which many of the recordings were made.
-	add(true, "Central US EUAP", "East US 2 EUAP")
+	add(true, "East US 2 EUAP")
+	all["centraluseuap"] = region{display: "Central US EUAP", zrs: true, segment: "CentralUSEUAP"}
 	return all
 }
 

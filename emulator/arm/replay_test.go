@@ -168,9 +168,11 @@ func rest(t *testing.T, uri string) string {
 }
 
 var (
-	guid    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	instant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,7}[+-]\d\d:\d\d`)
-	count   = regexp.MustCompile(`;\d+`)
+	guid       = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	instant    = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,7}[+-]\d\d:\d\d`)
+	uniqueName = regexp.MustCompile(`"uniqueName": *"[^"]*"`)
+	sourceIDs  = regexp.MustCompile(`"/subscriptions/[^"]*/(virtualMachines|images|snapshots)/[^"/]*"`)
+	count      = regexp.MustCompile(`;\d+`)
 )
 
 func compare(t *testing.T, want exchange, got reply) {

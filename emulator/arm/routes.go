@@ -21,6 +21,7 @@ func routes() map[string]route {
 	addImages(add)
 	addVirtualMachines(add)
 	addDisks(add)
+	addGalleries(add)
 	addGroups(add)
 	addOperations(add)
 	return table

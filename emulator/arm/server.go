@@ -54,6 +54,8 @@ type Options struct {
 	Faults Faults // chances of misbehaviour
 
 	Cloud         Cloud // whose regions there are; zero: the public cloud's
+	MaxVersions   int   // gallery image versions in a region, replicas included; zero: Azure's 10,000
+	PlainURLs     bool  // operation URLs carry no signature, as before 2024
 	AnyBlob       bool  // every blob exists; otherwise those of AddBlob and PutBlob
 	RequireGroups bool  // a PUT into a resource group that was never created is refused, as in Azure; else the group springs up
 

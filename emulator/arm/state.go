@@ -7,32 +7,38 @@ const tenantID = "44444444-4444-4444-4444-444444444444"
 
 // state is everything that exists, by folded id.
 type state struct {
-	groups     map[string]*resourceGroup
-	images     map[string]*imageRecord
-	vms        map[string]*machine
-	disks      map[string]*diskRecord // disks, snapshots and disk encryption sets
-	blobs      map[string]Blob        // by URI
-	operations map[string]*operation  // by operation id
-	pending    []*operation           // not yet over, the next to end first
-	ended      []Action               // not yet reported
-	failures   map[string]opError     // by resource id: what FailNext has laid in wait
-	regions    map[string]region      // by name
-	gone       map[string]bool        // by resource id: deleted, and not asked for since
-	locks      map[string]LockLevel   // by scope
+	groups         map[string]*resourceGroup
+	images         map[string]*imageRecord
+	vms            map[string]*machine
+	galleries      map[string]*galleryRecord // galleries and their definitions
+	versions       map[string]*versionRecord
+	failingRegions map[string]string      // by version id: what FailNextRegion has laid in wait
+	disks          map[string]*diskRecord // disks, snapshots and disk encryption sets
+	blobs          map[string]Blob        // by URI
+	operations     map[string]*operation  // by operation id
+	pending        []*operation           // not yet over, the next to end first
+	ended          []Action               // not yet reported
+	failures       map[string]opError     // by resource id: what FailNext has laid in wait
+	regions        map[string]region      // by name
+	gone           map[string]bool        // by resource id: deleted, and not asked for since
+	locks          map[string]LockLevel   // by scope
 }
 
 func newState(cloud Cloud) state {
 	return state{
-		groups:     map[string]*resourceGroup{},
-		images:     map[string]*imageRecord{},
-		vms:        map[string]*machine{},
-		disks:      map[string]*diskRecord{},
-		blobs:      map[string]Blob{},
-		operations: map[string]*operation{},
-		failures:   map[string]opError{},
-		regions:    regions(cloud),
-		gone:       map[string]bool{},
-		locks:      map[string]LockLevel{},
+		groups:         map[string]*resourceGroup{},
+		images:         map[string]*imageRecord{},
+		vms:            map[string]*machine{},
+		galleries:      map[string]*galleryRecord{},
+		versions:       map[string]*versionRecord{},
+		failingRegions: map[string]string{},
+		disks:          map[string]*diskRecord{},
+		blobs:          map[string]Blob{},
+		operations:     map[string]*operation{},
+		failures:       map[string]opError{},
+		regions:        regions(cloud),
+		gone:           map[string]bool{},
+		locks:          map[string]LockLevel{},
 	}
 }
 

@@ -263,7 +263,7 @@ func (f *flow) request(id string, change func(*request.Request)) []byte {
 		f.t.Fatal(err)
 	}
 	change(&r)
-	f.azure.MakeSources(r.Image)
+	f.azure.MakeSources(r)
 	text, err := json.Marshal(r.WithIdentity(id, 0))
 	if err != nil {
 		f.t.Fatal(err)

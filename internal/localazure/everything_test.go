@@ -99,7 +99,7 @@ func (a *azure) submitMany(n int) map[string]build.Build {
 			a.t.Fatal(err)
 		}
 		r = r.WithIdentity(id, 0)
-		a.MakeSources(r.Image)
+		a.MakeSources(r)
 		text, err := json.Marshal(r)
 		if err != nil {
 			a.t.Fatal(err)

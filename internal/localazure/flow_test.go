@@ -209,7 +209,7 @@ func examples(t *testing.T) []request.Request {
 
 func (a *azure) submit(r request.Request) {
 	a.t.Helper()
-	a.MakeSources(r.Image)
+	a.MakeSources(r)
 	body, err := json.Marshal(r)
 	if err != nil {
 		a.t.Fatal(err)

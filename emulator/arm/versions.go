@@ -1,0 +1,352 @@
+package arm
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// versionRecord is a gallery image version and what is happening to it.
+type versionRecord struct {
+	version     version
+	busy        *operation
+	deleting    bool
+	softDeleted bool
+	spread      replication
+}
+
+// version is the GalleryImageVersion resource.
+type version struct {
+	Name       string            `json:"name"`
+	ID         string            `json:"id"`
+	Type       string            `json:"type"`
+	Location   string            `json:"location"`
+	Tags       tags              `json:"tags,omitzero"`
+	Properties versionProperties `json:"properties"`
+}
+
+type versionProperties struct {
+	PublishingProfile  publishingProfile `json:"publishingProfile"`
+	StorageProfile     versionStorage    `json:"storageProfile"`
+	SafetyProfile      safetyProfile     `json:"safetyProfile"`
+	SecurityProfile    map[string]any    `json:"securityProfile,omitempty"`
+	ValidationsProfile map[string]any    `json:"validationsProfile,omitempty"`
+	ReplicationStatus  any               `json:"replicationStatus,omitempty"`
+	ProvisioningState  string            `json:"provisioningState,omitempty"`
+}
+
+type publishingProfile struct {
+	TargetRegions      []targetRegion `json:"targetRegions"`
+	ReplicaCount       int            `json:"replicaCount"`
+	ExcludeFromLatest  bool           `json:"excludeFromLatest"`
+	PublishedDate      string         `json:"publishedDate,omitempty"`
+	EndOfLifeDate      string         `json:"endOfLifeDate,omitempty"`
+	StorageAccountType string         `json:"storageAccountType,omitempty"`
+	ReplicationMode    string         `json:"replicationMode,omitempty"`
+}
+
+type targetRegion struct {
+	Name                 string         `json:"name"`
+	RegionalReplicaCount int            `json:"regionalReplicaCount"`
+	StorageAccountType   string         `json:"storageAccountType,omitempty"`
+	ExcludeFromLatest    *bool          `json:"excludeFromLatest,omitempty"`
+	Encryption           map[string]any `json:"encryption,omitempty"`
+}
+
+type versionStorage struct {
+	Source         *versionSource `json:"source,omitempty"`
+	OSDiskImage    *versionDisk   `json:"osDiskImage,omitempty"`
+	DataDiskImages []versionDisk  `json:"dataDiskImages,omitempty"`
+}
+
+type versionSource struct {
+	ID                      string `json:"id,omitempty"`
+	VirtualMachineID        string `json:"virtualMachineId,omitempty"`
+	CommunityGalleryImageID string `json:"communityGalleryImageId,omitempty"`
+	StorageAccountID        string `json:"storageAccountId,omitempty"`
+	URI                     string `json:"uri,omitempty"`
+}
+
+type versionDisk struct {
+	Lun         *int32         `json:"lun,omitempty"`
+	SizeInGB    int32          `json:"sizeInGB,omitempty"`
+	HostCaching string         `json:"hostCaching,omitempty"`
+	Source      *versionSource `json:"source,omitempty"`
+}
+
+type safetyProfile struct {
+	ReportedForPolicyViolation        bool  `json:"reportedForPolicyViolation"`
+	BlockDeletionBeforeEndOfLife      *bool `json:"blockDeletionBeforeEndOfLife,omitempty"`
+	AllowDeletionOfReplicatedLocation bool  `json:"allowDeletionOfReplicatedLocations"`
+}
+
+func addVersions(add adder) {
+	const key, action = "galleries/*/images/*/versions", "Microsoft.Compute/galleries/images/versions/"
+	add(http.MethodPut, key+"/*", action+"write", (*Server).putVersion)
+	add(http.MethodGet, key+"/*", action+"read", (*Server).getVersion)
+	add(http.MethodDelete, key+"/*", action+"delete", (*Server).deleteVersion)
+	add(http.MethodGet, key, action+"read", (*Server).listVersions)
+	add(http.MethodGet, "@locations/*/capsoperations/*", "Microsoft.Compute/locations/capsOperations/read", (*Server).getOperation)
+}
+
+func (s *Server) putVersion(rq *request) answer {
+	var in version
+	if bad := rq.decode(&in); bad != nil {
+		return bad.answer()
+	}
+	location, bad := s.location(in.Location, "galleries/images/versions")
+	if bad != nil {
+		return bad.answer()
+	}
+	id := rq.target.nested()
+	in.Name, in.ID, in.Type, in.Location = rq.target.last(), id, computeNamespace+"/galleries/images/versions", location
+	if bad := s.parentExists(rq.target); bad != nil {
+		return bad.answer()
+	}
+	if a, refused := s.limit(rq, location, id, putVersionLimit); refused {
+		return a
+	}
+	if !validVersion(in.Name) {
+		return invalidParameter("galleryImageVersionName", "The image version name is invalid. The image version name should follow "+
+			"Major(int).Minor(int).Patch(int) format, for e.g: 1.0.0, 2018.12.1 etc").answer()
+	}
+	if had := s.state.versions[fold(id)]; had != nil {
+		return s.updateVersion(rq, had, in)
+	}
+	if bad := s.checkVersion(rq, &in); bad != nil {
+		return bad.answer()
+	}
+	return s.createVersion(rq, in)
+}
+
+func (s *Server) createVersion(rq *request, in version) answer {
+	final := s.versionStorage(in.Properties.StorageProfile)
+	in.Properties.PublishingProfile.PublishedDate = stamp(rq.now)
+	in.Properties.ProvisioningState = "Creating"
+	r := &versionRecord{version: in}
+	s.state.versions[fold(in.ID)] = r
+	delete(s.state.gone, fold(in.ID))
+	r.spread.failing = s.state.failingRegions[fold(in.ID)]
+	delete(s.state.failingRegions, fold(in.ID))
+	r.busy = s.begin(rq, operation{region: in.Location, segment: "capsOperations", resource: fold(in.ID), apply: func(failed bool) {
+		switch {
+		case r.deleting:
+		case failed:
+			r.version.Properties.ProvisioningState = "Failed"
+		default:
+			r.version.Properties.ProvisioningState, r.version.Properties.StorageProfile = "Succeeded", final
+		}
+	}}, s.creationTakes(in))
+	r.replicate(in.regions())
+	return s.accepted(rq, r.busy, http.StatusCreated, in)
+}
+
+// creationTakes is a time on the grid of 15 s on which recorded creations ended.
+func (s *Server) creationTakes(v version) time.Duration {
+	grid, past := []float64{360, 405, 405, 405, 495}, []float64{1, 1, 6, 22, 43}
+	if v.Properties.PublishingProfile.ReplicationMode == "Shallow" {
+		grid, past = []float64{30, 45}, []float64{0.2}
+	}
+	return s.options.scaled(seconds(s.pick(grid, "grid", v.ID) + s.pick(past, "past", v.ID)))
+}
+
+// pick takes one by what the words hash to.
+func (s *Server) pick(from []float64, words ...string) float64 {
+	return from[int(s.dice.chance(words...)*float64(len(from)))]
+}
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+// updateVersion changes how a version is published. It captures nothing anew.
+func (s *Server) updateVersion(rq *request, r *versionRecord, in version) answer {
+	was := r.version.Properties
+	switch {
+	case r.softDeleted: // not recorded
+		return notAllowed("Gallery Image Version '%s' is soft-deleted. Restore it, or delete it with bypassSoftDelete.", in.Name).answer()
+	case r.deleting:
+		return notAllowed("Operation 'Update Gallery Image Version' is not allowed on %s since it is marked for deletion. "+
+			"You can only retry the Delete operation (or wait for an ongoing one to complete).", in.Name).answer()
+	case r.busy != nil && !r.busy.over:
+		return conflict().answer() // not recorded
+	case was.ProvisioningState == "Failed": // the words are not recorded; that it has to be deleted is
+		return notAllowed("Operation 'Update Gallery Image Version' is not allowed on %s since it is in a failed state.", in.Name).answer()
+	}
+	if bad := sameLocation(rq.target, r.version.Location, in.Location); bad != nil {
+		return bad.answer()
+	}
+	if property := in.Properties.StorageProfile.changes(was.StorageProfile); property != "" {
+		return changeNotAllowed("galleryImageVersion.properties.storageProfile." + property).answer()
+	}
+	in.Properties.StorageProfile = was.StorageProfile
+	if bad := s.checkPublishing(&in); bad != nil {
+		return bad.answer()
+	}
+	if mode := in.Properties.PublishingProfile.ReplicationMode; mode != was.PublishingProfile.ReplicationMode {
+		return changeNotAllowed("galleryImageVersion.properties.publishingProfile.replicationMode").answer()
+	}
+	added := slices.ContainsFunc(in.regions(), func(name string) bool { return !slices.Contains(r.version.regions(), name) })
+	takes := seconds(150.2)
+	if added {
+		takes = seconds(s.pick([]float64{331, 376, 421}, "update", in.ID))
+	}
+	in.Properties.PublishingProfile.PublishedDate = was.PublishingProfile.PublishedDate
+	in.Properties.ProvisioningState = "Updating"
+	r.version = in
+	r.busy = s.begin(rq, operation{region: in.Location, segment: "capsOperations", resource: fold(in.ID), apply: func(failed bool) {
+		if r.deleting {
+			return
+		}
+		r.version.Properties.ProvisioningState = "Succeeded"
+		if failed {
+			r.version.Properties.ProvisioningState = "Failed"
+		}
+	}}, s.options.scaled(takes))
+	if added {
+		r.replicate(in.regions())
+	}
+	return s.accepted(rq, r.busy, http.StatusOK, in)
+}
+
+// changes names the source in which a PUT differs from the version. Sources that are left out stay.
+func (p versionStorage) changes(was versionStorage) string {
+	differs := func(now, had *versionSource) bool {
+		return now != nil && *now != (versionSource{}) && (had == nil || *now != *had)
+	}
+	if differs(p.Source, was.Source) {
+		return "source.id"
+	}
+	if p.OSDiskImage != nil && (was.OSDiskImage == nil || differs(p.OSDiskImage.Source, was.OSDiskImage.Source)) {
+		return "osDiskImage.source.id"
+	}
+	return ""
+}
+
+func (s *Server) getVersion(rq *request) answer {
+	id := rq.target.nested()
+	r := s.state.versions[fold(id)]
+	region := ""
+	if r != nil {
+		region = r.version.Location
+	}
+	if a, refused := s.limit(rq, region, id, getVersionLimit); refused {
+		return a
+	}
+	if r == nil || r.softDeleted {
+		return s.notFound(rq.target, id).answer()
+	}
+	return answer{status: http.StatusOK, body: r.view(rq)}
+}
+
+// view is the version as the api-version shows it, with how far it is replicated where that is asked for.
+func (r *versionRecord) view(rq *request) version {
+	v := r.version
+	if rq.apiVersion >= "2024-03-03" {
+		v.Properties.ValidationsProfile = map[string]any{"validationOperationStatus": "NotExecuted"}
+	}
+	if strings.Contains(fold(rq.query.Get("$expand")), "replicationstatus") {
+		v.Properties.ReplicationStatus = r.status(rq.now)
+	}
+	return v
+}
+
+func (s *Server) deleteVersion(rq *request) answer {
+	id := rq.target.nested()
+	r := s.state.versions[fold(id)]
+	bypass := strings.EqualFold(rq.query.Get("bypassSoftDelete"), "true")
+	if r == nil || (r.softDeleted && !bypass) {
+		return answer{status: http.StatusNoContent}
+	}
+	if a, refused := s.limit(rq, r.version.Location, id, deleteVersionLimit); refused {
+		return a
+	}
+	p := r.version.Properties
+	block := p.SafetyProfile.BlockDeletionBeforeEndOfLife
+	if end, err := time.Parse(time.RFC3339, p.PublishingProfile.EndOfLifeDate); block != nil && *block && err == nil && end.After(rq.now) {
+		return computeError(http.StatusConflict, "DeleteGalleryImageVersionBlockedBeforeEndOfLife", "", "Deletion of Gallery image version is not allowed "+
+			"because the image is enabled for blockDeletionBeforeEndOfLife and its endOfLifeDate has not reached yet").answer()
+	}
+	s.preempt(r.busy, rq.now) // not recorded
+	was := p.ProvisioningState
+	r.deleting, r.version.Properties.ProvisioningState = true, "Deleting"
+	takes := seconds(s.pick([]float64{90.2, 90.9, 90.2, 91.1, 135.3}, "delete", id))
+	op := s.begin(rq, operation{region: r.version.Location, segment: "capsOperations", resource: fold(id), apply: func(failed bool) {
+		switch {
+		case failed:
+			r.deleting, r.version.Properties.ProvisioningState = false, was
+		case s.softDeletes(rq.target) && !bypass:
+			r.softDeleted, r.deleting = true, false
+		case s.state.versions[fold(id)] == r:
+			delete(s.state.versions, fold(id))
+			s.state.gone[fold(id)] = true
+		}
+	}}, s.options.scaled(takes))
+	return s.accepted(rq, op, http.StatusAccepted, nil)
+}
+
+// softDeletes tells whether the version's gallery keeps what is deleted.
+func (s *Server) softDeletes(t target) bool {
+	gallery := s.state.galleries[fold(t.parent().parent().nested())]
+	if gallery == nil {
+		return false
+	}
+	policy, _ := gallery.body.Properties["softDeletePolicy"].(map[string]any)
+	return policy["isSoftDeleteEnabled"] == true
+}
+
+func (s *Server) listVersions(rq *request) answer {
+	if bad := s.parentExists(target{
+		subscription: rq.target.subscription, group: rq.target.group, namespace: rq.target.namespace,
+		types: rq.target.types, names: append(slices.Clone(rq.target.names), "x"),
+	}); bad != nil {
+		return bad.answer()
+	}
+	if a, refused := s.limit(rq, "", "", listVersionsLimit); refused {
+		return a
+	}
+	return page(s, rq, s.state.versions, func(r *versionRecord) (any, bool) { return r.view(rq), !r.softDeleted })
+}
+
+// FailNextRegion lets the next replication of the version fail in the region, when all others are done.
+func (s *Server) FailNextRegion(versionID, region string) {
+	s.FailNext(versionID, "InternalOperationError", "Gallery replication jobs failed in one or more regions. The failing regions' details are as follows: "+
+		"'{region:"+regionName(region)+", detail:Failed with internal server error.}'. If retry does not work, then please do an update by removing the failed "+
+		"regions and update again by adding them back.")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.failingRegions[fold(versionID)] = regionName(region)
+}
+
+// AddVersion lets a version exist that is replicated to its own region, and its definition. It panics on an id of another
+// type.
+func (s *Server) AddVersion(id, location string) {
+	t := mustTarget(id, "galleries/*/images/*/versions/*")
+	s.mu.Lock()
+	missing := s.state.galleries[fold(t.parent().nested())] == nil
+	s.mu.Unlock()
+	if missing {
+		s.AddDefinition(Definition{ID: t.parent().nested(), Location: location})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := version{Name: t.last(), ID: t.nested(), Type: computeNamespace + "/galleries/images/versions", Location: regionName(location)}
+	_ = s.checkPublishing(&v) // fills in the defaults; a region that there is not shows in the answers
+	v.Properties.PublishingProfile.PublishedDate = stamp(s.clock.now())
+	v.Properties.ProvisioningState = "Succeeded"
+	v.Properties.StorageProfile.OSDiskImage = &versionDisk{SizeInGB: 30, HostCaching: "ReadWrite", Source: &versionSource{}}
+	s.state.versions[fold(v.ID)] = &versionRecord{version: v, spread: replication{regions: v.regions()}}
+}
+
+// Version is a version's JSON as a GET answers it, with its id in any case.
+func (s *Server) Version(id string) (json.RawMessage, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endDue()
+	r := s.state.versions[fold(id)]
+	if r == nil || r.softDeleted {
+		return nil, false
+	}
+	body, err := json.Marshal(r.version)
+	return body, err == nil
+}
