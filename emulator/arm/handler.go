@@ -129,8 +129,14 @@ func (s *Server) dispatch(rq *request, call *Call) (answer, fault) {
 
 // admit is ARM's front end: who calls, with which api-version, for what.
 func (s *Server) admit(rq *request) (route, *armError) {
+	if isMetadata(rq.http) {
+		return route{handle: (*Server).metadata}, nil
+	}
 	if bad := s.authenticate(rq.http.Header.Get("Authorization")); bad != nil {
 		return route{}, bad
+	}
+	if rt, ok := s.wide(rq); ok {
+		return s.admitWide(rq, rt)
 	}
 	t, bad := parseTarget(rq.http.URL.Path)
 	if bad != nil {
@@ -155,6 +161,17 @@ func (s *Server) admit(rq *request) (route, *armError) {
 		return rt, bad
 	}
 	return rt, s.admitLock(rq)
+}
+
+// admitWide lets in what is asked of no single provider.
+func (s *Server) admitWide(rq *request, rt route) (route, *armError) {
+	if segments := strings.Split(strings.Trim(rq.http.URL.Path, "/"), "/"); len(segments) > 1 {
+		rq.target.subscription = segments[1]
+	}
+	if !s.options.permits(rt.action) {
+		return rt, forbiddenAction(rt.action, rq)
+	}
+	return rt, rq.checkVersion()
 }
 
 func (s *Server) authenticate(header string) *armError {

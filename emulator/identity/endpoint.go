@@ -12,7 +12,10 @@ import (
 	"github.com/google/uuid"
 )
 
-const apiVersion = "2019-08-01"
+const (
+	apiVersion = "2019-08-01"
+	imdsPath   = "/metadata/identity/oauth2/token" // of a virtual machine
+)
 
 // systemClientID names the system-assigned identity in its tokens.
 const systemClientID = "00000000-0000-0000-0000-000000000001"
@@ -21,7 +24,7 @@ const systemClientID = "00000000-0000-0000-0000-000000000001"
 // Source: "Connect to Azure services in app code", REST endpoint reference.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	if status, message := s.refusal(r.Header.Get("X-IDENTITY-HEADER"), query); status != 0 {
+	if status, message := s.refusal(r, query); status != 0 {
 		writeError(w, status, message)
 		return
 	}
@@ -38,12 +41,23 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 }
 
 // refusal says why a request gets no token; status 0 is none.
-func (s *Server) refusal(secret string, query url.Values) (status int, message string) {
+// It takes the three forms that clients use: App Service's of 2019 and, with the header Secret, of 2017, and that of a
+// virtual machine, which has no secret but a header of its own.
+func (s *Server) refusal(r *http.Request, query url.Values) (status int, message string) {
+	secret, version := r.Header.Get("X-IDENTITY-HEADER"), apiVersion
 	switch {
-	case subtle.ConstantTimeCompare([]byte(secret), []byte(s.secret)) != 1:
+	case r.URL.Path == imdsPath:
+		version = "2018-02-01"
+	case r.Header.Get("Secret") != "":
+		secret, version = r.Header.Get("Secret"), "2017-09-01"
+	}
+	switch {
+	case r.URL.Path == imdsPath && r.Header.Get("Metadata") != "true":
+		return http.StatusBadRequest, "Required metadata header not specified"
+	case r.URL.Path != imdsPath && subtle.ConstantTimeCompare([]byte(secret), []byte(s.secret)) != 1:
 		return http.StatusUnauthorized, "The X-IDENTITY-HEADER header is missing or is not the value of IDENTITY_HEADER."
-	case query.Get("api-version") != apiVersion:
-		return http.StatusBadRequest, "The api-version is not supported, send api-version=" + apiVersion + "."
+	case query.Get("api-version") != version:
+		return http.StatusBadRequest, "The api-version is not supported, send api-version=" + version + "."
 	case query.Get("resource") == "":
 		return http.StatusBadRequest, "The resource parameter is required."
 	case !s.assigned(query):

@@ -175,3 +175,33 @@ func get(t *testing.T, s *Server, secret, query string) (int, map[string]any) {
 	}
 	return response.StatusCode, body
 }
+
+// TestOlderForms: a header Secret with the api-version of 2017, and the path of a virtual machine with its own header.
+func TestOlderForms(t *testing.T) {
+	s := Start(t, Options{})
+	vm := strings.TrimSuffix(s.Endpoint(), "/msi/token") + imdsPath
+	for _, tt := range []struct {
+		url, version, header, value string
+		want                        int
+	}{
+		{s.Endpoint(), "2017-09-01", "Secret", s.Secret(), http.StatusOK},
+		{s.Endpoint(), "2017-09-01", "Secret", "wrong", http.StatusUnauthorized},
+		{s.Endpoint(), "2019-08-01", "Secret", s.Secret(), http.StatusBadRequest},
+		{vm, "2018-02-01", "Metadata", "true", http.StatusOK},
+		{vm, "2018-02-01", "Metadata", "", http.StatusBadRequest},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, tt.url+"?resource=r&api-version="+tt.version, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(tt.header, tt.value)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != tt.want {
+			t.Errorf("%s of %s with %s %q: %d, want %d", tt.url, tt.version, tt.header, tt.value, response.StatusCode, tt.want)
+		}
+	}
+}
