@@ -43,7 +43,7 @@ sync() {
       return
     fi
   done
-  fail "after five minutes the function app $3 does not list${missing:- its functions}, so no message wakes it. Role assignments may still be on their way: run this again in ten minutes. If it stays so, read what the host logs as it starts: docs/operations.md, \"Sent, and no event ever\"."
+  fail "after five minutes the function app $3 does not list${missing:- its functions}, so no message wakes it. Role assignments may still be on their way: run this again in ten minutes. If it stays so, read what the host logs as it starts: docs/operations.md, \"Where to look\"."
 }
 
 action=${1:-}

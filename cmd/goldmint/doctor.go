@@ -23,6 +23,7 @@ import (
 type doctorOptions struct {
 	connection
 	settings string
+	app      string
 	arm      string
 	groups   []string
 	parts    []string
@@ -46,6 +47,7 @@ The exit status is 0 when nothing is missing, 1 when something is, 2 for wrong u
 reached.`,
 		Example: `  az functionapp config appsettings list -g rg-goldmint-dev -n FUNCTION_APP -o json | goldmint doctor --settings -
   goldmint doctor --namespace sb-goldmint-dev-abc123 --as submitter
+  goldmint doctor --settings settings.json --app $(az functionapp show -g rg-goldmint-dev -n FUNCTION_APP --query id -o tsv)
   goldmint doctor --settings dist/local.settings.json --resource-group /subscriptions/GUID/resourceGroups/rg-images`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runDoctor(c, o) },
@@ -55,6 +57,7 @@ reached.`,
 	o.addFlags(f)
 	o.addQueueFlag(f)
 	o.addTopicFlags(f)
+	f.StringVar(&o.app, "app", "", "`id` of the function app: look at what Azure holds of the deployment too, which needs Reader")
 	f.StringVar(&o.arm, "arm-endpoint", "", "Resource Manager (default: setting ARM_ENDPOINT)")
 	f.StringArrayVar(&o.groups, "resource-group", nil, "`id` of a resource group that holds images (default: those that the settings allow)")
 	f.StringSliceVar(&o.parts, "as", []string{"function", "submitter", "waiter"}, "whose `rights` to look for")
@@ -65,6 +68,8 @@ reached.`,
 
 var groupID = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}$`)
 
+var appID = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}/providers/Microsoft\.Web/sites/[-\w]+$`)
+
 func (o doctorOptions) check() error {
 	for _, p := range o.parts {
 		switch doctor.Part(p) {
@@ -72,6 +77,9 @@ func (o doctorOptions) check() error {
 		default:
 			return fmt.Errorf("--as is %q: use function, submitter or waiter", p)
 		}
+	}
+	if o.app != "" && !appID.MatchString(o.app) {
+		return fmt.Errorf("--app is %q: give its id, which az functionapp show -g GROUP -n NAME --query id -o tsv prints", o.app)
 	}
 	for _, g := range o.groups {
 		if !groupID.MatchString(g) {
@@ -100,18 +108,19 @@ func runDoctor(c *cobra.Command, o doctorOptions) error {
 		if err != nil {
 			return err
 		}
-		if err := o.examine(c.Context(), settings, address, sheet); err != nil {
+		if err := o.examine(c.Context(), settings, values, address, sheet); err != nil {
 			return err
 		}
 	}
 	return sheet.end(finding.Result == doctor.OK)
 }
 
-func (o doctorOptions) examine(ctx context.Context, settings config.Config, address namespace.Address, sheet *sheet) error {
+func (o doctorOptions) examine(ctx context.Context, settings config.Config, values map[string]string, address namespace.Address, sheet *sheet) error {
 	d, err := o.deployment(settings, address)
 	if err != nil {
 		return err
 	}
+	d.Settings = values
 	defer func() { _ = d.Bus.Close(context.WithoutCancel(ctx)) }()
 	d.Examine(ctx, sheet.add)
 	if ctx.Err() != nil {
@@ -178,6 +187,7 @@ func (o doctorOptions) deployment(c config.Config, address namespace.Address) (d
 	d := doctor.Deployment{
 		Requests: c.Requests, Builds: c.Builds, Topic: c.Topic, History: o.subscription, Namespace: address,
 		ARMEndpoint: c.ARMEndpoint, ARMAudience: c.ARMAudience, ResourceGroups: o.groups,
+		App: o.app, VMEvents: c.VMEvents,
 	}
 	for _, p := range o.parts {
 		d.Parts = append(d.Parts, doctor.Part(p))

@@ -63,6 +63,10 @@ type Deployment struct {
 	ARMEndpoint, ARMAudience string
 	ARMCredential            azcore.TokenCredential
 	ResourceGroups           []string // ids of those that hold images
+
+	App      string            // id of the function app, to look at what Azure holds of it; empty: not looked at
+	Settings map[string]string // the app settings, as far as they are known
+	VMEvents string            // the policy of that name
 }
 
 // patience bounds one check.
@@ -73,6 +77,9 @@ func (d Deployment) Examine(ctx context.Context, report func(Finding)) {
 	d.examineBus(ctx, report)
 	if d.plays(Function) {
 		d.examineARM(ctx, report)
+	}
+	if d.App != "" {
+		d.examineApp(ctx, report)
 	}
 }
 

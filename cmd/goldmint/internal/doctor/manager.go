@@ -27,11 +27,17 @@ func newManager(endpoint, audience string, credential azcore.TokenCredential) ma
 
 // get reads what a path names. An answer other than 200 is an *azcore.ResponseError.
 func (m manager) get(ctx context.Context, path, version string, into any) error {
-	request, err := runtime.NewRequest(ctx, http.MethodGet, m.endpoint+path)
+	return m.do(ctx, http.MethodGet, path, version, into)
+}
+
+// do is for the one list that is asked for with POST.
+func (m manager) do(ctx context.Context, method, path, version string, into any) error {
+	request, err := runtime.NewRequest(ctx, method, m.endpoint+path)
 	if err != nil {
 		return err
 	}
-	request.Raw().URL.RawQuery = "api-version=" + version
+	address := request.Raw().URL
+	address.RawQuery = strings.TrimPrefix(address.RawQuery+"&api-version="+version, "&")
 	response, err := m.pipeline.Do(request) //nolint:bodyclose // runtime reads the body and closes it
 	if err != nil {
 		return err

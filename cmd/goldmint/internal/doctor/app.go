@@ -1,0 +1,309 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"goldmint/cmd/goldmint/internal/namespace"
+)
+
+// Versions of the APIs that a Reader of the deployment asks.
+const (
+	webAPI       = "2024-04-01"
+	busAPI       = "2021-11-01"
+	storageAPI   = "2023-05-01"
+	eventGridAPI = "2022-06-15"
+	providersAPI = "2021-04-01"
+	rolesAPI     = "2022-04-01"
+	metricsAPI   = "2018-01-01"
+)
+
+// Fixes that more than one check names.
+const (
+	applyAgain = "run infra/deploy.sh apply ENV again; role assignments then take up to ten minutes"
+	askReader  = "needs Reader on the deployment's resource group (for roles and providers: on the subscription)"
+)
+
+// requiredProviders are those that infra/versions.tf registers and a running deployment cannot do without.
+var requiredProviders = []string{"Microsoft.App", "Microsoft.Compute", "Microsoft.EventGrid", "Microsoft.ServiceBus", "Microsoft.Storage", "Microsoft.Web"}
+
+// app looks at what Azure holds of a deployment, over Resource Manager and with no more than Reader.
+type app struct {
+	Deployment
+	api                 manager
+	subscription, group string
+	namespaceID, name   string
+}
+
+// examineApp makes the checks that need the function app's id.
+func (d Deployment) examineApp(ctx context.Context, report func(Finding)) {
+	parts := strings.Split(d.App, "/") // "", subscriptions, SUB, resourceGroups, GROUP, …
+	a := app{
+		Deployment: d, api: newManager(d.ARMEndpoint, d.ARMAudience, d.ARMCredential),
+		subscription: strings.Join(parts[:3], "/"), group: strings.Join(parts[:5], "/"), name: parts[len(parts)-1],
+	}
+	host, _, _ := strings.Cut(d.Namespace.Host, ".")
+	a.namespaceID = a.group + "/providers/Microsoft.ServiceBus/namespaces/" + host
+	for _, check := range []struct {
+		name string
+		look func(context.Context, func(Finding)) error
+	}{
+		{"functions of " + a.name, a.functions},
+		{"app settings of " + a.name, a.settings},
+		{"roles of the function's identity", a.roles},
+		{"messages in " + d.Requests, a.queue(d.Requests)},
+		{"messages in " + d.Builds, a.queue(d.Builds)},
+		{"container " + rateContainer, a.container},
+		{"VM events", a.vmEvents},
+		{"resource providers", a.providers},
+	} {
+		bounded, cancel := context.WithTimeout(ctx, patience)
+		err := check.look(bounded, func(f Finding) {
+			f.Check = check.name
+			report(f)
+		})
+		cancel()
+		if err != nil {
+			report(notSeen(check.name, err))
+		}
+	}
+	report(Finding{
+		Check: "the rest", Result: Unknown, Detail: "whether the host starts the handler, whether Event Grid gets through firewalls, whether alerts reach anybody",
+		Hint: "no reader can see these: docs/first-deployment.md says how to try each",
+	})
+}
+
+// notSeen is the finding for a check that Resource Manager did not answer.
+func notSeen(check string, err error) Finding {
+	switch {
+	case isStatus(err, http.StatusForbidden):
+		return Finding{Check: check, Result: Unknown, Detail: "this identity may not see it", Hint: askReader}
+	case isStatus(err, http.StatusNotFound):
+		return Finding{Check: check, Result: Failed, Detail: "is not there", Hint: "check --app and --namespace; " + applyAgain}
+	}
+	return Finding{Check: check, Result: Unreachable, Detail: namespace.Brief(err), Hint: "try again; check ARM_ENDPOINT, and that it can be reached from here"}
+}
+
+type named struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// functions are listed once the triggers have been synced. Until then no message wakes the app.
+func (a app) functions(ctx context.Context, report func(Finding)) error {
+	var listed struct{ Value []named }
+	if err := a.api.get(ctx, a.App+"/functions", webAPI, &listed); err != nil {
+		return err
+	}
+	var missing []string
+	for _, want := range []string{"take-request", "build-image"} {
+		if !slices.ContainsFunc(listed.Value, func(f named) bool { return strings.HasSuffix("/"+f.Name, "/"+want) }) {
+			missing = append(missing, want)
+		}
+	}
+	if len(missing) == 0 {
+		report(Finding{Result: OK})
+		return nil
+	}
+	parts := strings.Split(a.App, "/")
+	report(Finding{
+		Result: Failed, Detail: "not listed: " + strings.Join(missing, ", ") + "; no message wakes the app",
+		Hint: fmt.Sprintf("infra/app.sh sync %s %s %s", parts[2], parts[4], a.name),
+	})
+	return nil
+}
+
+// settings looks for what the Terraform provider leaves behind. Reader does not suffice to list them.
+func (a app) settings(ctx context.Context, report func(Finding)) error {
+	var listed struct{ Properties map[string]string }
+	err := a.api.do(ctx, http.MethodPost, a.App+"/config/appsettings/list", webAPI, &listed)
+	values := listed.Properties
+	if isStatus(err, http.StatusForbidden) && a.Settings["AzureWebJobsStorage__accountName"] != "" {
+		values, err = a.Settings, nil
+	}
+	if isStatus(err, http.StatusForbidden) {
+		report(Finding{
+			Result: Unknown, Detail: "Reader may not list them",
+			Hint: "as Website Contributor: az functionapp config appsettings list … | goldmint doctor --settings - --app …",
+		})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var stray []string
+	for _, name := range []string{"AzureWebJobsStorage", "DEPLOYMENT_STORAGE_CONNECTION_STRING"} {
+		if value, set := values[name]; set {
+			if name == "AzureWebJobsStorage" && value == "" {
+				name += " (empty)"
+			}
+			stray = append(stray, name)
+		}
+	}
+	if len(stray) == 0 {
+		report(Finding{Result: OK})
+		return nil
+	}
+	parts := strings.Split(a.App, "/")
+	report(Finding{
+		Result: Failed, Detail: "holds " + strings.Join(stray, " and ") + ": the host takes it for a connection string",
+		Hint: fmt.Sprintf("infra/app.sh clean %s %s %s", parts[2], parts[4], a.name),
+	})
+	return nil
+}
+
+// queue counts a queue's messages. Dead letters wait for somebody.
+func (a app) queue(name string) func(context.Context, func(Finding)) error {
+	return func(ctx context.Context, report func(Finding)) error {
+		var queue struct {
+			Properties struct {
+				Status       string
+				CountDetails struct{ ActiveMessageCount, ScheduledMessageCount, DeadLetterMessageCount int }
+			}
+		}
+		if err := a.api.get(ctx, a.namespaceID+"/queues/"+name, busAPI, &queue); err != nil {
+			return err
+		}
+		count := queue.Properties.CountDetails
+		f := Finding{Result: OK, Detail: fmt.Sprintf("%d active, %d scheduled, %d dead letters", count.ActiveMessageCount, count.ScheduledMessageCount, count.DeadLetterMessageCount)}
+		switch {
+		case queue.Properties.Status != "Active":
+			f.Result, f.Hint = Failed, "az servicebus queue update --status Active --ids "+a.namespaceID+"/queues/"+name
+			f.Detail = "its status is " + queue.Properties.Status + "; " + f.Detail
+		case count.DeadLetterMessageCount > 0:
+			f.Result, f.Hint = Failed, "goldmint dead-letters list, then resubmit or discard"
+		}
+		report(f)
+		return nil
+	}
+}
+
+// rateContainer holds a document for each region's rate limits.
+const rateContainer = "ratelimit"
+
+func (a app) container(ctx context.Context, report func(Finding)) error {
+	account, err := a.storageAccount(ctx)
+	if err != nil {
+		return err
+	}
+	err = a.api.get(ctx, account+"/blobServices/default/containers/"+rateContainer, storageAPI, nil)
+	if isStatus(err, http.StatusNotFound) {
+		report(Finding{Result: Failed, Detail: "is not there: each instance paces creations by what it saw itself", Hint: applyAgain})
+		return nil
+	}
+	if err == nil {
+		report(Finding{Result: OK})
+	}
+	return err
+}
+
+// storageAccount is the one that the settings name, else the only one of the group.
+func (a app) storageAccount(ctx context.Context) (string, error) {
+	if name := a.Settings["AzureWebJobsStorage__accountName"]; name != "" {
+		return a.group + "/providers/Microsoft.Storage/storageAccounts/" + name, nil
+	}
+	var accounts struct{ Value []named }
+	if err := a.api.get(ctx, a.group+"/providers/Microsoft.Storage/storageAccounts", storageAPI, &accounts); err != nil {
+		return "", err
+	}
+	if len(accounts.Value) != 1 {
+		return "", fmt.Errorf("the resource group has %d storage accounts: give the settings with --settings", len(accounts.Value))
+	}
+	return accounts.Value[0].ID, nil
+}
+
+func (a app) providers(ctx context.Context, report func(Finding)) error {
+	var missing []string
+	for _, name := range requiredProviders {
+		var provider struct{ RegistrationState string }
+		if err := a.api.get(ctx, a.subscription+"/providers/"+name, providersAPI, &provider); err != nil {
+			return err
+		}
+		if provider.RegistrationState != "Registered" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		report(Finding{Result: OK})
+		return nil
+	}
+	report(Finding{Result: Failed, Detail: "not registered: " + strings.Join(missing, ", "), Hint: "az provider register --wait -n " + missing[0]})
+	return nil
+}
+
+type destination struct {
+	Properties struct{ ResourceID string }
+}
+
+type eventSubscription struct {
+	named
+	Properties struct {
+		ProvisioningState            string
+		Destination                  destination
+		DeliveryWithResourceIdentity struct{ Destination destination }
+	}
+}
+
+// vmEvents looks for the event subscription that delivers to the queue of requests, and for what it could not deliver.
+func (a app) vmEvents(ctx context.Context, report func(Finding)) error {
+	if a.VMEvents == "off" {
+		report(Finding{Result: OK, Detail: "VM_EVENTS is off"})
+		return nil
+	}
+	var topics struct{ Value []named }
+	if err := a.api.get(ctx, a.subscription+"/providers/Microsoft.EventGrid/systemTopics", eventGridAPI, &topics); err != nil {
+		return err
+	}
+	queue := a.namespaceID + "/queues/" + a.Requests
+	for _, topic := range topics.Value {
+		var all struct{ Value []eventSubscription }
+		if err := a.api.get(ctx, topic.ID+"/eventSubscriptions", eventGridAPI, &all); err != nil {
+			return err
+		}
+		for _, s := range all.Value {
+			to := s.Properties.Destination.Properties.ResourceID + s.Properties.DeliveryWithResourceIdentity.Destination.Properties.ResourceID
+			if strings.EqualFold(to, queue) {
+				return a.deliveries(ctx, topic, s, report)
+			}
+		}
+	}
+	report(Finding{Result: Failed, Detail: "no event subscription delivers to " + a.Requests, Hint: applyAgain})
+	return nil
+}
+
+func (a app) deliveries(ctx context.Context, topic named, s eventSubscription, report func(Finding)) error {
+	if s.Properties.ProvisioningState != "Succeeded" {
+		report(Finding{Result: Failed, Detail: "event subscription " + s.Name + " is " + s.Properties.ProvisioningState, Hint: applyAgain})
+		return nil
+	}
+	var metrics struct {
+		Value []struct {
+			Name       struct{ Value string }
+			Timeseries []struct{ Data []struct{ Total float64 } }
+		}
+	}
+	to := time.Now().UTC()
+	span := to.Add(-24*time.Hour).Format(time.RFC3339) + "/" + to.Format(time.RFC3339)
+	err := a.api.get(ctx, topic.ID+"/providers/Microsoft.Insights/metrics?metricnames=DeadLetteredCount,DroppedEventCount&aggregation=Total&interval=PT1H&timespan="+span, metricsAPI, &metrics)
+	if err != nil {
+		return err
+	}
+	lost := map[string]float64{}
+	for _, metric := range metrics.Value {
+		for _, series := range metric.Timeseries {
+			for _, point := range series.Data {
+				lost[metric.Name.Value] += point.Total
+			}
+		}
+	}
+	f := Finding{Result: OK, Detail: fmt.Sprintf("in 24 hours %.0f were stored undelivered, %.0f lost", lost["DeadLetteredCount"], lost["DroppedEventCount"])}
+	if lost["DeadLetteredCount"]+lost["DroppedEventCount"] > 0 {
+		f.Result, f.Hint = Failed, "Event Grid's identity needs Azure Service Bus Data Sender on "+a.Requests+"; the events are in the container undelivered-vm-events"
+	}
+	report(f)
+	return nil
+}
