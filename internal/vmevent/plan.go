@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -50,12 +51,41 @@ func (p Policy) plan(w Work) plan {
 	if v.zoneResilient(p.ZoneResilient) {
 		r.Image.Properties.StorageProfile = &armcompute.ImageStorageProfile{ZoneResilient: to.Ptr(true)}
 	}
+	if gallery := v.tag(TagGallery); gallery != "" {
+		return p.version(made, w, gallery)
+	}
 	var err error
 	if r.Name, err = imageName(v.tag(TagName), v.ID.Name, v.VMID, e.Time); err != nil {
 		r.Name, _ = imageName("", v.ID.Name, v.VMID, e.Time)
 		made.code, made.problem = "InvalidImageName", err.Error()
 		return made
 	}
+	return p.finished(made, w)
+}
+
+// version makes the request one for a version of the image definition. Its number is the event's time.
+func (p Policy) version(made plan, w Work, gallery string) plan {
+	v, r, at := w.vm, &made.request, w.Event.Time.UTC()
+	r.Image, r.Timeout = armcompute.Image{}, request.DefaultVersionTimeout
+	r.Name = fmt.Sprintf("%d.%d.%d", at.Year(), int(at.Month())*100+at.Day(), at.Hour()*10000+at.Minute()*100+at.Second())
+	r.GalleryImageVersion = &armcompute.GalleryImageVersion{
+		Location: &v.Location,
+		Properties: &armcompute.GalleryImageVersionProperties{
+			StorageProfile:    &armcompute.GalleryImageVersionStorageProfile{Source: &armcompute.GalleryArtifactVersionFullSource{VirtualMachineID: to.Ptr(v.ID.String())}},
+			PublishingProfile: &armcompute.GalleryImageVersionPublishingProfile{TargetRegions: []*armcompute.TargetRegion{{Name: &v.Location}}},
+		},
+	}
+	var found bool
+	if r.GalleryName, r.GalleryImageName, found = strings.Cut(gallery, "/"); !found {
+		made.code, made.problem = "InvalidGalleryImage", TagGallery+" has to be gallery/definition"
+		return made
+	}
+	return p.finished(made, w)
+}
+
+// finished gives the request its tags and holds it against the rules.
+func (p Policy) finished(made plan, w Work) plan {
+	v, r := w.vm, &made.request
 	if !armid.ValidGroup(r.ResourceGroup) {
 		r.ResourceGroup = v.ID.ResourceGroup
 		made.code, made.problem = "InvalidResourceGroup", TagGroup+" is not a name that Azure allows for a resource group"
@@ -65,8 +95,14 @@ func (p Policy) plan(w Work) plan {
 		made.code, made.problem = "ResourceGroupNotAllowed", "resource group "+r.ResourceGroup+" is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS): tag the VM with another "+TagGroup
 		return made
 	}
-	provenance := sources(v, e)
-	r.Image.Tags, made.dropped = p.copied(v, provenance)
+	provenance := sources(v, w.Event)
+	tags, dropped := p.copied(v, provenance)
+	made.dropped = dropped
+	if r.GalleryImageVersion != nil {
+		r.GalleryImageVersion.Tags = tags
+	} else {
+		r.Image.Tags = tags
+	}
 	made.check(provenance)
 	return made
 }
@@ -131,9 +167,9 @@ func (m *plan) check(provenance map[string]*string) {
 	var invalid *request.Invalid
 	if errors.As(err, &invalid) {
 		before := len(m.dropped)
-		for name := range m.request.Image.Tags {
-			if provenance[name] == nil && slices.ContainsFunc(invalid.Problems, func(p request.Problem) bool { return p.Pointer == tagPointer(name) }) {
-				delete(m.request.Image.Tags, name)
+		for name := range m.request.Tags() {
+			if provenance[name] == nil && slices.ContainsFunc(invalid.Problems, func(p request.Problem) bool { return p.Pointer == "/"+string(m.request.Target())+tagPointer(name) }) {
+				delete(m.request.Tags(), name)
 				m.dropped = append(m.dropped, name)
 			}
 		}
@@ -147,7 +183,7 @@ func (m *plan) check(provenance map[string]*string) {
 }
 
 func tagPointer(name string) string {
-	return "/image/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return "/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
 // failed is the event that no image comes of the VM. Its id is the same for every event about this VM and this code.
@@ -156,7 +192,7 @@ func (w Work) failed(code, message string, retryable bool, now time.Time) event.
 	sum := sha256.Sum256([]byte(r.ID + "\n" + code))
 	digest := hex.EncodeToString(sum[:])
 	d := event.Data{
-		BuildID: r.ID, Digest: digest, ImageID: r.ResourceID(""), Name: r.Name, ResourceGroup: r.ResourceGroup, SubscriptionID: r.SubscriptionID,
+		BuildID: r.ID, Digest: digest, ImageID: r.ResourceID(""), Name: r.Name, GalleryName: r.GalleryName, GalleryImageName: r.GalleryImageName, ResourceGroup: r.ResourceGroup, SubscriptionID: r.SubscriptionID,
 		Location: w.vm.Location, HyperVGeneration: w.vm.HyperVGeneration, Source: event.Source(r.Source()),
 		RequestedAt: w.EnqueuedAt, EndedAt: now, Error: &event.Error{Code: code, Message: message, Retryable: retryable},
 	}

@@ -1,10 +1,12 @@
 package vmevent
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"goldmint/internal/armerr"
+	"goldmint/internal/request"
 )
 
 var policy = Policy{Mode: ModeTagged, MaxWait: 24 * time.Hour}
@@ -152,6 +154,44 @@ func TestProvenanceIsNotOverwritten(t *testing.T) {
 		}
 		if do.Verb != Find || len(do.Request.Image.Tags) < 3 {
 			t.Errorf("%s: %s with tags %v", name, do.Verb, do.Request.Image.Tags)
+		}
+	}
+}
+
+// TestVersionOfATrustedLaunchVM: what cannot become a managed image becomes a version of the definition that the VM's tag
+// names, under a number that is the event's time.
+func TestVersionOfATrustedLaunchVM(t *testing.T) {
+	w, vm := prepared(t, Generalize)
+	vm.SecurityType = "TrustedLaunch"
+	woken, _ := policy.Step(w, Woken{}, enqueued)
+	_, do := policy.Step(woken, vm, enqueued)
+	if do.Verb != Publish || !strings.Contains(do.Event.Data.Error.Message, TagGallery+" = gallery/definition") {
+		t.Errorf("without a gallery: %s %+v, want a failure that says how to name one", do.Verb, do.Event.Data.Error)
+	}
+	for tag, want := range map[string]string{"corp/web": "", "corp": "InvalidGalleryImage", "corp/a/b": "InvalidRequest", "../web": "InvalidRequest", "corp/..": "InvalidRequest"} {
+		vm.Tags[TagGallery] = tag
+		vm.Tags["Source-VM-Id"] = "forged"
+		p := policy
+		p.CopyTags = []string{"Source-VM-Id"}
+		_, do := p.Step(woken, vm, enqueued)
+		if want != "" {
+			if do.Verb != Publish || do.Event.Data.Error.Code != want {
+				t.Errorf("%s: %s %+v, want %s", tag, do.Verb, do.Event.Data.Error, want)
+			}
+			continue
+		}
+		r, at := do.Request, w.Event.Time
+		number := strings.NewReplacer(".0", ".").Replace(at.Format("2006.0102.")) + strings.TrimLeft(at.Format("150405"), "0")
+		if do.Verb != Find || r.Target() != request.GalleryImageVersion || r.GalleryName != "corp" || r.GalleryImageName != "web" || r.Name != number {
+			t.Errorf("%s: %s %+v, want version %s", tag, do.Verb, r, number)
+		}
+		if len(r.Tags()) < 3 || r.Source().Type != "virtualMachine" || r.Timeout != request.DefaultVersionTimeout {
+			t.Errorf("%s: tags %v of source %v", tag, r.Tags(), r.Source())
+		}
+		for name, value := range r.Tags() {
+			if *value == "forged" {
+				t.Errorf("tag %s is forged", name)
+			}
 		}
 	}
 }

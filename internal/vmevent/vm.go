@@ -10,6 +10,7 @@ const (
 	TagCapture       = "goldmint"                // "capture": make an image when the VM is generalized
 	TagName          = "goldmint-name"           // template of the image's name
 	TagGroup         = "goldmint-resource-group" // where the image goes
+	TagGallery       = "goldmint-gallery-image"  // "gallery/definition", in the resource group: make a version of it instead of a managed image
 	TagGeneralize    = "goldmint-generalize"     // "true": generalize the VM once it is deallocated
 	TagZoneResilient = "goldmint-zone-resilient" // "true" or "false", over the setting
 )
@@ -62,12 +63,12 @@ func (v VM) resting() bool {
 	return strings.EqualFold(v.Power, "deallocated")
 }
 
-// obstacle is why the VM can never become a managed image: ARM's code and words, and what to do instead.
+// obstacle is why the VM can never become what is asked for: ARM's code and words, and what to do instead.
 func (v VM) obstacle() (code, message string, found bool) {
 	const code409 = "OperationNotAllowed"
-	const gallery = " Capture it as an image version of an Azure Compute Gallery instead"
+	const gallery = " Capture it as an image version of an Azure Compute Gallery instead: tag the VM with " + TagGallery + " = gallery/definition"
 	switch {
-	case v.SecurityType != "" && !strings.EqualFold(v.SecurityType, "Standard"):
+	case v.tag(TagGallery) == "" && v.SecurityType != "" && !strings.EqualFold(v.SecurityType, "Standard"):
 		return code409, "Creation of managed images are not supported for virtual machine with " + v.SecurityType + " security type." + gallery +
 			" (an image definition with the same security type), or create the VM with security type Standard.", true
 	case v.InScaleSet:
