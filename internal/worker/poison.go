@@ -23,10 +23,7 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 	}
 	if b.Decided() { // telling the verdict is what fails
 		logPoisoned("told")
-		image, err := w.lookForPoison(ctx, b)
-		if err != nil {
-			log.Warn("trouble", zap.String("step", string(build.Look)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
-		}
+		image := w.lookForPoison(ctx, m, b, log)
 		return buried, w.publishEnd(ctx, b, b.Poisoned(image, text, w.Now()), log)
 	}
 	next, do := w.Policy.Poison(b, text, w.Now())
@@ -41,10 +38,19 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 	return buried, nil
 }
 
-func (w *Worker) lookForPoison(ctx context.Context, b build.Build) (build.Image, error) {
+// lookForPoison looks once more whether the image is there after all. It may be the look that kills: so at the next delivery
+// nothing is asked any more.
+func (w *Worker) lookForPoison(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) build.Image {
+	if m.DeliveryCount > w.Rules.PoisonDelivery {
+		return build.Image{}
+	}
 	ctx, cancel := w.forARM(ctx)
 	defer cancel()
-	return w.ARM.Image(ctx, b.ImageID())
+	image, err := w.ARM.Image(ctx, b.ImageID())
+	if err != nil {
+		log.Warn("trouble", zap.String("step", string(build.Look)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+	}
+	return image
 }
 
 func stepName(b build.Build) string {

@@ -48,7 +48,8 @@ type rig struct {
 	sender   *azservicebus.Sender
 	queues   []queue // in the order in which they are drained
 	history  *history.Reader
-	parallel int // messages handled at once
+	parallel int  // messages handled at once
+	pauses   bool // the clocks are turned by the pause before an error is answered
 
 	mu        sync.Mutex
 	actions   []arm.Action // reported and not sent
@@ -188,6 +189,9 @@ func (r *rig) handle(q queue, m *azservicebus.ReceivedMessage) {
 		EnqueuedAt: *m.EnqueuedTime, DeliveryCount: int(m.DeliveryCount),
 	})
 	if err != nil {
+		if r.pauses {
+			r.forward(worker.RetryPause(int(m.DeliveryCount)))
+		}
 		err = q.receiver.AbandonMessage(ctx, m, nil)
 	} else {
 		err = q.receiver.CompleteMessage(ctx, m, nil)
