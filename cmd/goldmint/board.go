@@ -121,7 +121,8 @@ func stepOf(e event.Event) string {
 	case delay.Reason == "RateLimited":
 		return "waiting for Azure's allowance until about " + delay.Until.Local().Format("15:04")
 	default:
-		return delay.Message + " until " + delay.Until.Local().Format(time.TimeOnly)
+		what := strings.TrimSuffix(strings.TrimSuffix(delay.Message, "."), "; trying again")
+		return what + "; trying again until " + delay.Until.Local().Format(time.TimeOnly)
 	}
 }
 
