@@ -14,13 +14,13 @@ import (
 	"goldmint/internal/build"
 )
 
-// onlyTo refuses every request to another scheme or host than Resource Manager's, before a token is put on it.
+// onlyTo refuses every request to another scheme or host than the endpoint's, before a token is put on it.
 func onlyTo(endpoint *url.URL) policy.Policy { return hostGuard{endpoint.Scheme, endpoint.Host} }
 
 type hostGuard struct{ scheme, host string }
 
-// errForeignHost is the error of a request that would have left Resource Manager.
-var errForeignHost = errors.New("refused to send a request to another host than Resource Manager's")
+// errForeignHost is the error of a request that would have carried a token elsewhere.
+var errForeignHost = errors.New("refused to send a request to another host than the one it is configured for")
 
 func (g hostGuard) Do(r *policy.Request) (*http.Response, error) {
 	u := r.Raw().URL

@@ -1,0 +1,144 @@
+// Package blob is Azure Blob Storage on loopback, as far as small documents that are read and written back under an ETag
+// need it: containers, and block blobs that are created, read, replaced under conditions and deleted. The real azblob client
+// speaks to it.
+//
+// It can be as unkind as the real one: slow, unreachable, with stale reads, with answers that are lost.
+package blob
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Options say whom a server serves.
+type Options struct {
+	// Addr is the TCP address to listen on, "127.0.0.1:0" if empty.
+	Addr string
+	// Account is the storage account, "devstoreaccount1" if empty. It is the first segment of each path, as in Azurite.
+	Account string
+	// Authorize says whether a bearer token is good. Nil: every token is.
+	Authorize func(token string) bool
+}
+
+// Faults say how the server misbehaves. The zero value is a server without faults.
+type Faults struct {
+	Seed        uint64
+	Unreachable bool          // every connection is closed without an answer
+	Denied      bool          // 403 AuthorizationPermissionMismatch, as before a role assignment has arrived
+	Delay       time.Duration // before each answer
+	Lost        float64       // chance of a write to be applied though the connection is reset
+	Stale       float64       // chance of a read to give the blob as it was before its last write
+}
+
+// Server is one storage account. Its methods are safe for concurrent use.
+type Server struct {
+	options  Options
+	listener net.Listener
+	server   *http.Server
+
+	mu         sync.Mutex
+	containers map[string]map[string]*stored
+	versions   uint64
+	faults     Faults
+	random     *rand.Rand
+}
+
+// stored is a blob.
+type stored struct {
+	body     []byte
+	etag     string
+	modified time.Time
+	before   *stored // the last write
+}
+
+// TB is the part of testing.TB that [Start] needs.
+type TB interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// Start runs a server for the time of a test.
+func Start(t TB, options Options) *Server {
+	t.Helper()
+	s, err := Listen(options)
+	if err != nil {
+		t.Fatalf("blob storage: %v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// Listen starts a server. The caller closes it.
+func Listen(options Options) (*Server, error) {
+	if options.Addr == "" {
+		options.Addr = "127.0.0.1:0"
+	}
+	if options.Account == "" {
+		options.Account = "devstoreaccount1"
+	}
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", options.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for blob storage: %w", err)
+	}
+	s := &Server{options: options, listener: listener, containers: map[string]map[string]*stored{}}
+	s.SetFaults(Faults{})
+	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.server.Serve(listener) }()
+	return s, nil
+}
+
+// Endpoint is the URL of the account.
+func (s *Server) Endpoint() string {
+	return "http://" + s.listener.Addr().String() + "/" + s.options.Account
+}
+
+// CreateContainer makes a container and gives its URL. One that is there stays as it is.
+func (s *Server) CreateContainer(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.containers[name] == nil {
+		s.containers[name] = map[string]*stored{}
+	}
+	return s.Endpoint() + "/" + name
+}
+
+// Blob gives the body of a blob.
+func (s *Server) Blob(container, name string) (body []byte, found bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.containers[container][name]
+	if b == nil {
+		return nil, false
+	}
+	return b.body, true
+}
+
+// Put writes a blob, whatever is there.
+func (s *Server) Put(container, name string, body []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.write(s.containers[container], name, body)
+}
+
+// Delete deletes a blob.
+func (s *Server) Delete(container, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.containers[container], name)
+}
+
+// SetFaults lets the server misbehave from now on.
+func (s *Server) SetFaults(f Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults, s.random = f, rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // a run is to be repeated
+}
+
+// Close stops the server.
+func (s *Server) Close() error { return s.server.Close() }

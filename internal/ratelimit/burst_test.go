@@ -1,0 +1,230 @@
+package ratelimit
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	table = flag.Bool("burst.table", false, "play every burst, print the table and hold it")
+	only  = flag.String("burst.only", "", "play the bursts whose name holds this")
+	seeds = flag.Int("burst.seeds", 1, "in how many orders of delivery each is played")
+)
+
+const minute = time.Minute
+
+// promise is what a burst has to hold.
+type promise struct{ time, refused, messages float64 }
+
+// bursts are the scenarios, each with its promise for many instances, and for one where that differs.
+func bursts() []burst {
+	plain, rival := promise{1.05, 0.005, 12}, promise{1.05, 0.01, 14}
+	for20 := promise{1.05, 0.005, 16}
+	other := func(m func() model, every time.Duration) func() model {
+		return func() model { return &shared{model: m(), every: every} }
+	}
+	return []burst{
+		{scenario{limit: bucket60}, plain, nil, true},
+		{scenario{limit: bucket100}, plain, nil, false},
+		{scenario{limit: bucket20}, for20, nil, false},
+		{scenario{limit: images40}, plain, nil, true},
+		{scenario{limit: images20}, plain, nil, false},
+		{scenario{limit: fixed40}, plain, nil, false},
+		{scenario{limit: func() model { return &both{bucket60().(*tokens), images40().(*windows)} }}, plain, nil, false},
+		{scenario{name: "requests for other regions between: 1", limit: images40, others: 1}, plain, nil, false},
+		{scenario{name: "requests for other regions between: 4", limit: images40, others: 4}, plain, nil, false},
+		{scenario{name: "requests for other regions between: 19", limit: images40, others: 19}, plain, nil, false},
+		{scenario{name: "somebody else creates one a minute", limit: other(images40, minute)}, rival, nil, true},
+		{scenario{name: "somebody else creates one each five minutes", limit: other(images40, 5*minute)}, rival, nil, false},
+		{scenario{name: "bucket 60 + 20, somebody else one a minute", limit: other(bucket60, minute)}, rival, nil, false},
+		{scenario{name: "3,000 gallery versions, 375 / 3 min, 1,200 / 30 min", limit: gallery, builds: 3000}, plain, nil, false},
+		{scenario{name: "500 images and 500 gallery versions", limit: images40, galleries: 500}, plain, nil, false},
+		{scenario{name: "limit halved after 40 min", limit: func() model { return &changed{images40(), images20(), 40 * minute} }}, promise{1.05, 0.08, 14}, nil, false},
+		{scenario{name: "limit doubled after 40 min", limit: func() model { return &changed{images20(), images40(), 40 * minute} }}, promise{1.05, 0.08, 14}, nil, false},
+		{scenario{name: "bucket 60 + 20 becomes 20 + 5 after 20 min", limit: func() model { return &changed{bucket60(), bucket20(), 20 * minute} }}, promise{1.05, 0.08, 16}, nil, false},
+		{scenario{name: "bucket 20 + 5 becomes 60 + 20 after 20 min", limit: func() model { return &changed{bucket20(), bucket60(), 20 * minute} }}, promise{1.05, 0.08, 16}, nil, false},
+		{scenario{name: "store away for 10 min", limit: images40, outage: [2]time.Duration{35 * minute, 45 * minute}}, promise{1.3, 0.2, 30}, &plain, false},
+		{scenario{name: "store away from the start for 10 min", limit: images40, outage: [2]time.Duration{0, 10 * minute}}, promise{1.3, 0.5, 30}, &plain, false},
+		{scenario{name: "store away for good", limit: images40, outage: [2]time.Duration{0, 24 * time.Hour}}, promise{1.3, 0.7, 40}, &plain, true},
+		{scenario{name: "bucket 60 + 20, store away for good", limit: bucket60, outage: [2]time.Duration{0, 24 * time.Hour}}, promise{1.3, 0.7, 60}, &plain, false},
+		{scenario{name: "document lost after 40 min", limit: images40, lostAt: 40 * minute}, promise{1.2, 0.01, 16}, nil, false},
+		{scenario{name: "2 % of processes die after their turn", limit: images40, dies: 0.02}, promise{1.2, 0.01, 16}, nil, false},
+		{scenario{name: "a fifth of the loads are stale", limit: images40, stale: 0.2}, plain, nil, false},
+		{scenario{name: "5 % of the writes' answers are lost", limit: images40, answerLost: 0.05}, promise{1.1, 0.01, 16}, nil, false},
+		{scenario{name: "300 found, 100 ended, 32 redelivered, 5 % lost before", limit: images40, answerLost: 0.05, before: history}, promise{1.1, 0.01, 16}, nil, true},
+	}
+}
+
+type burst struct {
+	scenario
+	promise promise
+	alone   *promise // with one instance, where that differs
+	inTest  bool     // with 4 instances, whenever the tests run
+}
+
+func (b burst) title() string {
+	if b.name != "" {
+		return b.name
+	}
+	return b.limit().String()
+}
+
+// history is what a region's line has seen before a burst: builds whose image was there, that ended while they waited, that
+// were delivered twice.
+func history(w *world) {
+	for n := range 300 {
+		w.submit(&message{document: images, came: time.Duration(n) * 20 * time.Second, found: true})
+	}
+	w.busy.Wait()
+	for n := range 232 {
+		w.submit(&message{document: images, leaves: n%2 == 0 && n < 200, twice: n%2 == 1 && n >= 168})
+	}
+	w.busy.Wait()
+	sleep(2 * time.Hour)
+}
+
+// least is computed once for each limit: no order of delivery changes it.
+func (b burst) least() time.Duration {
+	n := b.builds
+	if n == 0 {
+		n = 1000
+	}
+	return max(time.Minute, leastTime(b.limit(), n-b.galleries))
+}
+
+// TestBurst holds what pacing promises: a thousand builds that come at once are all created, the last not much later than
+// the limit allows, and hardly one is refused.
+func TestBurst(t *testing.T) {
+	for _, b := range bursts() {
+		if !b.inTest {
+			continue
+		}
+		t.Run(b.title(), func(t *testing.T) {
+			b.hold(t, b.play(t, goldmint, 4, 1), 4, b.least())
+		})
+	}
+}
+
+func (b burst) hold(t *testing.T, r result, instances int, least time.Duration) {
+	t.Helper()
+	p := b.promise
+	if instances == 1 && b.alone != nil {
+		p = *b.alone
+	}
+	if r.started != r.builds {
+		t.Errorf("%d of %d builds were started", r.started, r.builds)
+	}
+	if ratio := float64(r.last) / float64(least); ratio > p.time {
+		t.Errorf("the last was started after %.3f of the least time, more than %.2f", ratio, p.time)
+	}
+	if r.refusals() > p.refused {
+		t.Errorf("%.2f %% were refused, more than %.1f %%", 100*r.refusals(), 100*p.refused)
+	}
+	if each := float64(r.messages) / float64(r.builds); each > p.messages {
+		t.Errorf("%.1f messages a build, more than %.0f", each, p.messages)
+	}
+	if outage := b.outage[1] > 0; !outage && r.longestAsk > budget {
+		t.Errorf("a build waited %s for the store, more than %s", r.longestAsk, budget)
+	}
+}
+
+// TestBurstTable plays every burst with 1, 4 and 40 instances, prints how each went and holds it.
+func TestBurstTable(t *testing.T) {
+	if !*table {
+		t.Skip("plays for minutes: run it with make bench-burst")
+	}
+	fmt.Println("| world | policy | instances | minutes | of the least | refused | messages a build | longest ask | conflicts |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
+	for _, b := range bursts() {
+		if !strings.Contains(b.title(), *only) {
+			continue
+		}
+		least := b.least()
+		for _, instances := range []int{1, 4, 40} {
+			t.Run(fmt.Sprintf("%s, %d instances", b.title(), instances), func(t *testing.T) {
+				r := b.worst(t, goldmint, instances)
+				b.print(r, goldmint, instances, least)
+				b.hold(t, r, instances, least)
+			})
+		}
+		if b.name == "" { // the plain limits
+			for _, p := range []policy{inPlace, afterTenth} {
+				b.print(b.play(t, p, 4, 1), p, 4, least)
+			}
+		}
+	}
+}
+
+// worst takes the worst of each figure over the seeds.
+func (b burst) worst(t *testing.T, p policy, instances int) result {
+	t.Helper()
+	var w result
+	for seed := range *seeds {
+		r := b.play(t, p, instances, uint64(seed)+1)
+		if seed == 0 {
+			w = r
+		}
+		w.started, w.last = min(w.started, r.started), max(w.last, r.last)
+		w.refused, w.messages, w.longestAsk = max(w.refused, r.refused), max(w.messages, r.messages), max(w.longestAsk, r.longestAsk)
+	}
+	return w
+}
+
+func (b burst) print(r result, p policy, instances int, least time.Duration) {
+	fmt.Printf("| %s | %s | %d | %.1f | %.3f | %.2f %% | %.1f | %.2f s | %.0f %% |\n", b.title(), p, instances, r.last.Minutes(),
+		float64(r.last)/float64(least), 100*r.refusals(), float64(r.messages)/float64(r.builds), r.longestAsk.Seconds(),
+		100*float64(r.conflicts)/float64(max(1, r.writes)))
+}
+
+// TestOrder holds that at two requests a second nobody is overtaken by many that came ten seconds later.
+func TestOrder(t *testing.T) {
+	for _, b := range []scenario{{limit: bucket60, every: 500 * time.Millisecond}, {limit: images40, every: 500 * time.Millisecond}} {
+		instances := []int{40}
+		if *table {
+			instances = []int{1, 4, 40}
+		}
+		for _, n := range instances {
+			r := b.play(t, goldmint, n, 1)
+			if got := r.overtaken(10 * time.Second); r.started != r.builds || got > 15 {
+				t.Errorf("%s, %d instances: %d builds that came 10 s later were started before one", b.limit(), n, got)
+			}
+		}
+	}
+}
+
+// TestATrickleNeverWaits: a build whose limits have room takes its start and two looks, three messages.
+func TestATrickleNeverWaits(t *testing.T) {
+	for _, s := range []scenario{
+		{limit: bucket60, every: 10 * time.Second, builds: 100},
+		{limit: images40, every: 20 * time.Second, builds: 100},
+		{limit: func() model { return silent{} }, builds: 100},
+	} {
+		if r := s.play(t, goldmint, 4, 1); r.messages != 3*r.builds && s.every > 0 || r.refused > 0 || r.started != r.builds {
+			t.Errorf("%s: %d messages for %d builds", s.limit(), r.messages, r.started)
+		}
+	}
+}
+
+// BenchmarkAsk is what a build costs that asks while 10,000 are in line.
+func BenchmarkAsk(b *testing.B) {
+	s := known(header, time.Minute)
+	for range 10_000 {
+		s.Ask(0, noon)
+	}
+	body, err := json.Marshal(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(body)), "bytes")
+	for b.Loop() {
+		s, err := decode(body, noon)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Ask(9_000, noon)
+	}
+}

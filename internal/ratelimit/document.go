@@ -1,0 +1,70 @@
+package ratelimit
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+)
+
+// decode reads a document. One that does not make sense is an error, and is taken for one that is not there.
+func decode(body []byte, now time.Time) (State, error) {
+	var s State
+	if err := json.Unmarshal(body, &s); err != nil {
+		return State{}, err
+	}
+	const soon = time.Hour // clocks of stores and instances are never that far apart
+	switch latest := now.Add(soon); {
+	case len(s.Limits) > mostLimits || len(s.Starts) > mostKept || len(s.Writes) > keptWrites:
+		return State{}, errors.New("the document has more entries than are ever written")
+	case s.Next < 0 || s.Granted < 0 || s.Granted > s.Next || s.GrantedAt.After(latest) || s.NotBefore.After(now.Add(longestWindow)):
+		return State{}, errors.New("the document has a line that cannot be")
+	case !slices.IsSorted(s.Starts) || len(s.Starts) > 0 && s.Starts[len(s.Starts)-1] > latest.UnixMilli():
+		return State{}, errors.New("the document has creations out of order or in the future")
+	case slices.ContainsFunc(s.Limits, func(l Limit) bool { return !l.sound(latest) }):
+		return State{}, errors.New("the document has a limit that cannot be")
+	}
+	return s, nil
+}
+
+// sound says that a limit of a document is one that headers could have made.
+func (l *Limit) sound(latest time.Time) bool {
+	return l.valid() && l.Window >= 0 && l.Window <= longestWindow && !l.At.After(latest) && !l.TokensAt.After(latest) &&
+		l.Capacity >= 0 && l.Capacity <= mostRemaining && l.Others >= 0 && l.Others <= l.Capacity &&
+		l.Tokens > -mostKept && l.Tokens <= mostRemaining
+}
+
+func (s *State) clone() State {
+	c := *s
+	c.Limits, c.Starts, c.Writes = slices.Clone(s.Limits), slices.Clone(s.Starts), slices.Clone(s.Writes)
+	return c
+}
+
+// merge adds what an instance did alone since it saw base, while it could not reach the store.
+func (s *State) merge(alone, base State) {
+	for _, t := range alone.Starts {
+		if !slices.Contains(base.Starts, t) && !slices.Contains(s.Starts, t) {
+			s.Starts = append(s.Starts, t)
+		}
+	}
+	slices.Sort(s.Starts)
+	for _, t := range base.Starts { // those that were answered or taken back
+		if len(alone.Starts) > 0 && t >= alone.Starts[0] && !slices.Contains(alone.Starts, t) {
+			s.remove(time.UnixMilli(t))
+		}
+	}
+	s.Next = max(s.Next, alone.Next)
+	s.Granted = min(s.Next, s.Granted+max(0, alone.Granted-base.Granted))
+	s.GrantedAt = later(s.GrantedAt, alone.GrantedAt)
+	s.NotBefore = later(s.NotBefore, alone.NotBefore)
+	for _, l := range alone.Limits {
+		own := s.limit(l, l.At)
+		own.Capacity = max(own.Capacity, l.Capacity)
+		if l.At.After(own.At) {
+			own.Remaining, own.At, own.Others = l.Remaining, l.At, max(own.Others, l.Others)
+		}
+		own.Tokens = min(own.Tokens, l.Tokens)
+	}
+	s.Unlimited = s.Unlimited && len(s.Limits) == 0
+	s.trim()
+}

@@ -1,0 +1,266 @@
+// Package ratelimit says when the next creation may start in a region, so that Resource Manager need not refuse it.
+//
+// All instances of the handler share one small document for each kind of creation, subscription and region, read and
+// written back under an ETag. State is that document and holds the rules; Limiter shares it through a Store. The document
+// is a cache: when it is lost or cannot be reached, creations go on by what an instance knows, and Retry-After corrects it.
+package ratelimit
+
+import (
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// State is what the instances know of a region: its limits, the creations that started lately, and the line of builds that
+// wait. Nothing is reserved ahead: a build that wakes up asks whether it may start now.
+type State struct {
+	Limits    []Limit   `json:"limits,omitempty"`
+	Unlimited bool      `json:"unlimited,omitempty"` // the answers name no limit
+	Starts    []int64   `json:"starts,omitempty"`    // of the last creations, in Unix milliseconds, each unlike any other, oldest first
+	NotBefore time.Time `json:"notBefore,omitzero"`  // the end of a Retry-After
+	Next      int       `json:"next,omitempty"`      // the last number that was given to a build that waits
+	Granted   int       `json:"granted,omitempty"`   // how many of the numbers have had their turn
+	GrantedAt time.Time `json:"grantedAt,omitzero"`
+	Writes    []uint32  `json:"writes,omitempty"` // the last ones: an instance whose write was not answered looks for it here
+}
+
+const (
+	longestWait = 20 * time.Minute // then a build asks again
+	inFlight    = 8 * time.Second  // a creation that started longer ago has its answer
+	stalled     = 40 * time.Second // what is free that long has nobody who comes for it: no build oversleeps as much
+	kept        = 60               // starts that are remembered at least, and of which the pace is taken
+	mostKept    = 2000
+)
+
+// Turn is the answer to a build that asks whether it may create its image.
+type Turn struct {
+	// Number is the build's place in the line, to ask again with. It is negative once the place has been counted as served.
+	Number int
+	Wait   time.Duration // before it asks again; 0: it may start now
+	Start  time.Time     // of a build that may start: names the start, see Answer and Found
+}
+
+// Ask says whether a build may start now. number is that of its last Turn, 0 for a build that is new.
+func (s *State) Ask(number int, now time.Time) Turn {
+	if s.Unlimited && !now.Before(s.NotBefore) {
+		return Turn{Number: number}
+	}
+	served, number := number < 0, s.enter(max(number, -number))
+	before := max(0, number-s.Granted-1)
+	wait := s.wait(before, now)
+	if wait > 0 && now.Sub(later(s.GrantedAt, s.slide(0, s.NotBefore, now))) > stalled && s.wait(0, now) < -inFlight {
+		// Those before it have not come for what is free: an eighth of them are taken for gone. Whoever is not stands in front.
+		wait = 0
+		s.Granted += max(0, number-1-s.Granted) / 8
+	}
+	if wait > 0 {
+		wait = min(wait, longestWait) + spread(number, wait, now)
+		if served {
+			number = -number
+		}
+		return Turn{Number: number, Wait: wait}
+	}
+	if !served || number > s.Granted {
+		s.Granted = min(s.Granted+1, s.Next)
+	}
+	return Turn{Number: -number, Start: s.start(now)}
+}
+
+// enter gives a new build its number, and knows a number that the document has forgotten: then the first to come stands
+// in front.
+func (s *State) enter(number int) int {
+	const believable = 100_000
+	switch {
+	case number == 0 || number > s.Next && s.Next > 0 && number-s.Next > believable:
+		s.Next++
+		return s.Next
+	case number > s.Next:
+		if s.Next == 0 {
+			s.Granted = number - 1
+		}
+		s.Next = number
+	}
+	return number
+}
+
+// spread keeps builds that wait equally long from asking at the same moment. It is drawn from what the build knows, so that
+// State is reproducible.
+func spread(number int, wait time.Duration, now time.Time) time.Duration {
+	most := min(max(wait/16, 100*time.Millisecond), 30*time.Second)
+	r := rand.New(rand.NewPCG(uint64(number), uint64(now.UnixNano()))) //nolint:gosec // no secret
+	return time.Duration(r.Int64N(int64(most)))
+}
+
+func (s *State) start(now time.Time) time.Time {
+	s.GrantedAt = now
+	for i := range s.Limits {
+		s.Limits[i].take(now)
+	}
+	at := now.UnixMilli()
+	for slices.Contains(s.Starts, at) {
+		at++
+	}
+	s.insert(at)
+	return time.UnixMilli(at)
+}
+
+// wait is how long until a creation may start that has so many before it. Less than 0: it might have started earlier.
+func (s *State) wait(before int, now time.Time) time.Duration {
+	at := s.slide(before, s.NotBefore, now)
+	for _, l := range s.Limits {
+		if l.Window == 0 {
+			at = later(at, l.refilled(before, s.pace(now), now))
+		}
+	}
+	return at.Sub(now)
+}
+
+// pace is how many creations a second there were lately, 0 where they are too few to say.
+func (s *State) pace(now time.Time) float64 {
+	n := min(len(s.Starts), kept)
+	if n < kept/4 {
+		return 0
+	}
+	return float64(n) / max(1, now.Sub(time.UnixMilli(s.Starts[len(s.Starts)-n])).Seconds())
+}
+
+// slide is when the windows have let go of enough creations, if each of those before starts as early as it may.
+func (s *State) slide(before int, at, now time.Time) time.Time {
+	limits := s.Limits
+	if len(limits) == 0 { // all that wait come back when the first answers are there
+		limits, before = []Limit{unknown}, min(before, unknown.Capacity-1)
+	}
+	starts := slices.Clone(s.Starts)
+	for n := 0; ; n++ {
+		for i := range limits {
+			l := &limits[i]
+			c := max(1, l.Capacity-l.Others)
+			if l.Window > 0 && len(starts) >= c && n >= s.room(l, now) {
+				at = later(at, time.UnixMilli(starts[len(starts)-c]).Add(l.Window+margin))
+			}
+		}
+		if n >= before || n >= mostKept || at.Sub(now) > longestWait {
+			return at
+		}
+		starts = append(starts, later(at, now).UnixMilli())
+	}
+}
+
+// room is how many more creations a window holds by its latest header alone, where that is still news.
+func (s *State) room(l *Limit, now time.Time) int {
+	if now.Sub(l.At) > time.Minute {
+		return 0
+	}
+	return l.Remaining - s.count(l.At.Add(-inFlight), now)
+}
+
+// count is how many creations started after from and not after to.
+func (s *State) count(from, to time.Time) int {
+	after := func(t time.Time) int {
+		i, _ := slices.BinarySearch(s.Starts, t.UnixMilli()+1)
+		return i
+	}
+	return max(0, after(to)-after(from))
+}
+
+// Answer is what the answer to a creation says.
+type Answer struct {
+	Start      time.Time // the turn's
+	Sent       time.Time // when the creation was sent
+	Limits     []Limit   // Name, Window and Remaining, see Parse
+	Refused    bool      // 429: it was not counted
+	RetryAfter time.Duration
+}
+
+// Answer learns from the answer to a creation.
+func (s *State) Answer(a Answer, now time.Time) {
+	if a.Refused {
+		s.NotBefore = later(s.NotBefore, now.Add(a.RetryAfter))
+		s.Return(a.Start)
+	} else if s.remove(a.Start) { // a creation is counted when it arrives, not when it was let go
+		at := a.Sent.UnixMilli()
+		for slices.Contains(s.Starts, at) {
+			at++
+		}
+		s.insert(at)
+	}
+	for _, seen := range a.Limits {
+		s.limit(seen, a.Sent).see(seen.Remaining, a.Sent, s)
+	}
+	s.Unlimited = len(s.Limits) == 0 && !a.Refused
+	s.trim()
+}
+
+// limit is the state's limit of that name.
+func (s *State) limit(seen Limit, at time.Time) *Limit {
+	i := slices.IndexFunc(s.Limits, func(l Limit) bool { return l.Name == seen.Name })
+	if i < 0 {
+		i = len(s.Limits)
+		l := Limit{Name: seen.Name, Window: seen.Window, Remaining: seen.Remaining}
+		if l.Window == 0 {
+			l.Tokens, l.TokensAt = l.burst(), at
+		}
+		s.Limits = append(s.Limits, l)
+	}
+	return &s.Limits[i]
+}
+
+// Return takes a turn back that ended in a refusal. The build stands in front again.
+func (s *State) Return(start time.Time) {
+	if s.forget(start) {
+		s.Granted = max(0, s.Granted-1)
+	}
+}
+
+// Found takes a turn back that was not used: the image is there, or the build ended before its creation.
+func (s *State) Found(start time.Time) { s.forget(start) }
+
+// Leave takes a build out of the line that ends while it waits. Without it the line would fill with numbers that never come.
+func (s *State) Leave(number int) {
+	if number > s.Granted {
+		s.Granted = min(s.Granted+1, s.Next)
+	}
+}
+
+func (s *State) forget(start time.Time) bool {
+	if !s.remove(start) {
+		return false
+	}
+	for i := range s.Limits {
+		if l := &s.Limits[i]; l.Window == 0 {
+			l.Tokens++
+		}
+	}
+	return true
+}
+
+func (s *State) remove(start time.Time) bool {
+	i, found := slices.BinarySearch(s.Starts, start.UnixMilli())
+	if found && !start.IsZero() {
+		s.Starts = slices.Delete(s.Starts, i, i+1)
+		return true
+	}
+	return false
+}
+
+func (s *State) insert(at int64) {
+	i, _ := slices.BinarySearch(s.Starts, at)
+	s.Starts = slices.Insert(s.Starts, i, at)
+	s.trim()
+}
+
+// trim forgets the starts that no window reaches.
+func (s *State) trim() {
+	most := kept
+	for _, l := range s.Limits {
+		most = max(most, l.Capacity*9/8+6)
+	}
+	s.Starts = s.Starts[max(0, len(s.Starts)-min(most, mostKept)):]
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,207 @@
+package ratelimit
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+
+// known is a state that has heard of limits: each creation so long before noon was answered with the header.
+func known(header string, ago ...time.Duration) *State {
+	s := &State{}
+	for _, d := range ago {
+		at := noon.Add(-d)
+		turn := s.Ask(0, at)
+		s.Answer(Answer{Start: turn.Start, Sent: at, Limits: Parse(header)}, at)
+	}
+	return s
+}
+
+const header = "Microsoft.Compute/CreateImages3Min;39,Microsoft.Compute/CreateImages30Min;199"
+
+func TestAFewFindOut(t *testing.T) {
+	s, went := &State{}, 0
+	for range 100 {
+		turn := s.Ask(0, noon)
+		if turn.Wait == 0 {
+			went++
+		} else if turn.Wait > 12*time.Second {
+			t.Errorf("told to wait for %s, want until the first answers are there", turn.Wait)
+		}
+	}
+	if went != unknown.Capacity || s.Next != 100 || s.Granted != went {
+		t.Errorf("%d went, %+v", went, s)
+	}
+}
+
+func TestNoLimitNoLine(t *testing.T) {
+	s := &State{}
+	s.Answer(Answer{Start: s.Ask(0, noon).Start, Sent: noon}, noon)
+	for range 100 {
+		if turn := s.Ask(0, noon); turn.Wait > 0 || turn.Number != 0 {
+			t.Fatalf("%+v although no limit is known", turn)
+		}
+	}
+	s.Answer(Answer{Sent: noon, Refused: true, RetryAfter: time.Minute}, noon)
+	if turn := s.Ask(0, noon); turn.Wait < time.Minute {
+		t.Errorf("%+v after a refusal", turn)
+	}
+}
+
+// TestEveryLimitApplies holds that a limit is heeded by its form and not by its name: that of gallery versions, and one that
+// nobody has heard of yet.
+func TestEveryLimitApplies(t *testing.T) {
+	for _, name := range []string{"CreateImages3Min", "CreateUpdateGalleryImageVersion3Min", "SomethingNew3Min", "SomethingNew10Hour"} {
+		s := known(strings.Replace(header, "CreateImages3Min;39", name+";0", 1), time.Second)
+		if turn := s.Ask(0, noon.Add(10*time.Second)); turn.Wait < 10*time.Second {
+			t.Errorf("%s has nothing left, and a build waits for %s", name, turn.Wait)
+		}
+	}
+}
+
+func TestWindowSlides(t *testing.T) {
+	s := known("Microsoft.Compute/CreateImages3Min;1", 2*time.Minute, time.Minute)
+	s.Limits[0].Others = 0
+	turn := s.Ask(0, noon.Add(time.Minute-time.Second)) // one window after the first, but for the margin
+	if turn.Wait < 2*time.Second || turn.Wait > 4*time.Second {
+		t.Errorf("waits %s, want until the first creation has left the window", turn.Wait)
+	}
+	next := s.Ask(0, noon)
+	if next.Wait < time.Minute || next.Wait > 3*time.Minute {
+		t.Errorf("the next waits %s, want until the second has left it", next.Wait)
+	}
+}
+
+func TestOthersAreReckonedWith(t *testing.T) {
+	s := known("Microsoft.Compute/CreateImages3Min;39", time.Minute)
+	at := noon
+	turn := s.Ask(0, at)
+	s.Answer(Answer{Start: turn.Start, Sent: at, Limits: Parse("Microsoft.Compute/CreateImages3Min;18")}, at)
+	if got := s.Limits[0].Others; got < 19 || got > 21 {
+		t.Errorf("others use %d, want 20", got)
+	}
+}
+
+func TestRefusedStandsInFront(t *testing.T) {
+	s := known(header, time.Minute)
+	turn, last := s.Ask(0, noon), s.Ask(0, noon)
+	granted, starts := s.Granted, len(s.Starts)
+	s.Answer(Answer{Start: turn.Start, Sent: noon, Refused: true, RetryAfter: time.Minute, Limits: Parse("Microsoft.Compute/CreateImages3Min;0")}, noon)
+	if s.Granted != granted-1 || len(s.Starts) != starts-1 {
+		t.Errorf("%d granted of %d, %d starts of %d: a refused creation is not counted", s.Granted, granted, len(s.Starts), starts)
+	}
+	if again := s.Ask(-turn.Number, noon); again.Wait < time.Minute || again.Wait > 5*time.Minute {
+		t.Errorf("waits %s, want Retry-After", again.Wait)
+	}
+	_ = last
+}
+
+// TestTheLineDoesNotFill holds that no number stays in the line that never comes.
+func TestTheLineDoesNotFill(t *testing.T) {
+	s := known(header, time.Minute)
+	found := s.Ask(0, noon)
+	s.Found(found.Start)
+	if s.Granted != s.Next || len(s.Starts) != 1 {
+		t.Errorf("after a build found its image: %+v", s)
+	}
+	full := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
+	for range 3 {
+		if turn := full.Ask(0, noon); turn.Wait > 0 {
+			full.Leave(turn.Number)
+		}
+	}
+	if full.Granted != full.Next {
+		t.Errorf("after three left: %+v", full)
+	}
+}
+
+// TestATurnIsCountedOnce: a build whose process died after its turn asks again, and so does one that was delivered twice
+// before it had one.
+func TestATurnIsCountedOnce(t *testing.T) {
+	s := known(header, time.Minute)
+	turn := s.Ask(0, noon)
+	granted := s.Granted
+	if again := s.Ask(turn.Number, noon); again.Wait > 0 || s.Granted != granted {
+		t.Errorf("%+v, %d granted, want %d", again, s.Granted, granted)
+	}
+	s.Next++
+	if waiting := s.Ask(-s.Next, noon); waiting.Wait > 0 || s.Granted != granted+1 {
+		t.Errorf("%+v, %d granted, want %d", waiting, s.Granted, granted+1)
+	}
+}
+
+func TestAForgottenLineBeginsAnew(t *testing.T) {
+	s := &State{}
+	if turn := s.Ask(700, noon); turn.Wait > 0 || s.Next != 700 || s.Granted != 700 {
+		t.Errorf("%+v of %+v", turn, s)
+	}
+	if turn := s.Ask(1<<60, noon); turn.Wait > time.Minute || s.Next > 1000 {
+		t.Errorf("a number that cannot be: %+v of %+v", turn, s)
+	}
+}
+
+// TestWhatNobodyComesForIsUsed: numbers of builds that vanished without a word hold nobody up for long.
+func TestWhatNobodyComesForIsUsed(t *testing.T) {
+	s := known(header, time.Hour)
+	s.Next += 500
+	if turn := s.Ask(0, noon); turn.Wait > 0 {
+		t.Errorf("waits %s although nobody has come for an hour", turn.Wait)
+	}
+}
+
+func TestParse(t *testing.T) {
+	for header, want := range map[string][]Limit{
+		"Microsoft.Compute/CreateImages3Min;39,Microsoft.Compute/CreateImages30Min;199": {
+			{Name: "CreateImages3Min", Window: 3 * time.Minute, Remaining: 39}, {Name: "CreateImages30Min", Window: 30 * time.Minute, Remaining: 199},
+		},
+		"Microsoft.Compute/CreateImagesSubscriptionMaximum;59":                     {{Name: "CreateImagesSubscriptionMaximum", Remaining: 59}},
+		"Microsoft.Compute/A10Sec;1 , Microsoft.Compute/B2Hour;9":                  {{Name: "A10Sec", Window: 10 * time.Second, Remaining: 1}, {Name: "B2Hour", Window: 2 * time.Hour, Remaining: 9}},
+		"Microsoft.Compute/PutVMResource;11":                                       nil, // counts for each resource by itself
+		"Microsoft.Compute/A3Min;-1,Microsoft.Compute/A3Min;x,A3Min;5,a/b3Min,;/,": nil,
+		"Microsoft.Compute/A3Min;99999999":                                         nil, // no limit of Resource Manager's
+		"Microsoft.Compute/A0Min;5,Microsoft.Compute/A99999Min;5":                  {{Name: "A0Min", Remaining: 5}, {Name: "A99999Min", Remaining: 5}},
+	} {
+		got := Parse(header)
+		if len(got) != len(want) {
+			t.Errorf("%q: %+v", header, got)
+			continue
+		}
+		for i := range got {
+			if got[i] != want[i] {
+				t.Errorf("%q: %+v, want %+v", header, got[i], want[i])
+			}
+		}
+	}
+}
+
+// FuzzParse holds that what is read of a header makes a document that can be read again.
+func FuzzParse(f *testing.F) {
+	f.Add(header)
+	f.Add("Microsoft.Compute/CreateImagesSubscriptionMaximum;59,x/0Min;1,/Hour;0,;;,/")
+	f.Fuzz(func(t *testing.T, header string) {
+		s := known(header, 3*time.Second, 2*time.Second)
+		if _, err := decode(mustMarshal(t, *s), noon); err != nil {
+			t.Errorf("a document of one's own is refused: %v", err)
+		}
+	})
+}
+
+// FuzzDecode holds that no document makes a build wait for longer than it asks anyway, or panics.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"limits":[{"name":"a","window":180000000000,"remaining":3,"capacity":40,"others":2,"at":"2026-11-27T11:59:00Z"},{"name":"b","remaining":9,"tokens":2,"tokensAt":"2026-11-27T11:59:00Z"}],"starts":[1796000000000,1796000000001],"next":5,"granted":3}`))
+	f.Add([]byte(`{"notBefore":"2026-11-27T12:30:00Z","next":9223372036854775807}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := decode(body, noon)
+		if err != nil {
+			return
+		}
+		for _, number := range []int{0, 1, -1, s.Next, 1 << 62} {
+			if turn := s.Ask(number, noon); turn.Wait < 0 || turn.Wait > longestWait+30*time.Second {
+				t.Errorf("number %d waits %s", number, turn.Wait)
+			}
+		}
+		s.Answer(Answer{Start: noon, Sent: noon, Limits: Parse(header), Refused: true}, noon)
+	})
+}

@@ -1,0 +1,396 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The world in which bursts are played: a queue, instances with a limiter each, the store between them, Resource Manager. Its
+// time is synctest's. Everything in it that is not drawn here is the code that is deployed.
+const (
+	putTakes   = 4800 * time.Millisecond // of a PUT, at least
+	putSpread  = time.Second             // by which it takes longer now and then
+	lookTakes  = 200 * time.Millisecond  // of the look before it, at most
+	lateness   = time.Second             // by which Service Bus delivers later than scheduled, at most
+	firstLook  = 5500 * time.Millisecond // at the operation, after the answer
+	nextLook   = 5150 * time.Millisecond
+	takes      = 20 * time.Millisecond // of a message that only comes back
+	slots      = 16                    // messages an instance works on at once
+	clockError = 5 * time.Second       // by which an instance's clock is off, at most
+)
+
+// scenario is what a burst consists of. The zero value is a burst of nothing on a good day.
+type scenario struct {
+	name      string
+	limit     func() model
+	builds    int           // 1,000 where 0
+	galleries int           // of the builds that are gallery versions, limited by gallery()
+	every     time.Duration // between two requests; 0: all at once
+	others    int           // requests for other regions between two
+	before    func(*world)  // happens before the burst
+
+	outage     [2]time.Duration // from, to: the store does not answer
+	lostAt     time.Duration    // the document is deleted
+	dies       float64          // chance of a process to die between its turn and the PUT
+	answerLost float64          // chance of a write to be applied though its answer is lost
+	stale      float64          // chance of a load to give an older document
+}
+
+// result is what a burst came to.
+type result struct {
+	builds, started, refused, messages int
+	last                               time.Duration // when the last was started
+	starts                             []time.Duration
+	order                              []*message // as they were started
+	longestAsk                         time.Duration
+	writes, conflicts, size            int
+}
+
+func (r result) refusals() float64 { return float64(r.refused) / float64(max(1, r.started+r.refused)) }
+
+// overtaken is the most builds that came at least so much later than one and were started before it.
+func (r result) overtaken(later time.Duration) int {
+	worst := 0
+	for i, m := range r.order {
+		n := 0
+		for _, before := range r.order[:i] {
+			if before.came-m.came >= later {
+				n++
+			}
+		}
+		worst = max(worst, n)
+	}
+	return worst
+}
+
+// message is a build's. Its fields are what a continuation carries.
+type message struct {
+	document string // empty: a request for another region
+	came     time.Duration
+	number   int
+	looks    int  // left at the operation, once the image is being created
+	found    bool // the image will be there at the first look
+	leaves   bool // ends while it waits
+	twice    bool // is delivered twice while it waits
+}
+
+// policy is what decides over creations.
+type policy int
+
+const (
+	goldmint   policy = iota
+	inPlace           // tries at once, and after a 429 waits for Retry-After within the invocation
+	afterTenth        // tries at once, and again 10 s after a 429
+)
+
+func (p policy) String() string {
+	return [...]string{"Goldmint", "Retry-After, in place", "again after 10 s"}[p]
+}
+
+type world struct {
+	scenario
+	policy   policy
+	begun    time.Time
+	models   map[string]model
+	store    *slowStore
+	limiters []*Limiter
+	busy     sync.WaitGroup // messages that are not completed
+
+	mu     sync.Mutex
+	random *rand.Rand
+	free   []int // slots of each instance
+	ready  []*message
+	result result
+}
+
+// play plays the scenario in virtual time.
+func (s scenario) play(t *testing.T, p policy, instances int, seed uint64) (r result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(s, p, instances, seed)
+		if s.before != nil {
+			s.before(w)
+			w.busy.Wait()
+			w.restart(s.limit())
+		}
+		w.burst()
+		w.busy.Wait()
+		w.result.writes, w.result.conflicts, w.result.size = w.store.writes, w.store.conflicts, w.store.size
+		r = w.result
+	})
+	return r
+}
+
+func newWorld(s scenario, p policy, instances int, seed uint64) *world {
+	w := &world{scenario: s, policy: p, random: rand.New(rand.NewPCG(seed, 1))}
+	w.store = &slowStore{w: w, memory: NewMemory(time.Now), older: map[string][]byte{}}
+	for range instances {
+		off := time.Duration(w.random.Int64N(int64(2*clockError))) - clockError
+		w.limiters = append(w.limiters, &Limiter{Store: w.store, Pause: pause, Now: func() time.Time { return time.Now().Add(off) }})
+		w.free = append(w.free, slots)
+	}
+	if w.builds == 0 {
+		w.builds = 1000
+	}
+	w.restart(s.limit())
+	return w
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+const images, versions = "images/sub/westeurope", "gallery-versions/sub/westeurope"
+
+// restart forgets what was counted, and with it what was used of the limit.
+func (w *world) restart(m model) {
+	w.begun, w.result = time.Now(), result{builds: w.builds}
+	w.models = map[string]model{images: m, versions: gallery()}
+}
+
+func (w *world) burst() {
+	if w.lostAt > 0 {
+		time.AfterFunc(w.lostAt, w.store.forget)
+	}
+	for n := range w.builds {
+		m := &message{document: images, came: time.Duration(n) * w.every}
+		if n%2 == 1 && n/2 < w.galleries {
+			m.document = versions
+		}
+		w.submit(m)
+		for range w.others {
+			w.submit(&message{came: m.came})
+		}
+	}
+}
+
+func (w *world) submit(m *message) {
+	w.busy.Add(1)
+	if m.came == 0 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ready = append(w.ready, m)
+		w.deliver()
+		return
+	}
+	w.enqueue(m, m.came)
+}
+
+// schedule sends the message to be delivered after d. The message that is handled is complete.
+func (w *world) schedule(m *message, d time.Duration) { w.enqueue(m, d+w.upTo(lateness)) }
+
+func (w *world) enqueue(m *message, d time.Duration) {
+	time.AfterFunc(d, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ready = append(w.ready, m)
+		w.deliver()
+	})
+}
+
+// deliver hands messages to instances with a free slot, drawn at random.
+func (w *world) deliver() {
+	for len(w.ready) > 0 {
+		var open []int
+		for i, f := range w.free {
+			if f > 0 {
+				open = append(open, i)
+			}
+		}
+		if len(open) == 0 {
+			return
+		}
+		i, m := open[w.random.IntN(len(open))], w.ready[0]
+		w.ready = w.ready[1:]
+		w.free[i]--
+		if m.document != "" {
+			w.result.messages++
+		}
+		go func() {
+			sleep(takes)
+			w.handle(i, m)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.free[i]++
+			w.deliver()
+		}()
+	}
+}
+
+// sleep lets virtual time pass.
+func sleep(d time.Duration) { <-time.After(d) }
+
+// handle is one invocation, as internal/worker has it.
+func (w *world) handle(i int, m *message) {
+	switch {
+	case m.looks > 1:
+		m.looks--
+		w.schedule(m, nextLook)
+		return
+	case m.looks == 1 || m.document == "":
+		w.busy.Done()
+		return
+	case w.policy != goldmint:
+		w.put(i, m, Turn{})
+		return
+	}
+	asked := time.Now()
+	turn := w.limiters[i].Ask(context.Background(), m.document, m.number)
+	w.note(func(r *result) { r.longestAsk = max(r.longestAsk, time.Since(asked)) })
+	switch {
+	case turn.Wait > 0 && m.leaves:
+		w.limiters[i].Leave(context.Background(), m.document, turn.Number)
+		w.busy.Done()
+	case turn.Wait > 0:
+		m.number = turn.Number
+		if m.twice { // the second delivery hands the build on, not knowing what the first has done
+			m.number, m.twice = -max(m.number, -m.number), false
+		}
+		w.schedule(m, turn.Wait)
+	case w.chance(w.dies):
+		m.number = -max(m.number, -m.number)
+		w.schedule(m, time.Minute)
+	default:
+		m.number = turn.Number
+		sleep(w.upTo(lookTakes))
+		if m.found {
+			w.limiters[i].Found(context.Background(), m.document, turn)
+			w.busy.Done()
+			return
+		}
+		w.put(i, m, turn)
+	}
+}
+
+func (w *world) put(i int, m *message, turn Turn) {
+	sent := w.limiters[i].Now()
+	w.mu.Lock()
+	header, wait := w.models[m.document].take(time.Since(w.begun))
+	w.mu.Unlock()
+	took := putTakes + w.upTo(putSpread)
+	if wait > 0 {
+		took = 100 * time.Millisecond
+	}
+	sleep(took)
+	if w.policy == goldmint {
+		w.limiters[i].Answer(context.Background(), m.document,
+			Answer{Start: turn.Start, Sent: sent, Limits: Parse(header), Refused: wait > 0, RetryAfter: wait})
+	}
+	if wait == 0 {
+		m.looks = 2
+		w.note(func(r *result) {
+			r.started, r.last = r.started+1, time.Since(w.begun)
+			r.starts, r.order = append(r.starts, r.last), append(r.order, m)
+		})
+		w.schedule(m, firstLook)
+		return
+	}
+	w.note(func(r *result) { r.refused++ })
+	m.number = max(m.number, -m.number)
+	switch w.policy {
+	case inPlace:
+		sleep(wait)
+		w.put(i, m, turn)
+	case afterTenth:
+		w.schedule(m, 10*time.Second)
+	default:
+		w.schedule(m, wait+w.upTo(2*time.Second))
+	}
+}
+
+func (w *world) note(f func(*result)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f(&w.result)
+}
+
+func (w *world) upTo(d time.Duration) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Duration(w.random.Int64N(int64(d)))
+}
+
+func (w *world) chance(p float64) bool {
+	if p == 0 {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.random.Float64() < p
+}
+
+// slowStore is a store across a network: 4 to 12 ms a call, now and then half a second, and the scenario's faults.
+type slowStore struct {
+	w      *world
+	memory *Memory
+
+	mu                      sync.Mutex
+	older                   map[string][]byte
+	writes, conflicts, size int
+}
+
+func (s *slowStore) travel(ctx context.Context) error {
+	d := 4*time.Millisecond + s.w.upTo(8*time.Millisecond)
+	if s.w.chance(0.005) {
+		d += 500 * time.Millisecond
+	}
+	if at := time.Since(s.w.begun); at >= s.w.outage[0] && at < s.w.outage[1] {
+		d = time.Hour
+	}
+	return pause(ctx, d)
+}
+
+// Load implements Store. Its clock tells whole seconds, as a Date does.
+func (s *slowStore) Load(ctx context.Context, name string) ([]byte, string, time.Time, error) {
+	if err := s.travel(ctx); err != nil {
+		return nil, "", time.Time{}, err
+	}
+	body, etag, now, err := s.memory.Load(ctx, name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.older[name]; old != nil && s.w.chance(s.w.stale) {
+		body, etag = old, "stale"
+	}
+	return body, etag, now.Truncate(time.Second), err
+}
+
+// Swap implements Store.
+func (s *slowStore) Swap(ctx context.Context, name string, body []byte, etag string) error {
+	if err := s.travel(ctx); err != nil {
+		return err
+	}
+	err := s.memory.Swap(ctx, name, body, etag)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	if err != nil {
+		s.conflicts++
+		return err
+	}
+	s.size = max(s.size, len(body))
+	if s.writes%50 == 0 {
+		s.older[name] = slices.Clone(body)
+	}
+	if s.w.chance(s.w.answerLost) {
+		return errors.New("connection reset by peer")
+	}
+	return nil
+}
+
+// forget deletes all documents.
+func (s *slowStore) forget() {
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	clear(s.memory.documents)
+}
