@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -20,7 +19,8 @@ import (
 
 	"goldmint/internal/azure"
 	"goldmint/internal/config"
-	"goldmint/internal/pace"
+	"goldmint/internal/event"
+	"goldmint/internal/ratelimit"
 	"goldmint/internal/worker"
 )
 
@@ -115,14 +115,40 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits, err := newLimiter(c, log)
+	if err != nil {
+		return nil, nil, err
+	}
 	return &worker.Worker{
 		Bus: bus, ARM: arm, Policy: c.Policy(), VMs: arm, VMPolicy: c.VMPolicy(), Now: time.Now, Log: log,
-		Pacer: pace.New(rand.Text()), Pause: pause, Probe: newProbe().run,
+		Limits: limits, Probe: newProbe().run,
 		Rules: worker.Rules{
 			DefaultSubscription: c.SubscriptionID, AllowedSubscriptions: c.AllowedSubscriptions,
 			AllowedResourceGroups: c.AllowedResourceGroups, EventSource: c.EventSource, PoisonDelivery: c.PoisonDelivery,
 		},
 	}, nil
+}
+
+// newLimiter paces creations with the documents in the store, or with this process's memory where no store is set.
+func newLimiter(c config.Config, log *zap.Logger) (*ratelimit.Limiter, error) {
+	l := &ratelimit.Limiter{Store: ratelimit.NewMemory(time.Now), Now: time.Now, Pause: pause, Report: func(document string, err error) {
+		if err == nil {
+			log.Info("rate limit is shared again", zap.String("document", document))
+			return
+		}
+		log.Warn("rate limit is not shared, creations go on by what this process knows", zap.String("document", document), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)),
+			zap.String("hint", "RATE_LIMIT_STORE: the function's identity needs Storage Blob Data Contributor on the container; goldmint doctor looks"))
+	}}
+	container := c.RateLimitContainer()
+	if container == "" {
+		return l, nil
+	}
+	identity, err := azure.Identity(c.Storage.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	l.Store, err = azure.NewRateLimitStore(container, identity, nil)
+	return l, err
 }
 
 // pause waits, unless the context ends first.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"goldmint/internal/pace"
+	"goldmint/internal/ratelimit"
 )
 
 // Error is what Resource Manager, or the way to it, answered instead of what was asked for.
@@ -22,8 +22,8 @@ type Error struct {
 	Message    string
 	Target     string
 	Details    []Detail
-	RetryAfter time.Duration // 0 where ARM does not say
-	Left       []pace.Allowance
+	RetryAfter time.Duration     // 0 where ARM does not say
+	Left       []ratelimit.Limit // what remains of the limits
 }
 
 // Detail is one of the errors below an error.

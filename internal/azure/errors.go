@@ -13,7 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"goldmint/internal/armerr"
-	"goldmint/internal/pace"
+	"goldmint/internal/ratelimit"
 )
 
 // armError puts whatever azcore returned into its own words, or is nil for nil. URLs stay out of it: an operation's
@@ -97,12 +97,12 @@ func (w *wireError) armError(r *http.Response) *armerr.Error {
 	return e
 }
 
-// left is what the answer says of ARM's allowance.
-func left(r *http.Response) []pace.Allowance {
+// left is what the answer says of ARM's limits.
+func left(r *http.Response) []ratelimit.Limit {
 	if r == nil {
 		return nil
 	}
-	return pace.Parse(strings.Join(r.Header.Values("x-ms-ratelimit-remaining-resource"), ","))
+	return ratelimit.Parse(strings.Join(r.Header.Values("x-ms-ratelimit-remaining-resource"), ","))
 }
 
 // date is the clock of whoever answered, zero where it does not tell.

@@ -11,7 +11,6 @@ import (
 
 	"goldmint/internal/armid"
 	"goldmint/internal/event"
-	"goldmint/internal/pace"
 	"goldmint/internal/request"
 )
 
@@ -31,12 +30,12 @@ type Build struct {
 	Failure     *Failure  `json:"failure,omitempty"`   // why it failed
 	Verdict     Verdict   `json:"verdict,omitempty"`   // written down, and still to be told
 
-	Transient int       `json:"transient,omitempty"` // temporary failures of ARM or the bus in a row
-	Grace     int       `json:"grace,omitempty"`     // waits in a row before something is believed that may heal
-	Delays    []string  `json:"delays,omitempty"`    // reasons for which it waited, as published
-	Poison    bool      `json:"poison,omitempty"`    // a message of it was delivered too often once
-	Pace      pace.Note `json:"pace,omitzero"`       // whose turn it is, and what is known of ARM's allowance
-	Step      Verb      `json:"step,omitempty"`      // the last thing done: reported when the build ends as poison
+	Transient int      `json:"transient,omitempty"` // temporary failures of ARM or the bus in a row
+	Grace     int      `json:"grace,omitempty"`     // waits in a row before something is believed that may heal
+	Delays    []string `json:"delays,omitempty"`    // reasons for which it waited, as published
+	Poison    bool     `json:"poison,omitempty"`    // a message of it was delivered too often once
+	Number    int      `json:"number,omitempty"`    // place in the line for ARM's limits, see ratelimit.Turn
+	Step      Verb     `json:"step,omitempty"`      // the last thing done: reported when the build ends as poison
 
 	message message
 }
@@ -97,14 +96,18 @@ func (b Build) Key() string { return request.Key(b.Request.ID, b.Digest) }
 // ImageID is the resource ID of the image that the build makes.
 func (b Build) ImageID() string { return b.Request.ResourceID(b.SubscriptionID) }
 
-// Place names what ARM's allowance of image creations is counted for: the subscription and the region.
-func (b Build) Place() string {
-	location := strings.ReplaceAll(b.Request.Location(), " ", "") // "West Europe" is westeurope
-	place := strings.ToLower(b.SubscriptionID + "/" + location)
-	if b.Request.Target() == request.GalleryImageVersion { // which ARM counts by itself
-		place += "/gallery-versions"
+// RateLimit names the document of the limits that the build's creation counts for: those of the subscription and the region.
+func (b Build) RateLimit() string {
+	region := strings.Map(func(r rune) rune { // "West Europe" is westeurope; the name becomes part of a URL
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(b.Request.Location()))
+	if region == "" {
+		region = "-"
 	}
-	return place
+	return strings.ToLower("images/" + b.SubscriptionID + "/" + region[:min(len(region), 64)])
 }
 
 // Tag is the value of the image's goldmint-build-id tag: it says whose image it is.

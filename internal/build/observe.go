@@ -6,7 +6,7 @@ import (
 
 	"goldmint/internal/armerr"
 	"goldmint/internal/event"
-	"goldmint/internal/pace"
+	"goldmint/internal/ratelimit"
 )
 
 // Observation is what came of a command, or that a message woke the build.
@@ -47,10 +47,10 @@ func (i Image) born() time.Time {
 
 // Accepted is ARM's answer to a PUT that it took on.
 type Accepted struct {
-	Token string        // resumes the operation; "" when ARM had nothing left to do
-	Date  time.Time     // ARM's clock
-	Took  time.Duration // from the PUT to the answer
-	Left  []pace.Allowance
+	Token string            // resumes the operation; "" when ARM had nothing left to do
+	Date  time.Time         // ARM's clock
+	Took  time.Duration     // from the PUT to the answer
+	Left  []ratelimit.Limit // what remains of the limits
 }
 
 // Postponed says that the build may not create its image yet: others go first, or ARM's allowance is used up for now.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -72,6 +73,9 @@ func (c Config) checkNames(p *problems) {
 	if err := checkEndpoint(c.ARMEndpoint); err != nil {
 		p.add(true, "ARM_ENDPOINT: %v", err)
 	}
+	if err := checkContainer(c.RateLimitContainer()); err != nil {
+		p.add(true, "RATE_LIMIT_STORE: %v", err)
+	}
 	audience, err := url.Parse(c.ARMAudience)
 	p.add(err != nil || audience.Scheme == "" || audience.Host == "", "ARM_AUDIENCE is %q, not a URL such as https://management.azure.com", c.ARMAudience)
 	_, err = url.Parse(c.EventSource)
@@ -112,11 +116,27 @@ func checkEndpoint(endpoint string) error {
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
 		return fmt.Errorf("%q is not an endpoint such as https://management.azure.com", endpoint)
 	}
+	return checkScheme(u)
+}
+
+// checkContainer holds the same of a container's URL. A shared access signature has no place in it.
+func checkContainer(container string) error {
+	if container == "" {
+		return nil
+	}
+	u, err := url.Parse(container)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") == "" {
+		return errors.New("not the URL of a container such as https://account.blob.core.windows.net/ratelimit, without a signature")
+	}
+	return checkScheme(u)
+}
+
+func checkScheme(u *url.URL) error {
 	if u.Scheme == "https" {
 		return nil
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && err == nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("%q must be https (plain http is for a loopback address)", endpoint)
+	return fmt.Errorf("%q must be https (plain http is for a loopback address)", u.Redacted())
 }

@@ -4,6 +4,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ type Config struct {
 	EventSource    string `env:"EVENT_SOURCE" envDefault:"/goldmint"`                    // source of the published CloudEvents
 	LogLevel       string `env:"LOG_LEVEL" envDefault:"info"`                            // debug, info, warn or error
 
+	RateLimitStore *string `env:"RATE_LIMIT_STORE"` // container URL of the shared rate limits; by default ratelimit in the account of AzureWebJobsStorage; empty: this process's memory
+	Storage        Storage
+
 	AllowedSubscriptions  []string `env:"ALLOWED_SUBSCRIPTIONS"`   // that may be written, comma separated; all where empty
 	AllowedResourceGroups []string `env:"ALLOWED_RESOURCE_GROUPS"` // that may be written, comma separated; all where empty
 
@@ -67,6 +71,37 @@ type ServiceBus struct {
 	Namespace        string `env:"ServiceBusConnection__fullyQualifiedNamespace"` // NAME.servicebus.windows.net
 	Credential       string `env:"ServiceBusConnection__credential"`              // managedidentity, or empty
 	ClientID         string `env:"ServiceBusConnection__clientId"`                // user-assigned identity
+}
+
+// Storage is the Functions host's own storage account, by managed identity.
+type Storage struct {
+	Account        string `env:"AzureWebJobsStorage__accountName"`
+	BlobServiceURI string `env:"AzureWebJobsStorage__blobServiceUri"`
+	ClientID       string `env:"AzureWebJobsStorage__clientId"` // user-assigned identity
+}
+
+// RateLimitContainer is the URL of the container that holds the rate limits, empty where they stay in this process's memory.
+func (c Config) RateLimitContainer() string {
+	switch {
+	case c.RateLimitStore != nil:
+		return strings.TrimSuffix(*c.RateLimitStore, "/")
+	case c.Storage.BlobServiceURI != "":
+		return strings.TrimSuffix(c.Storage.BlobServiceURI, "/") + "/ratelimit"
+	case c.Storage.Account != "":
+		return "https://" + c.Storage.Account + ".blob." + c.storageSuffix() + "/ratelimit"
+	}
+	return ""
+}
+
+// storageSuffix is the domain of storage accounts in the cloud of ARM_ENDPOINT.
+func (c Config) storageSuffix() string {
+	switch u, _ := url.Parse(c.ARMEndpoint); {
+	case u != nil && strings.EqualFold(u.Hostname(), "management.usgovcloudapi.net"):
+		return "core.usgovcloudapi.net"
+	case u != nil && strings.EqualFold(u.Hostname(), "management.chinacloudapi.cn"):
+		return "core.chinacloudapi.cn"
+	}
+	return "core.windows.net"
 }
 
 // Load reads the settings from the environment given as KEY=VALUE. The error lists every problem at once, one a line.

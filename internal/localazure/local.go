@@ -12,6 +12,7 @@ import (
 
 	"goldmint"
 	"goldmint/emulator/arm"
+	"goldmint/emulator/blob"
 	"goldmint/emulator/functions"
 	"goldmint/emulator/identity"
 	"goldmint/emulator/servicebus"
@@ -47,6 +48,7 @@ type Azure struct {
 	ServiceBus *servicebus.Server
 	ARM        *arm.Server
 	Identity   *identity.Server
+	Storage    *blob.Server // with the container of the rate limits
 	Host       *functions.Host
 
 	events  *eventGrid
@@ -78,6 +80,9 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 	}
 	if a.Identity, err = identity.Listen(o.Identity); err != nil {
 		return fmt.Errorf("local managed identity: %w", err)
+	}
+	if a.Storage, err = blob.Listen(blob.Options{Authorize: func(token string) bool { return a.Identity.Valid(token, "https://storage.azure.com") }}); err != nil {
+		return fmt.Errorf("local storage: %w", err)
 	}
 	a.events = &eventGrid{log: o.Log}
 	if err = a.events.subscribe(a.ServiceBus.ConnectionString()); err != nil {
@@ -123,6 +128,7 @@ func (a *Azure) settings(more map[string]string) map[string]string {
 		"AZURE_SUBSCRIPTION_ID": SubscriptionID,
 		"AZURE_CLIENT_ID":       ClientID,
 		"ARM_ENDPOINT":          a.ARM.Endpoint(),
+		"RATE_LIMIT_STORE":      a.Storage.CreateContainer("ratelimit"),
 		"IDENTITY_ENDPOINT":     a.Identity.Endpoint(),
 		"IDENTITY_HEADER":       a.Identity.Secret(),
 	}
@@ -145,6 +151,9 @@ func (a *Azure) Close() error {
 	}
 	if a.events != nil {
 		errs = append(errs, a.events.close())
+	}
+	if a.Storage != nil {
+		errs = append(errs, a.Storage.Close())
 	}
 	if a.Identity != nil {
 		errs = append(errs, a.Identity.Close())

@@ -35,6 +35,13 @@ func (m *Memory) Load(_ context.Context, name string) ([]byte, string, time.Time
 	return d.body, strconv.Itoa(d.version), m.now(), nil
 }
 
+// Forget deletes a document.
+func (m *Memory) Forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.documents, name)
+}
+
 // Swap implements Store.
 func (m *Memory) Swap(_ context.Context, name string, body []byte, etag string) error {
 	m.mu.Lock()

@@ -390,7 +390,6 @@ func (s *slowStore) Swap(ctx context.Context, name string, body []byte, etag str
 
 // forget deletes all documents.
 func (s *slowStore) forget() {
-	s.memory.mu.Lock()
-	defer s.memory.mu.Unlock()
-	clear(s.memory.documents)
+	s.memory.Forget(images)
+	s.memory.Forget(versions)
 }

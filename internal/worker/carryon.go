@@ -69,8 +69,6 @@ func (w *Worker) build(ctx context.Context, m message.Received, b build.Build, l
 	if refused := (*refusal)(nil); errors.As(w.Rules.allow(b), &refused) {
 		return w.disallowed(ctx, m, b, refused, log)
 	}
-	w.heard(m, b.Seq > 1)
-	b = w.learn(m, b)
 	if m.DeliveryCount >= w.Rules.PoisonDelivery {
 		return w.poison(ctx, m, b, log)
 	}
@@ -84,6 +82,7 @@ func (w *Worker) disallowed(ctx context.Context, m message.Received, b build.Bui
 	case b.Decided():
 		return Settlement{}, w.publishEnd(ctx, b, b.Poisoned(build.Image{}, r.text, w.Now()), log)
 	case b.Attempts == 0 && !b.Announced:
+		w.leave(ctx, b)
 		return w.refused(ctx, m, r, log)
 	}
 	next, do := w.Policy.Refuse(b, r.reason, r.text, w.Now())
@@ -92,14 +91,20 @@ func (w *Worker) disallowed(ctx context.Context, m message.Received, b build.Bui
 
 // run steps the build until it has nothing more to do on this message.
 func (w *Worker) run(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) error {
-	var seen build.Observation = build.Woken{Redelivered: m.DeliveryCount > 1}
 	turn := turn{w: w}
-	defer turn.over()
+	err := w.steps(ctx, m, b, &turn, log)
+	turn.over(ctx)
+	return err
+}
+
+func (w *Worker) steps(ctx context.Context, m message.Received, b build.Build, turn *turn, log *zap.Logger) error {
+	var seen build.Observation = build.Woken{Redelivered: m.DeliveryCount > 1}
 	for range maxSteps {
 		var do build.Command
 		b, do = w.Policy.Step(b, seen, w.Now())
 		switch do.Verb {
 		case build.Finish:
+			w.leave(ctx, b)
 			return nil
 		case build.Continue:
 			return w.resume(ctx, m, b, do, log)
@@ -111,7 +116,7 @@ func (w *Worker) run(ctx context.Context, m message.Received, b build.Build, log
 		}
 		sent := w.Now()
 		seen = w.act(ctx, b, do, log)
-		turn.took(b, do, seen, sent)
+		turn.took(ctx, &b, do, seen, sent)
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the invocation ran out of time after %q: %w", do.Verb, err)
 		}
@@ -176,8 +181,8 @@ func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, 
 	if do.Event.Type != "" {
 		b = w.announce(ctx, b, do.Event, log)
 	}
-	if w.Pacer != nil {
-		b.Pace = w.Pacer.Note(b.Place(), b.Pace, w.Now())
+	if m.DeliveryCount > 1 && b.Number > 0 { // an earlier delivery may have had the build's turn
+		b.Number = -b.Number
 	}
 	out, err := w.outgoing(b, message.NextID(b.Key(), b.Seq, m.SequenceNumber))
 	if err != nil {

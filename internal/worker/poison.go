@@ -24,6 +24,7 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 	if b.Decided() { // telling the verdict is what fails
 		logPoisoned("told")
 		image := w.lookForPoison(ctx, m, b, log)
+		w.leave(ctx, b)
 		return buried, w.publishEnd(ctx, b, b.Poisoned(image, text, w.Now()), log)
 	}
 	next, do := w.Policy.Poison(b, text, w.Now())

@@ -4,64 +4,34 @@ import (
 	"context"
 	"time"
 
-	"goldmint/internal/armerr"
 	"goldmint/internal/build"
-	"goldmint/internal/message"
+	"goldmint/internal/ratelimit"
 )
-
-// heard counts the message: from the sequence numbers that pass by, the pacer reads how many others there are.
-func (w *Worker) heard(m message.Received, again bool) {
-	if w.Pacer != nil {
-		w.Pacer.Heard(m.SequenceNumber, again)
-	}
-}
-
-// learn takes over what the message's sender knew of ARM's allowance, and gives a build that is new its place in the line.
-// Nobody has come later than the message that says so.
-func (w *Worker) learn(m message.Received, b build.Build) build.Build {
-	if b.Pace.Ticket <= 0 || b.Pace.Ticket > m.SequenceNumber {
-		b.Pace.Ticket = m.SequenceNumber
-	}
-	b.Pace.Front = min(b.Pace.Front, m.SequenceNumber)
-	if w.Pacer != nil {
-		w.Pacer.Learn(b.Place(), b.Pace, w.Now())
-	}
-	return b
-}
 
 // turn is whether a build may create its image while one message is handled.
 type turn struct {
 	w        *Worker
-	place    string
-	admitted bool
+	document string
+	got      ratelimit.Turn
+	asked    bool
 	used     bool
 }
 
 // ask says when to come back if the build may not go on now, nil if it may. It is asked before the first look of a build
 // that has nothing at ARM yet, so that waiting costs ARM nothing, else before the PUT.
 func (t *turn) ask(ctx context.Context, b *build.Build, do build.Command, seen build.Observation) *build.Postponed {
-	if t.w.Pacer == nil || t.admitted || !mayCreate(*b, do, seen) {
+	if t.w.Limits == nil || t.asked || !mayCreate(*b, do, seen) {
 		return nil
 	}
-	t.place = b.Place()
-	for range maxHolds {
-		v := t.w.Pacer.Admit(t.place, b.Key(), b.Pace, t.w.Now())
-		switch {
-		case v.Go:
-			t.admitted = true
-			return nil
-		case v.Hold == 0:
-			b.Pace.Waits++
-			return &build.Postponed{At: v.At, Reason: "waiting for ARM's allowance of image creations"}
-		case t.w.Pause(ctx, v.Hold) != nil:
-			return nil // the invocation is over, and ARM is asked nothing any more
-		}
+	t.document = b.RateLimit()
+	t.got = t.w.Limits.Ask(ctx, t.document, b.Number)
+	b.Number = t.got.Number
+	if t.got.Wait > 0 {
+		return &build.Postponed{At: t.w.Now().Add(t.got.Wait), Reason: "waiting for ARM's allowance of image creations"}
 	}
+	t.asked = true
 	return nil
 }
-
-// maxHolds is far above the one time that a pacer asks to hold on.
-const maxHolds = 4
 
 // mayCreate says whether the command is, or may come to, the creation of the image.
 func mayCreate(b build.Build, do build.Command, seen build.Observation) bool {
@@ -72,29 +42,43 @@ func mayCreate(b build.Build, do build.Command, seen build.Observation) bool {
 	return first && do.Verb == build.Look && !woken.Redelivered && b.Attempts == 0 && !b.Decided()
 }
 
-// took tells the pacer what ARM's answer to a PUT says of the allowance.
-func (t *turn) took(b build.Build, do build.Command, seen build.Observation, sent time.Time) {
-	if t.w.Pacer == nil || do.Verb != build.Create {
+// took tells the limiter what ARM's answer to a PUT says of the limits. Of a PUT without an answer nothing is known but that
+// it may have been counted.
+func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen build.Observation, sent time.Time) {
+	if t.w.Limits == nil || do.Verb != build.Create {
 		return
 	}
 	t.used = true
+	a := ratelimit.Answer{Start: t.got.Start, Sent: t.w.Limits.Now().Add(-t.w.Now().Sub(sent))}
 	switch o := seen.(type) {
 	case build.Accepted:
-		t.w.Pacer.Answered(b.Place(), b.Pace.Ticket, o.Left, 0, sent, t.w.Now())
+		a.Limits = o.Left
 	case build.Trouble:
-		wait := time.Duration(0)
-		if o.Err != nil && o.Err.Class() == armerr.Throttled {
-			wait = max(o.Err.RetryAfter, time.Second)
+		if o.Err == nil || o.Err.Status == 0 {
+			return
 		}
-		if o.Err != nil && (wait > 0 || len(o.Err.Left) > 0) {
-			t.w.Pacer.Answered(b.Place(), b.Pace.Ticket, o.Err.Left, wait, sent, t.w.Now())
+		a.Limits = o.Err.Left
+		// Throttling with another status is that of a source, and no limit of the region.
+		if a.Refused = o.Err.Status == 429; a.Refused {
+			a.RetryAfter = max(o.Err.RetryAfter, time.Second)
+			b.Number = max(b.Number, -b.Number) // it stands in front again
+		} else if len(a.Limits) == 0 {
+			return
 		}
+	}
+	t.w.Limits.Answer(ctx, t.document, a)
+}
+
+// over gives back a turn that was not used: there was an image, or the process could not go on.
+func (t *turn) over(ctx context.Context) {
+	if t.asked && !t.used {
+		t.w.Limits.Found(ctx, t.document, t.got)
 	}
 }
 
-// over gives the admission back that was not used: there was an image.
-func (t *turn) over() {
-	if t.admitted && !t.used {
-		t.w.Pacer.Spare(t.place, t.w.Now())
+// leave takes a build that ends out of the line, in case it still waits there.
+func (w *Worker) leave(ctx context.Context, b build.Build) {
+	if w.Limits != nil {
+		w.Limits.Leave(ctx, b.RateLimit(), b.Number)
 	}
 }

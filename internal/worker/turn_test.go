@@ -9,7 +9,7 @@ import (
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/message"
-	"goldmint/internal/pace"
+	"goldmint/internal/ratelimit"
 )
 
 // meteredARM tells with each creation what is left of the allowance, and refuses when nothing is.
@@ -29,7 +29,7 @@ func (a *meteredARM) Image(ctx context.Context, id string) (build.Image, error) 
 
 func (a *meteredARM) Create(context.Context, build.Build) (build.Accepted, error) {
 	a.creates++
-	left := pace.Parse(fmt.Sprintf("Microsoft.Compute/CreateImages3Min;%d", max(0, a.left-1)))
+	left := ratelimit.Parse(fmt.Sprintf("Microsoft.Compute/CreateImages3Min;%d", max(0, a.left-1)))
 	if a.left == 0 {
 		return build.Accepted{}, &armerr.Error{Status: 429, Code: "TooManyRequests", RetryAfter: 90 * time.Second, Left: left}
 	}
@@ -37,14 +37,13 @@ func (a *meteredARM) Create(context.Context, build.Build) (build.Accepted, error
 	return build.Accepted{Token: "token", Date: noon, Left: left}, nil
 }
 
-// paced is a bench with a pacer, whose clock goes on by what is paused.
-func paced(left int) (*bench, *meteredARM, *time.Duration) {
+// limited is a bench with a limiter, and its clock.
+func limited(left int) (*bench, *meteredARM, *time.Duration) {
 	b, arm, spent := newBench(Rules{}), &meteredARM{left: left}, new(time.Duration)
-	b.ARM, b.Pacer = arm, pace.New("one")
+	b.ARM = arm
 	b.Now = func() time.Time { return noon.Add(*spent) }
-	b.Pause = func(_ context.Context, d time.Duration) error {
-		*spent += d
-		return nil
+	b.Limits = &ratelimit.Limiter{
+		Store: ratelimit.NewMemory(b.Now), Now: b.Now, Pause: func(context.Context, time.Duration) error { return nil },
 	}
 	return b, arm, spent
 }
@@ -67,104 +66,99 @@ func (b *bench) last(t *testing.T) (build.Build, time.Time) {
 }
 
 func TestIdleSystemCreatesAtOnce(t *testing.T) {
-	b, arm, spent := paced(40)
+	b, arm, _ := limited(40)
 	b.handle(t, numbered(1))
-	if arm.creates != 1 || *spent > 300*time.Millisecond {
-		t.Errorf("%d creations after %s, want one at once", arm.creates, *spent)
+	if arm.creates != 1 {
+		t.Errorf("%d creations, want one at once", arm.creates)
 	}
 }
 
+// fill hands over builds until one has to wait.
+func (b *bench) fill(t *testing.T) (waiting build.Build, at time.Time) {
+	t.Helper()
+	for n := range int64(50) {
+		b.handle(t, numbered(n+1))
+		if waiting, at = b.last(t); waiting.Attempts == 0 {
+			return waiting, at
+		}
+	}
+	t.Fatal("nobody has to wait")
+	return waiting, at
+}
+
 func TestWaitingCostsARMNothing(t *testing.T) {
-	b, arm, spent := paced(1)
-	b.handle(t, numbered(1))
+	b, arm, spent := limited(3)
+	b.fill(t)
 	asked := len(arm.calls)
-	b.handle(t, numbered(2))
+	b.handle(t, numbered(60))
 	waiting, at := b.last(t)
-	if arm.creates != 1 || len(arm.calls) != asked || !at.After(b.Now()) {
-		t.Fatalf("%d creations, %v, comes back at %s, want it to wait", arm.creates, arm.calls, at)
+	if len(arm.calls) != asked || !at.After(b.Now()) || waiting.Number <= 0 {
+		t.Fatalf("%v, number %d comes back at %s, want it to wait", arm.calls[asked:], waiting.Number, at)
 	}
-	if p := waiting.Pace; p.Ticket != 2 || p.Waits != 1 || len(p.Sights) != 1 || p.Sights[0].Remaining != 0 {
-		t.Errorf("carries %+v, want its ticket and that nothing is left", p)
-	}
-
-	// Another instance learns of it from the continuation.
-	other, free, _ := paced(40)
-	m := delivered(b.bus.queued[len(b.bus.queued)-1], received(""))
-	m.SequenceNumber = 9
-	other.handle(t, m)
-	other.handle(t, numbered(10))
-	if free.creates != 0 {
-		t.Errorf("another instance tried %d creations, although it was told that nothing is left", free.creates)
-	}
-
-	*spent += 4 * time.Minute
-	arm.left = 40
+	m := delivered(b.bus.queued[len(b.bus.queued)-1], numbered(61))
+	*spent += time.Hour
 	m.EnqueuedAt = b.Now()
+	arm.left = 40
+	creates := arm.creates
 	b.handle(t, m)
-	if arm.creates != 2 {
-		t.Errorf("%d creations once the window has passed, want the waiting one's", arm.creates)
+	if started, _ := b.last(t); arm.creates != creates+1 || started.Number >= 0 {
+		t.Errorf("%d creations once the window has passed, want the waiting one's; its number is %d", arm.creates-creates, started.Number)
 	}
 }
 
 func TestRefusalHoldsTheOthers(t *testing.T) {
-	b, arm, _ := paced(0)
+	b, arm, _ := limited(0)
 	b.handle(t, numbered(1))
+	refused, _ := b.last(t)
 	b.handle(t, numbered(2))
 	_, at := b.last(t)
-	if arm.creates != 1 || at.Before(noon.Add(90*time.Second)) {
-		t.Errorf("%d creations, the second comes back at %s, want it to wait as long as the first was told to", arm.creates, at)
+	if arm.creates != 1 || at.Before(noon.Add(90*time.Second)) || refused.Number != 1 {
+		t.Errorf("%d creations, number %d, the second comes back at %s, want it to wait as long as the first was told to", arm.creates, refused.Number, at)
 	}
 }
 
-// TestRedeliveryIsNotPaced: what it must not do is handed on, and its continuation asks.
-func TestRedeliveryIsNotPaced(t *testing.T) {
-	b, arm, _ := paced(0)
+// TestRedeliveryKeepsTheLine: what a redelivered message must not do is handed on, and the next asks. An earlier delivery may
+// have had the turn, so it is not counted again.
+func TestRedeliveryKeepsTheLine(t *testing.T) {
+	b, arm, _ := limited(0)
 	b.handle(t, numbered(1))
-	m := numbered(2)
+	b.handle(t, numbered(2))
+	m := delivered(b.bus.queued[len(b.bus.queued)-1], numbered(3))
 	m.DeliveryCount = 2
+	asked := len(arm.calls)
 	b.handle(t, m)
-	handed, _ := b.last(t)
-	if handed.Pace.Waits != 0 || len(arm.calls) != 2 {
-		t.Errorf("waited %d times, ARM was asked for %v, want a look and to be handed on", handed.Pace.Waits, arm.calls)
+	if handed, _ := b.last(t); handed.Number != -2 || len(arm.calls) != asked+1 {
+		t.Errorf("number %d, ARM was asked for %v, want a look and to be handed on", handed.Number, arm.calls[asked:])
 	}
 }
 
-// TestUnusedAdmissionsAreGivenBack: builds that find their image there do not wait for each other.
-func TestUnusedAdmissionsAreGivenBack(t *testing.T) {
-	b, arm, _ := paced(40)
+// TestUnusedTurnsAreGivenBack: builds that find their image there do not wait for each other.
+func TestUnusedTurnsAreGivenBack(t *testing.T) {
+	b, arm, _ := limited(40)
 	arm.exists = true
 	for n := range int64(50) {
 		b.handle(t, numbered(n+1))
-		if found, _ := b.last(t); found.Pace.Waits > 0 {
+		if found, _ := b.last(t); found.Number > 0 {
 			t.Fatalf("build %d had to wait", n+1)
 		}
 	}
 }
 
-// TestTicketIsTheMessagesOwn: nobody claims to have come before the queue began, or after the message that says so.
-func TestTicketIsTheMessagesOwn(t *testing.T) {
-	b := newBench(Rules{})
-	for _, claimed := range []int64{0, 8, 1 << 60} {
-		if got := b.learn(received(""), build.Build{Pace: pace.Note{Ticket: claimed, Front: claimed}}).Pace; got.Ticket != 7 || got.Front > 7 {
-			t.Errorf("ticket %d became %+v, not the message's own 7", claimed, got)
-		}
+// TestAThrottledSourceHoldsNobodyElse: it is no limit of the region.
+func TestAThrottledSourceHoldsNobodyElse(t *testing.T) {
+	b, arm, _ := limited(40)
+	busy := &busySource{arm}
+	b.ARM = busy
+	b.handle(t, numbered(1))
+	b.ARM = arm
+	b.handle(t, numbered(2))
+	if arm.creates != 1 {
+		t.Errorf("%d creations, want the second build's", arm.creates)
 	}
 }
 
-// largestNote is what a pacer knows after hours of busy windows.
-func largestNote(t *testing.T) pace.Note {
-	t.Helper()
-	p := pace.New("one")
-	now := noon
-	for n := range 2000 {
-		now = now.Add(time.Duration(n%7) * 3 * time.Second)
-		left := pace.Parse(fmt.Sprintf("Microsoft.Compute/CreateImages3Min;%d,Microsoft.Compute/CreateImages30Min;%d", 39-n%40, 199-n%200))
-		p.Answered("here", 1, left, 0, now, now)
-	}
-	p.Answered("here", 1, nil, time.Minute, now, now)
-	n := p.Note("here", pace.Note{Ticket: 1 << 60, Waits: 1000}, now)
-	if text := mustJSON(t, n); len(n.Sights) != 2 || len(text) > 4<<10 {
-		t.Errorf("the note has %d bytes: %s", len(text), text)
-	}
-	return n
+type busySource struct{ *meteredARM }
+
+func (*busySource) Create(context.Context, build.Build) (build.Accepted, error) {
+	return build.Accepted{}, &armerr.Error{Status: 409, Code: "Conflict", Message: "Too many requests on source", RetryAfter: time.Hour}
 }

@@ -15,7 +15,7 @@ import (
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/message"
-	"goldmint/internal/pace"
+	"goldmint/internal/ratelimit"
 	"goldmint/internal/vmevent"
 )
 
@@ -44,11 +44,10 @@ type Worker struct {
 	ARM      ARM
 	Policy   build.Policy
 	Rules    Rules
-	VMs      VMs            // for VM events
-	VMPolicy vmevent.Policy // for VM events
-	Pacer    *pace.Pacer    // spreads creations over ARM's allowance; nil to try at once
+	VMs      VMs                // for VM events
+	VMPolicy vmevent.Policy     // for VM events
+	Limits   *ratelimit.Limiter // of creations; nil to try at once
 	Now      func() time.Time
-	Pause    func(context.Context, time.Duration) error // waits a moment within an invocation
 	Log      *zap.Logger
 
 	// Probe decodes a message that came back too often in a process of its own. [ErrKilled] says that the message killed it.

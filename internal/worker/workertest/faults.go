@@ -27,6 +27,12 @@ type Faults struct {
 	LockLost   float64 // the message is delivered to another instance as well
 	NoComplete float64 // the host's completion does not arrive
 
+	// Of the store of the rate limits.
+	StoreFails     float64
+	StoreLost      float64 // a write is applied, the answer does not come
+	StoreConflicts float64 // another instance comes between
+	StoreForgets   float64 // the document is deleted
+
 	// Of a process, between any two effects.
 	Killed      float64 // the handler: its host gives the messages back
 	MachineLost float64 // the host as well: the locks run out
@@ -47,6 +53,7 @@ func Usual() Faults {
 		Lost: 0.01, Refused: 0.01, Timeout: 0.005, Unavailable: 0.02, Throttled: 0.01, Conflict: 0.01, Doubted: 0.01, Final: 0.005,
 		Fails: 0.05, FailsFor: 0.02, Hangs: 0.003, Vanishes: 0.03, Slow: 0.02,
 		SendLost: 0.01, SendFails: 0.01, LockLost: 0.01, NoComplete: 0.01,
+		StoreFails: 0.01, StoreLost: 0.01, StoreConflicts: 0.05, StoreForgets: 0.0005,
 		Killed: 0.0005, MachineLost: 0.0002,
 		Skew: 3 * time.Second,
 	}

@@ -2,7 +2,6 @@ package workertest
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -10,7 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"goldmint/internal/message"
-	"goldmint/internal/pace"
+	"goldmint/internal/ratelimit"
 	"goldmint/internal/worker"
 )
 
@@ -23,9 +22,9 @@ type instance struct {
 	name    string
 	skew    time.Duration // of its clock
 	up      bool
-	only    message.Queue // of whose function the instance is; both where empty
-	pacer   *pace.Pacer   // of the process: gone with it
-	at      []*invocation // the messages it works on, in the order in which they came
+	only    message.Queue      // of whose function the instance is; both where empty
+	limiter *ratelimit.Limiter // of the process: gone with it
+	at      []*invocation      // the messages it works on, in the order in which they came
 	crashes []time.Time
 }
 
@@ -127,7 +126,7 @@ func (inv *invocation) worker(in *message.Received) *worker.Worker {
 	i := inv.i
 	w := &worker.Worker{
 		Bus: busPort{inv}, ARM: armPort{inv}, Policy: i.w.Policy, Rules: i.w.Rules, Log: zap.NewNop(),
-		Now: inv.now, Pacer: i.pacer, Pause: inv.pause, Probe: inv.probe,
+		Now: inv.now, Limits: i.limiter, Probe: inv.probe,
 	}
 	if i.w.mutate != nil {
 		i.w.mutate(inv, w, in)
@@ -153,12 +152,6 @@ func (inv *invocation) now() time.Time {
 		inv.sleep(0)
 	}
 	return w.clock.now.Add(inv.i.skew)
-}
-
-// pause is a moment's wait of the worker's own.
-func (inv *invocation) pause(ctx context.Context, d time.Duration) error {
-	inv.sleep(d)
-	return ctx.Err()
 }
 
 // sleep lets virtual time pass.
@@ -280,7 +273,7 @@ func (i *instance) start() {
 // boot is a new process of the handler's, which knows nothing yet.
 func (i *instance) boot() {
 	i.up = true
-	i.pacer = pace.New(fmt.Sprint(i.name, len(i.crashes)))
+	i.limiter = i.newLimiter()
 }
 
 // deadline is an invocation's context: virtual, so it has no timer. What waits on it asks the invocation.

@@ -9,7 +9,7 @@ import (
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
 	"goldmint/internal/message"
-	"goldmint/internal/pace"
+	"goldmint/internal/ratelimit"
 	"goldmint/internal/worker"
 )
 
@@ -52,6 +52,7 @@ type World struct {
 	Options
 	clock     clock
 	rng       *rand.Rand
+	store     store
 	requests  *queue // anybody sends here
 	builds    *queue // the workers alone
 	arm       *arm
@@ -72,6 +73,7 @@ func New(o Options) *World {
 		topic: map[string]time.Time{}, records: map[string]*record{}, names: map[string]int{},
 		stats: Stats{Failed: map[string]int{}},
 	}
+	w.store = store{w, ratelimit.NewMemory(func() time.Time { return w.clock.now })}
 	w.requests = &queue{w: w, name: message.Requests, seen: map[string]time.Time{}}
 	w.builds = &queue{w: w, name: message.Builds, detects: !o.NoDuplicateDetection, seen: map[string]time.Time{}}
 	w.arm = &arm{w: w, images: map[string]*image{}, operations: map[string]*operation{}}
@@ -157,14 +159,14 @@ func (w *World) tell(who, key, format string, args ...any) {
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 // allowance takes one creation from ARM's allowance and says what is left of it.
-func (w *World) allowance(b build.Build) ([]pace.Allowance, *armerr.Error) {
+func (w *World) allowance(b build.Build) ([]ratelimit.Limit, *armerr.Error) {
 	w.stats.Creations++
 	if w.Limits == nil {
 		return nil, nil
 	}
 	scope := b.SubscriptionID + " " + *b.Request.Image.Location
 	remaining, wait, ok := w.Limits.Take(scope, w.clock.now)
-	left := pace.Parse(remaining)
+	left := ratelimit.Parse(remaining)
 	if ok {
 		return left, nil
 	}
