@@ -96,7 +96,8 @@ func (b Build) Key() string { return request.Key(b.Request.ID, b.Digest) }
 // ImageID is the resource ID of the image that the build makes.
 func (b Build) ImageID() string { return b.Request.ResourceID(b.SubscriptionID) }
 
-// RateLimit names the document of the limits that the build's creation counts for: those of the subscription and the region.
+// RateLimit names the document of the limits that the build's creation counts for: those of its kind, the
+// subscription and the region.
 func (b Build) RateLimit() string {
 	region := strings.Map(func(r rune) rune { // "West Europe" is westeurope; the name becomes part of a URL
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -107,7 +108,11 @@ func (b Build) RateLimit() string {
 	if region == "" {
 		region = "-"
 	}
-	return strings.ToLower("images/" + b.SubscriptionID + "/" + region[:min(len(region), 64)])
+	kind := "images/"
+	if b.Request.Target() == request.GalleryImageVersion {
+		kind = "gallery-versions/"
+	}
+	return strings.ToLower(kind + b.SubscriptionID + "/" + region[:min(len(region), 64)])
 }
 
 // Tag is the value of the image's goldmint-build-id tag: it says whose image it is.

@@ -112,7 +112,7 @@ type world struct {
 // play plays the scenario in virtual time.
 func (s scenario) play(t *testing.T, p policy, instances int, seed uint64) (r result) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		w := newWorld(s, p, instances, seed)
 		if s.before != nil {
 			s.before(w)
