@@ -117,7 +117,7 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, error) {
 	}
 	limits, err := newLimiter(c, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return &worker.Worker{
 		Bus: bus, ARM: arm, Policy: c.Policy(), VMs: arm, VMPolicy: c.VMPolicy(), Now: time.Now, Log: log,
