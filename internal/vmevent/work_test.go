@@ -37,8 +37,8 @@ func TestCheckRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Work){
 		"event.id is missing or too long":                      func(w *Work) { w.Event.ID = "" },
 		"event.operation is neither generalize nor deallocate": func(w *Work) { w.Event.Operation = "delete" },
-		"vmId is no GUID":                                      func(w *Work) { w.VMID = "../x" },
-		"event.vm is missing":                                  func(w *Work) { w.Event.VM = ID{} },
+		"vmId is no GUID":     func(w *Work) { w.VMID = "../x" },
+		"event.vm is missing": func(w *Work) { w.Event.VM = ID{} },
 	} {
 		w := New(e, enqueued)
 		change(&w)
