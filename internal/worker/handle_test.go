@@ -171,7 +171,7 @@ func TestPoison(t *testing.T) {
 	m = delivered(b.bus.queued[0], received(""))
 	m.DeliveryCount = 5
 	b.handle(t, m)
-	if len(b.bus.queued) != 2 || len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "PoisonMessage: ") {
+	if len(b.bus.queued) != 2 || b.bus.queued[1].At.Sub(noon) < b.Policy.HandOver || len(b.bus.reasons) != 1 || !strings.HasPrefix(b.bus.reasons[0], "PoisonMessage: ") {
 		t.Fatalf("dead letters %v and %d continuations, want the failure on its way and PoisonMessage", b.bus.reasons, len(b.bus.queued))
 	}
 	b.handle(t, delivered(b.bus.queued[1], received("")))
