@@ -124,7 +124,7 @@ func Load(environ []string) (Config, error) {
 	if len(problems) == 0 {
 		return c, nil
 	}
-	return Config{}, fmt.Errorf("settings are not usable:\n  - %s\nhint: README.md lists every setting; in Azure they are the function app's app settings, locally local.settings.json",
+	return Config{}, fmt.Errorf("settings are not usable:\n  - %s\nhint: docs/settings.md lists every setting; in Azure they are the function app's app settings, locally local.settings.json",
 		strings.Join(problems, "\n  - "))
 }
 

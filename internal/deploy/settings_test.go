@@ -56,7 +56,7 @@ func TestSettingsAreTheHandlers(t *testing.T) {
 
 var settingRow = regexp.MustCompile("(?m)^\\| `([A-Za-z_]+)` \\| (.*?) \\| (.*?) \\| (.*?) \\| (.+?) \\|$")
 
-// README.md lists every setting of the handler, with its default and where a deployment sets it, and no other.
+// docs/settings.md lists every setting of the handler, with its default and where a deployment sets it, and no other.
 func TestSettingsOfTheDocs(t *testing.T) {
 	type row struct{ Default, Azure, Local string }
 	want := map[string]row{}
@@ -70,19 +70,19 @@ func TestSettingsOfTheDocs(t *testing.T) {
 		}
 		want[name] = r
 	}
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("../docs/settings.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]row{}
 	for _, found := range settingRow.FindAllStringSubmatch(string(text), -1) {
 		if _, twice := got[found[1]]; twice {
-			t.Errorf("README.md lists %s twice", found[1])
+			t.Errorf("docs/settings.md lists %s twice", found[1])
 		}
 		got[found[1]] = row{strings.Trim(strings.TrimSpace(found[2]), "`"), strings.TrimSpace(found[3]), strings.TrimSpace(found[4])}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("README.md (-config, function.tf and local.settings.example.json +the table):\n%s", diff)
+		t.Errorf("docs/settings.md (-config, function.tf and local.settings.example.json +the table):\n%s", diff)
 	}
 }
 
