@@ -11,7 +11,7 @@ pid=$!
 trap 'kill $pid 2>/dev/null || true; rm -f "$log"' EXIT
 port=
 for _ in $(seq 300); do
-  port=$(sed -n 's/.*listening at http:\/\/127.0.0.1:\([0-9]*\).*/\1/p' "$log" | head -n1)
+  port=$(sed -n 's/.*listens on http:\/\/127.0.0.1:\([0-9]*\).*/\1/p' "$log" | head -n1)
   [ -n "$port" ] && break
   kill -0 $pid 2>/dev/null || break
   sleep 0.1

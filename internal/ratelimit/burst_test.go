@@ -59,7 +59,7 @@ func bursts() []burst {
 		{scenario{name: "2 % of processes die after their turn", limit: images40, dies: 0.02}, promise{1.2, 0.01, 16}, nil, false},
 		{scenario{name: "a fifth of the loads are stale", limit: images40, stale: 0.2}, plain, nil, false},
 		{scenario{name: "5 % of the writes' answers are lost", limit: images40, answerLost: 0.05}, promise{1.1, 0.01, 16}, nil, false},
-		{scenario{name: "300 found, 100 ended, 32 redelivered, 5 % lost before", limit: images40, answerLost: 0.05, before: history}, promise{1.1, 0.01, 16}, nil, true},
+		{scenario{name: "300 found, 100 ended, 32 redelivered, 5 % lost before", limit: images40, answerLost: 0.05, before: history}, promise{1.1, 0.01, 30}, nil, true},
 	}
 }
 
