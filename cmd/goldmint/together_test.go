@@ -85,10 +85,11 @@ func keepContract(ctx context.Context, t *testing.T, want int) {
 		t.Fatalf("events: exit status %d", status)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != want {
-		t.Errorf("%d events, want %d", len(lines), want)
-	}
+	turns := 0 // beginnings and ends; a build may also say that it waits
 	for _, line := range lines {
+		if !strings.Contains(line, `"type":"goldmint.build.delayed"`) {
+			turns++
+		}
 		v, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
 		if err != nil {
 			t.Fatal(err)
@@ -96,6 +97,9 @@ func keepContract(ctx context.Context, t *testing.T, want int) {
 		if err := contract.Validate(v); err != nil {
 			t.Errorf("%s\n%v", line, err)
 		}
+	}
+	if turns != want {
+		t.Errorf("%d beginnings and ends, want %d", turns, want)
 	}
 }
 
