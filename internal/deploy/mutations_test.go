@@ -104,7 +104,7 @@ func copyInfra(t *testing.T) string {
 	if err := os.CopyFS(infra, os.DirFS(".")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"azure.yaml", "README.md", "function.json", "host.json", "local.settings.example.json"} {
+	for _, name := range []string{"azure.yaml", "docs", "function.json", "host.json", "local.settings.example.json"} {
 		target, err := filepath.Abs(filepath.Join("..", name))
 		if err != nil {
 			t.Fatal(err)

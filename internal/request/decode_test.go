@@ -1,6 +1,7 @@
 package request_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -178,5 +179,34 @@ func TestLargest(t *testing.T) {
 		if _, err := request.Decode(append(largest(t, text), ' ')); err == nil {
 			t.Error("one byte more is accepted")
 		}
+	}
+}
+
+// TestCanonicalFormIsBoundedToo: a body of just the allowed size grows by what is filled in, and is refused for that: the
+// build that carries it has to fit a message.
+func TestCanonicalFormIsBoundedToo(t *testing.T) {
+	var disks, tags []string
+	for lun := range 64 {
+		id := strings.TrimPrefix(resourceID("disks", strings.Repeat("d", 70)), "/") // the slash is filled in
+		disks = append(disks, fmt.Sprintf(`{"lun":%d,"managedDisk":{"id":%q}}`, lun, id))
+	}
+	for n := range request.MaxTags {
+		tags = append(tags, fmt.Sprintf(`"%s%02d":"%s"`, strings.Repeat("t", 500), n, strings.Repeat("é", 250)))
+	}
+	sized := func(size int) []byte {
+		const text = `{"id":"a","resourceGroup":"rg","name":"n","metadata":{"m":"%s"},"image":{"location":"westeurope","tags":{%s},"properties":{"storageProfile":` +
+			`{"osDisk":{"osType":"Linux","osState":"Generalized","managedDisk":{"id":%q}},"dataDisks":[%s]}}}}`
+		filled := func(fill int) string {
+			return fmt.Sprintf(text, strings.Repeat("m", fill), strings.Join(tags, ","), resourceID("disks", "os"), strings.Join(disks, ","))
+		}
+		return []byte(filled(size - len(filled(0))))
+	}
+	if _, err := request.Decode(sized(request.MaxBytes - 1000)); err != nil {
+		t.Fatalf("one that has room to grow: %v", err)
+	}
+	var invalid *request.Invalid
+	_, err := request.Decode(sized(request.MaxBytes))
+	if !errors.As(err, &invalid) || invalid.Reason != request.RequestTooLarge || !strings.Contains(err.Error(), "once its defaults are filled in") {
+		t.Errorf("one that has none: %v", err)
 	}
 }
