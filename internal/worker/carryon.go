@@ -145,8 +145,7 @@ func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *
 
 func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (build.Observation, error) {
 	if do.Verb == build.Publish {
-		do.Event.Source = w.Rules.EventSource
-		return build.Published{}, w.Bus.Publish(ctx, do.Event)
+		return build.Published{}, w.publish(ctx, do.Event)
 	}
 	ctx, cancel := w.forARM(ctx)
 	defer cancel()
@@ -199,8 +198,7 @@ func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, 
 // announce publishes that the build waits. It is news and no more: where it cannot be published, the build goes on and says
 // so the next time.
 func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) build.Build {
-	e.Source = w.Rules.EventSource
-	if err := w.Bus.Publish(ctx, e); err != nil {
+	if err := w.publish(ctx, e); err != nil {
 		log.Warn("trouble", zap.String("step", string(build.Publish)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 		b.Delays = b.Delays[:len(b.Delays)-1]
 		return b
@@ -212,8 +210,7 @@ func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log
 
 // publishEnd publishes the event that ends a build outside of its steps.
 func (w *Worker) publishEnd(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) error {
-	e.Source = w.Rules.EventSource
-	if err := w.Bus.Publish(ctx, e); err != nil {
+	if err := w.publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of build %s: %w", b.Key(), err)
 	}
 	logPublished(log, b.ImageID(), e)

@@ -155,7 +155,7 @@ func (w *Worker) refused(ctx context.Context, m message.Received, err error, log
 		return Settlement{}, err
 	}
 	e := event.Event{
-		ID: event.ID(request.Key(r.buildID, r.digest), event.Rejected, m.SequenceNumber), Source: w.Rules.EventSource, Type: event.Rejected, Time: w.Now(),
+		ID: event.ID(request.Key(r.buildID, r.digest), event.Rejected, m.SequenceNumber), Type: event.Rejected, Time: w.Now(),
 		Data: event.Data{
 			BuildID: r.buildID, Digest: r.digest, RequestedAt: m.EnqueuedAt,
 			Error: &event.Error{Code: r.reason, Message: r.text},
@@ -164,7 +164,7 @@ func (w *Worker) refused(ctx context.Context, m message.Received, err error, log
 	for _, p := range r.problems {
 		e.Data.Problems = append(e.Data.Problems, event.Problem{Pointer: p.Pointer, Path: p.Path, Message: p.Message})
 	}
-	if err := w.Bus.Publish(ctx, e); err != nil {
+	if err := w.publish(ctx, e); err != nil {
 		return Settlement{}, fmt.Errorf("publish the rejection: %w", err)
 	}
 	log.Warn(logRejected, zap.String("buildId", r.buildID), zap.String("reason", r.reason), zap.String("problems", event.Clean(r.text, event.MaxDeadLetter)))

@@ -90,8 +90,7 @@ func (w *Worker) poisonedVM(ctx context.Context, m message.Received, work vmeven
 	text := fmt.Sprintf("the event about VM %s was delivered %d times without being dealt with: submit a request for its image by hand (goldmint submit --vm %s)",
 		work.Event.VM.Name, m.DeliveryCount, work.Event.VM)
 	e := work.Failed("PoisonMessage", text, w.Now())
-	e.Source = w.Rules.EventSource
-	if err := w.Bus.Publish(ctx, e); err != nil {
+	if err := w.publish(ctx, e); err != nil {
 		return Settlement{}, fmt.Errorf("publish the failure: %w", err)
 	}
 	logPublished(log.With(zap.String("buildId", e.Data.BuildID), zap.String("digest", e.Data.Digest[:12])), e.Data.ImageID, e)
@@ -132,8 +131,7 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 
 func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.Command) (vmevent.Observation, error) {
 	if do.Verb == vmevent.Publish {
-		do.Event.Source = w.Rules.EventSource
-		return vmevent.Published{}, w.Bus.Publish(ctx, do.Event)
+		return vmevent.Published{}, w.publish(ctx, do.Event)
 	}
 	ctx, cancel := w.forARM(ctx)
 	defer cancel()

@@ -97,6 +97,12 @@ func (w *Worker) settle(ctx context.Context, q message.Queue, m message.Received
 	return nil
 }
 
+// publish sends an event to the topic, as this Goldmint's.
+func (w *Worker) publish(ctx context.Context, e event.Event) error {
+	e.Source = w.Rules.EventSource
+	return w.Bus.Publish(ctx, e)
+}
+
 // maxMessageID is what Service Bus allows.
 const maxMessageID = 128
 
