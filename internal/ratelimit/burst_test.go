@@ -26,7 +26,7 @@ type promise struct{ time, refused, messages float64 }
 // least time, 0.5 % refused and 12 messages a build, and a little more with somebody else in the region. What is allowed beyond
 // is named in docs/pacing.md.
 func bursts() []burst {
-	plain, rival := promise{1.05, 0.01, 14}, promise{1.06, 0.015, 20}
+	plain, rival := promise{1.05, 0.01, 14}, promise{1.06, 0.015, 30}
 	for20 := promise{1.05, 0.005, 16}
 	other := func(m func() model, every time.Duration) func() model {
 		return func() model { return &shared{model: m(), every: every} }
