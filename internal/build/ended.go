@@ -1,8 +1,10 @@
 package build
 
 import (
+	"strings"
 	"time"
 
+	"goldmint/internal/armid"
 	"goldmint/internal/event"
 )
 
@@ -95,8 +97,17 @@ func (b Build) succeededEvent(i Image, reused bool, now time.Time) event.Event {
 func (b Build) failedEvent(f Failure, now time.Time) event.Event {
 	e := b.event(event.Failed, now)
 	e.Data.Error, e.Data.ReplicationStatus = &f.Error, f.Replication
+	if guid, ok := strings.CutPrefix(b.Request.ID, "vm-"); ok && armid.IsGUID(guid) {
+		e.Data.Error = b.withVMHint(f.Error)
+	}
 	e.Data.EndedAt = now
 	return e
+}
+
+// withVMHint adds what to do about a build that a VM's event began: another event does not begin it again.
+func (b Build) withVMHint(e event.Error) *event.Error {
+	e.Message = strings.TrimSpace(e.Message) + " Later events of this VM start nothing for 7 days: once the cause is gone, goldmint submit --vm " + b.Request.Source().ID
+	return &e
 }
 
 // event is what every event of the build says.
