@@ -227,7 +227,7 @@ func newWaiting(submissions []*submission) *waiting {
 }
 
 func (w *waiting) saw(e event.Event) {
-	if !w.open[e.Data.BuildID] || e.Type == event.Started {
+	if !w.open[e.Data.BuildID] || !e.Answers() {
 		return
 	}
 	delete(w.open, e.Data.BuildID)

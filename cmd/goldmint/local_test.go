@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"goldmint/internal/event"
+
 	"goldmint/internal/localazure"
 )
 
@@ -23,5 +25,14 @@ func TestLocalFaults(t *testing.T) {
 		if !strings.Contains(help, "\n  "+f[0]+" ") {
 			t.Errorf("the help does not name %s", f[0])
 		}
+	}
+}
+
+// TestUntilDoneWaitsPastDelays: a build that says that it waits has not ended.
+func TestUntilDoneWaitsPastDelays(t *testing.T) {
+	w := &waiting{open: map[string]bool{"b": true}}
+	w.saw(event.Event{Type: event.Delayed, Data: event.Data{BuildID: "b"}})
+	if w.done() || w.failed > 0 {
+		t.Error("a delay was taken for an end")
 	}
 }
