@@ -34,6 +34,10 @@ func FuzzRequest(f *testing.F) {
 		{"PUT", compute + "galleries/corp", "api-version=2025-03-03", `{"location":"westus","properties":null}`},
 		{"GET", definitionID + "/versions", "api-version=2026-03-03&$skiptoken=L3N1", ""},
 		{"DELETE", versionID, "api-version=2026-03-03&bypassSoftDelete=true", ""},
+		{"PUT", versionLock, "api-version=2016-09-01", `{"properties":{"level":"ReadOnly","owners":[{}]}}`},
+		{"GET", scope + "/providers/Microsoft.Authorization/locks", "api-version=2016-09-01&$filter=atScope()", ""},
+		{"PUT", compute + "virtualMachineScaleSets/web", "api-version=2026-04-01", `{"location":"westus","properties":{"virtualMachineProfile":{"storageProfile":{"imageReference":{"id":"` + definitionID + `"}}}}}`},
+		{"DELETE", softDeletedPath + "/1.0.0", "api-version=2026-03-03", ""},
 		{"GET", "//..%2f/subscriptions/./providers", "", "\x00"},
 	} {
 		f.Add(seed.method, seed.path, seed.query, seed.body)

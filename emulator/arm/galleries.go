@@ -1,10 +1,8 @@
 package arm
 
 import (
-	"encoding/base64"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,10 +23,7 @@ type galleryBody struct {
 	Properties map[string]any `json:"properties"`
 }
 
-const (
-	galleryDuration = 100 * time.Millisecond // galleries and definitions: 0.08 to 0.25 s
-	listPage        = 100                    // how many a list answers at once; Azure's number is not recorded
-)
+const galleryDuration = 100 * time.Millisecond // galleries and definitions: 0.08 to 0.25 s
 
 func addGalleries(add adder) {
 	const action = "Microsoft.Compute/galleries/"
@@ -290,39 +285,4 @@ func (s *Server) nestedIn(id string) string {
 
 func (s *Server) listGalleries(rq *request) answer {
 	return page(s, rq, s.state.galleries, func(r *galleryRecord) (any, bool) { return r.body, true })
-}
-
-// page lists what lies directly below the target, a hundred at a time. The token of the next page is the last id.
-func page[T any](s *Server, rq *request, all map[string]T, show func(T) (any, bool)) answer {
-	prefix, depth := fold(rq.target.nested()), len(rq.target.types)
-	if rq.target.group == "" {
-		prefix = fold("/subscriptions/" + rq.target.subscription + "/")
-	} else if len(rq.target.types) > 1 || rq.target.group != "" {
-		prefix += "/" + fold(rq.target.types[len(rq.target.types)-1]) + "/"
-	}
-	after, err := base64.RawURLEncoding.DecodeString(rq.query.Get("$skiptoken"))
-	if err != nil {
-		return invalidValue("$skiptoken").answer()
-	}
-	var ids []string
-	for id := range all {
-		if t, bad := parseTarget(id); bad == nil && len(t.names) == depth && strings.HasPrefix(id, prefix) && id > string(after) {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	value := []any{}
-	body := map[string]any{}
-	for i, id := range ids {
-		if len(value) == listPage {
-			q := url.Values{"api-version": {rq.apiVersion}, "$skiptoken": {base64.RawURLEncoding.EncodeToString([]byte(ids[i-1]))}}
-			body["nextLink"] = s.endpoint + rq.http.URL.Path + "?" + q.Encode()
-			break
-		}
-		if v, ok := show(all[id]); ok {
-			value = append(value, v)
-		}
-	}
-	body["value"] = value
-	return answer{status: http.StatusOK, body: body}
 }

@@ -159,6 +159,8 @@ func (s *state) empty(group string) {
 	remove(s.disks, inside)
 	remove(s.galleries, inside)
 	remove(s.versions, inside)
+	remove(s.scaleSets, inside)
+	remove(s.locks, inside)
 }
 
 func remove[T any](from map[string]T, inside string) {

@@ -138,6 +138,9 @@ func (s *Server) admit(rq *request) (route, *armError) {
 	if rt, ok := s.wide(rq); ok {
 		return s.admitWide(rq, rt)
 	}
+	if rt, ok := lockRoute(rq.http); ok {
+		return s.admitWide(rq, rt)
+	}
 	t, bad := parseTarget(rq.http.URL.Path)
 	if bad != nil {
 		return route{}, bad

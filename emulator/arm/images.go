@@ -2,7 +2,7 @@ package arm
 
 import (
 	"encoding/json"
-	"maps"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -199,7 +199,7 @@ func (s *Server) deleteImage(rq *request) answer {
 	s.preempt(record.creating, rq.now)
 	was := record.image.Properties.ProvisioningState
 	record.deleting, record.image.Properties.ProvisioningState = true, "Deleting"
-	op := s.begin(rq, operation{region: record.image.Location, resource: fold(id), apply: func(failed bool) {
+	op := s.begin(rq, operation{region: record.image.Location, resource: fold(id), failure: s.provisionedFrom(id), apply: func(failed bool) {
 		if failed {
 			record.deleting, record.image.Properties.ProvisioningState = false, was
 			return
@@ -212,23 +212,36 @@ func (s *Server) deleteImage(rq *request) answer {
 	return s.accepted(rq, op, http.StatusAccepted, nil)
 }
 
+// provisionedFrom is why the deletion of an image fails: VMs are being created from it. Whether others or scale sets use it
+// does not matter to Azure. Source: Azure/azure-cli#6254 and nanovms/ops#766.
+func (s *Server) provisionedFrom(id string) *opError {
+	var names []string
+	for _, m := range s.state.vms {
+		if strings.EqualFold(m.ImageID, id) && m.state == "Creating" {
+			t, _ := parseID(m.ID, "virtualMachines")
+			names = append(names, t.name())
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return &opError{Code: "OperationNotAllowed", Message: fmt.Sprintf("Operation 'Image Delete' is not allowed since the Virtual Machines '%s' are being "+
+		"provisioned using the Image '%s'.", strings.Join(names, ","), id[strings.LastIndexByte(id, '/')+1:])}
+}
+
 // listImages lists a group's or the subscription's. As recorded, a list writes the group in capitals.
 func (s *Server) listImages(rq *request) answer {
 	if a, refused := s.limit(rq, "", "", listImagesLimit); refused {
 		return a
 	}
-	value := []image{}
-	for _, id := range slices.Sorted(maps.Keys(s.state.images)) {
-		img := s.state.images[id].image
+	return page(s, rq, s.state.images, func(r *imageRecord) (any, bool) {
+		img := r.image
 		t, _ := parseID(img.ID, "images")
-		if !rq.target.covers(t) {
-			continue
-		}
 		t.group = strings.ToUpper(t.group)
 		img.ID = t.id("images")
-		value = append(value, img.view(rq.apiVersion))
-	}
-	return answer{status: http.StatusOK, body: map[string]any{"value": value}}
+		return img.view(rq.apiVersion), true
+	})
 }
 
 // AddImage lets a managed image exist, of a Linux disk of 30 GB and of these data disks. It panics on an id of another type.

@@ -396,23 +396,6 @@ func TestIDsWithoutLeadingSlash(t *testing.T) {
 	}
 }
 
-func TestLocks(t *testing.T) {
-	s := prepared(t, arm.Options{})
-	startImage(t, s)
-	s.FastForward(arm.RecordedTick)
-	s.Lock(scope, arm.CanNotDelete)
-	call(t, s, http.MethodDelete, imageID+version, "").refused(t, 409, "ScopeLocked", "cannot perform delete operation")
-	if got := call(t, s, http.MethodPatch, imageID+version, `{"tags":{}}`); got.status != http.StatusOK {
-		t.Errorf("a change under CanNotDelete: %d %s", got.status, got.text)
-	}
-	s.Lock(scope, arm.ReadOnly)
-	call(t, s, http.MethodPost, vmID+"/generalize"+version, "").refused(t, 409, "ScopeLocked", "cannot perform write operation")
-	s.Lock(scope, "")
-	if got := call(t, s, http.MethodDelete, imageID+version, ""); got.status != http.StatusAccepted {
-		t.Errorf("without the lock: %d %s", got.status, got.text)
-	}
-}
-
 func TestDeletedGroupTakesAllWithIt(t *testing.T) {
 	s := prepared(t, arm.Options{})
 	startImage(t, s)

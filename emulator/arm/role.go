@@ -37,7 +37,7 @@ func forbiddenAction(action string, rq *request) *armError {
 		principalID, principalID, action, rq.http.URL.Path)
 }
 
-// isPermissions tells whether a request asks what its caller may do: the only thing of Microsoft.Authorization's here.
+// isPermissions tells whether a request asks what its caller may do.
 func isPermissions(method string, t target) bool {
 	return method == http.MethodGet && strings.EqualFold(t.namespace, authorizationNamespace) && t.group != "" && t.key() == "permissions"
 }

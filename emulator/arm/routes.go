@@ -22,6 +22,8 @@ func routes() map[string]route {
 	addVirtualMachines(add)
 	addDisks(add)
 	addGalleries(add)
+	addSoftDeleted(add)
+	addScaleSets(add)
 	addGroups(add)
 	addOperations(add)
 	return table

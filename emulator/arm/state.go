@@ -12,7 +12,8 @@ type state struct {
 	vms            map[string]*machine
 	galleries      map[string]*galleryRecord // galleries and their definitions
 	versions       map[string]*versionRecord
-	failingRegions map[string]string      // by version id: what FailNextRegion has laid in wait
+	failingRegions map[string]string // by version id: what FailNextRegion has laid in wait
+	scaleSets      map[string]*vmBody
 	disks          map[string]*diskRecord // disks, snapshots and disk encryption sets
 	blobs          map[string]Blob        // by URI
 	operations     map[string]*operation  // by operation id
@@ -21,7 +22,7 @@ type state struct {
 	failures       map[string]opError     // by resource id: what FailNext has laid in wait
 	regions        map[string]region      // by name
 	gone           map[string]bool        // by resource id: deleted, and not asked for since
-	locks          map[string]LockLevel   // by scope
+	locks          map[string]*lock       // by the lock's id
 }
 
 func newState(cloud Cloud) state {
@@ -32,13 +33,14 @@ func newState(cloud Cloud) state {
 		galleries:      map[string]*galleryRecord{},
 		versions:       map[string]*versionRecord{},
 		failingRegions: map[string]string{},
+		scaleSets:      map[string]*vmBody{},
 		disks:          map[string]*diskRecord{},
 		blobs:          map[string]Blob{},
 		operations:     map[string]*operation{},
 		failures:       map[string]opError{},
 		regions:        regions(cloud),
 		gone:           map[string]bool{},
-		locks:          map[string]LockLevel{},
+		locks:          map[string]*lock{},
 	}
 }
 

@@ -23,6 +23,18 @@ func validVersion(name string) bool {
 	return true
 }
 
+// higherVersion compares the numbers of two valid versions.
+func higherVersion(a, b string) bool {
+	numbers := func(name string) (n [3]int) {
+		for i, part := range strings.SplitN(name, ".", 3) {
+			n[i], _ = strconv.Atoi(part)
+		}
+		return n
+	}
+	x, y := numbers(a), numbers(b)
+	return slices.Compare(x[:], y[:]) > 0
+}
+
 // checkVersion refuses a new version as Azure does, and fills in what it fills in. README.md lists the words and codes
 // that are not recorded.
 func (s *Server) checkVersion(rq *request, v *version) *armError {

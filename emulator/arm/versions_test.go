@@ -197,20 +197,6 @@ func TestRightsBySource(t *testing.T) {
 	call(t, s, http.MethodPut, other+v2026, versionOf(`{"source":{"id":"`+imageID+`"}}`, "")).refused(t, 409, "OperationNotAllowed", "Too many requests on source")
 }
 
-func TestSoftDelete(t *testing.T) {
-	s := galleried(t, arm.Options{})
-	call(t, s, http.MethodPut, compute+"galleries/corp"+v2026, `{"location":"westeurope","properties":{"softDeletePolicy":{"isSoftDeleteEnabled":true}}}`)
-	putVersion(t, s, versionOf(fromVMSource, ""))
-	s.FastForward(10 * time.Minute)
-	call(t, s, http.MethodDelete, versionID+v2026, "")
-	s.FastForward(3 * time.Minute)
-	call(t, s, http.MethodGet, versionID+v2026, "").refused(t, 404, "ResourceNotFound", "")
-	call(t, s, http.MethodPut, versionID+v2026, versionOf(fromVMSource, "")).refused(t, 409, "OperationNotAllowed", "soft-deleted")
-	call(t, s, http.MethodDelete, versionID+v2026+"&bypassSoftDelete=true", "")
-	s.FastForward(3 * time.Minute)
-	putVersion(t, s, versionOf(fromVMSource, ""))
-}
-
 // TestVersionsAreListedInPages by the SDK, and a region holds no more than the limit.
 func TestVersionsAreListedInPages(t *testing.T) {
 	const many = 250

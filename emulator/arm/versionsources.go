@@ -97,7 +97,7 @@ func (s *Server) findVersionSource(source versionSource) (id string, facts sourc
 		}
 	case "galleries/*/images/*/versions/*":
 		r := s.state.versions[fold(id)]
-		if found, action = r != nil && !r.softDeleted, "galleries/images/versions/read"; found {
+		if found, action = r != nil && r.softDeleted == nil, "galleries/images/versions/read"; found {
 			facts = sourceFacts{kind: "version"}
 		}
 	case "disks/*", "snapshots/*":

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -44,6 +43,7 @@ type vmSettings struct {
 	} `json:"securityProfile"`
 	StorageProfile struct {
 		ImageReference struct {
+			ID        string `json:"id"`
 			Publisher string `json:"publisher"`
 			Offer     string `json:"offer"`
 			SKU       string `json:"sku"`
@@ -97,6 +97,7 @@ func (b vmBody) vm() (VM, *armError) {
 		vm.SecurityType = ""
 	}
 	reference := set.StorageProfile.ImageReference
+	vm.ImageID = reference.ID
 	if set.OSProfile.WindowsConfiguration != nil || strings.Contains(fold(reference.Publisher+" "+reference.Offer), "windows") {
 		setDefault(&vm.OSType, "Windows")
 	}
@@ -130,6 +131,10 @@ func (s *Server) putVM(rq *request) answer {
 	}
 	vm, bad := in.vm()
 	if bad != nil {
+		return bad.answer()
+	}
+	storage, _ := in.Properties["storageProfile"].(map[string]any)
+	if bad := s.resolveImage(storage, location); bad != nil {
 		return bad.answer()
 	}
 	if had := s.state.vms[fold(in.ID)]; had != nil {
@@ -236,13 +241,7 @@ func (s *Server) deleteVM(rq *request) answer {
 }
 
 func (s *Server) listVMs(rq *request) answer {
-	value := []vmBody{}
-	for _, id := range slices.Sorted(maps.Keys(s.state.vms)) {
-		if t, ok := parseID(id, "virtualMachines"); ok && rq.target.covers(t) {
-			value = append(value, s.state.vms[id].body(s, false))
-		}
-	}
-	return answer{status: http.StatusOK, body: map[string]any{"value": value}}
+	return page(s, rq, s.state.vms, func(m *machine) (any, bool) { return m.body(s, false), true })
 }
 
 // body is the VM as a GET answers it. Without the instance view nothing tells that it is generalized.

@@ -32,6 +32,7 @@ type VM struct {
 	DataDisks        []VMDisk
 	EphemeralOSDisk  bool
 	ScaleSetID       string // the scale set that the VM belongs to, if any
+	ImageID          string // the image, version or definition that it was made from, if any
 }
 
 // VMDisk is a disk of a VM: managed, unless VHD names a blob.
@@ -160,10 +161,14 @@ func (vm VM) describe() map[string]any {
 	for _, d := range vm.DataDisks {
 		data = append(data, d.describe("Empty"))
 	}
+	storage := map[string]any{"osDisk": os, "dataDisks": data}
+	if vm.ImageID != "" {
+		storage["imageReference"] = map[string]any{"id": vm.ImageID}
+	}
 	t, _ := parseID(vm.ID, "virtualMachines")
 	properties := map[string]any{
 		"hardwareProfile": map[string]any{"vmSize": "Standard_DS1_v2"},
-		"storageProfile":  map[string]any{"osDisk": os, "dataDisks": data},
+		"storageProfile":  storage,
 		"osProfile":       map[string]any{"computerName": t.name(), "adminUsername": "azureuser", "secrets": []any{}, "allowExtensionOperations": true},
 		"networkProfile":  map[string]any{"networkInterfaces": []any{}},
 	}

@@ -1,0 +1,102 @@
+package arm
+
+import (
+	"net/http"
+	"strings"
+)
+
+// addScaleSets lets virtual machine scale sets be there: they have no instances and no operations.
+func addScaleSets(add adder) {
+	const action = "Microsoft.Compute/virtualMachineScaleSets/"
+	add(http.MethodPut, "virtualmachinescalesets/*", action+"write", (*Server).putScaleSet)
+	add(http.MethodGet, "virtualmachinescalesets/*", action+"read", (*Server).getScaleSet)
+	add(http.MethodDelete, "virtualmachinescalesets/*", action+"delete", (*Server).deleteScaleSet)
+	add(http.MethodGet, "virtualmachinescalesets", action+"read", (*Server).listScaleSets)
+	add(http.MethodGet, "@virtualmachinescalesets", action+"read", (*Server).listScaleSets)
+}
+
+func (s *Server) putScaleSet(rq *request) answer {
+	var in vmBody
+	if bad := rq.decode(&in); bad != nil {
+		return bad.answer()
+	}
+	location, bad := s.location(in.Location, "virtualMachineScaleSets")
+	if bad != nil {
+		return bad.answer()
+	}
+	in.ID, in.Name, in.Location = rq.target.id("virtualMachineScaleSets"), rq.target.name(), location
+	in.Type = computeNamespace + "/virtualMachineScaleSets"
+	profile, _ := in.Properties["virtualMachineProfile"].(map[string]any)
+	storage, _ := profile["storageProfile"].(map[string]any)
+	if bad := s.resolveImage(storage, location); bad != nil {
+		return bad.answer()
+	}
+	if in.Properties == nil {
+		in.Properties = map[string]any{}
+	}
+	in.Properties["provisioningState"] = "Succeeded"
+	status := http.StatusCreated
+	if s.state.scaleSets[fold(in.ID)] != nil {
+		status = http.StatusOK
+	}
+	s.ensureGroup(rq.target, location)
+	s.state.scaleSets[fold(in.ID)] = &in
+	return answer{status: status, body: in}
+}
+
+func (s *Server) getScaleSet(rq *request) answer {
+	id := rq.target.id("virtualMachineScaleSets")
+	if set := s.state.scaleSets[fold(id)]; set != nil {
+		return answer{status: http.StatusOK, body: set}
+	}
+	return resourceNotFound(rq.target).answer()
+}
+
+func (s *Server) deleteScaleSet(rq *request) answer {
+	id := fold(rq.target.id("virtualMachineScaleSets"))
+	if s.state.scaleSets[id] == nil {
+		return answer{status: http.StatusNoContent}
+	}
+	delete(s.state.scaleSets, id)
+	return answer{status: http.StatusOK}
+}
+
+func (s *Server) listScaleSets(rq *request) answer {
+	return page(s, rq, s.state.scaleSets, func(set *vmBody) (any, bool) { return set, true })
+}
+
+// resolveImage writes into a storage profile which version a definition stands for now, as Azure does.
+func (s *Server) resolveImage(storage map[string]any, location string) *armError {
+	reference, _ := storage["imageReference"].(map[string]any)
+	id, _ := reference["id"].(string)
+	t, bad := parseTarget(id)
+	if bad != nil || t.key() != "galleries/*/images/*" {
+		return nil
+	}
+	latest := s.latestVersion(id, location)
+	if latest == nil { // code and words are not recorded
+		return computeError(http.StatusNotFound, "GalleryImageNotFound", "imageReference",
+			"The gallery image %s is not available in %s region. Please contact image owner to replicate to this region, or change your requested region.", id, location)
+	}
+	reference["exactVersion"] = latest.version.Name
+	return nil
+}
+
+// latestVersion is the highest version of a definition that has a replica in the region and is hidden from latest neither
+// by its own flag nor by the region's.
+func (s *Server) latestVersion(definition, location string) *versionRecord {
+	var best *versionRecord
+	for id, r := range s.state.versions {
+		p := r.version.Properties
+		if !strings.HasPrefix(id, fold(definition)+"/versions/") || r.softDeleted != nil || p.ProvisioningState != "Succeeded" || p.PublishingProfile.ExcludeFromLatest {
+			continue
+		}
+		for _, region := range p.PublishingProfile.TargetRegions {
+			hidden := region.ExcludeFromLatest != nil && *region.ExcludeFromLatest
+			if regionName(region.Name) == location && !hidden && (best == nil || higherVersion(r.version.Name, best.version.Name)) {
+				best = r
+			}
+		}
+	}
+	return best
+}
