@@ -68,7 +68,7 @@ func (ch *channel) attachSender(p *amqp.Attach, target amqp.Terminus) error {
 	if p.InitialDeliveryCount != nil {
 		l.deliveryCount = *p.InitialDeliveryCount
 	}
-	node, q, err := ch.c.node(path)
+	node, q, err := ch.c.node(path, RightSend)
 	if err != nil {
 		return err
 	}
@@ -92,8 +92,9 @@ func (ch *channel) attachSender(p *amqp.Attach, target amqp.Terminus) error {
 	return nil
 }
 
-// node finds what an address names: a node that answers requests, or an entity.
-func (c *conn) node(path string) (responder, *broker.Queue, error) {
+// node finds what an address names: a node that answers requests, or an entity
+// where the connection has claimed the right that it needs.
+func (c *conn) node(path string, need Rights) (responder, *broker.Queue, error) {
 	if strings.EqualFold(path, cbsNode) {
 		return cbs{c}, nil, nil
 	}
@@ -102,11 +103,12 @@ func (c *conn) node(path string) (responder, *broker.Queue, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !c.claims.cover(path) {
-		return nil, nil, &broker.Error{Condition: "amqp:unauthorized-access", Description: fmt.Sprintf("no claim covers %q; put a token for it first", path)}
+	rights := c.claims.at(path)
+	if manage && rights != 0 {
+		return management{c.srv, q, rights}, nil, nil
 	}
-	if manage {
-		return management{c.srv, q}, nil, nil
+	if !rights.allow(need) {
+		return nil, nil, unauthorized(need, path)
 	}
 	return nil, q, nil
 }

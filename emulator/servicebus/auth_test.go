@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
@@ -184,4 +185,40 @@ func TestExternalLogin(t *testing.T) {
 	conn, err := amqp.Dial(b.ctx, "amqp://"+b.bus.Addr(), &amqp.ConnOptions{SASLType: amqp.SASLTypeExternal("")})
 	b.must(err)
 	b.must(conn.Close())
+}
+
+// TestRights: a rule's key does at its entity what the rule allows, and nothing elsewhere.
+func TestRights(t *testing.T) {
+	b := start(t, servicebus.Options{})
+	b.must(b.sender("queue").SendMessage(b.ctx, message("a"), nil))
+	sends := b.connect(b.bus.Authorize(map[string]servicebus.Rights{"QUEUE": servicebus.RightSend}))
+	listens := b.connect(b.bus.Authorize(map[string]servicebus.Rights{"queue": servicebus.RightListen}))
+	elsewhere := b.connect(b.bus.Authorize(map[string]servicebus.Rights{"topic": servicebus.RightAll}))
+	for name, c := range map[string]struct {
+		client                 *azservicebus.Client
+		send, schedule, listen bool
+	}{
+		"Send":      {sends, true, true, false},
+		"Listen":    {listens, false, false, true},
+		"elsewhere": {elsewhere, false, false, false},
+	} {
+		check := func(what string, err error, may bool) {
+			t.Helper()
+			var refused *azservicebus.Error
+			if may && err != nil || !may && (!errors.As(err, &refused) || refused.Code != azservicebus.CodeUnauthorizedAccess) {
+				t.Errorf("%s: %s: %v, allowed: %t", name, what, err, may)
+			}
+		}
+		s, err := c.client.NewSender("queue", nil)
+		b.must(err)
+		check("send", s.SendMessage(b.ctx, message("b"), nil), c.send)
+		_, err = s.ScheduleMessages(b.ctx, []*azservicebus.Message{message("c")}, time.Now().Add(time.Hour), nil)
+		check("schedule", err, c.schedule)
+		r, err := c.client.NewReceiverForQueue("queue", nil)
+		b.must(err)
+		_, err = r.PeekMessages(b.ctx, 1, nil)
+		check("peek", err, c.listen)
+		_, err = r.ReceiveMessages(b.ctx, 1, nil)
+		check("receive", err, c.listen)
+	}
 }

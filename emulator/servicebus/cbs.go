@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 
 	"goldmint/emulator/servicebus/amqp"
 )
@@ -34,7 +33,8 @@ func (n cbs) put(request *amqp.Message) (int32, string) {
 		return http.StatusBadRequest, "the body is no token"
 	}
 	path := entityPath(property(request, "name"))
-	if err := n.c.srv.verify(property(request, "type"), token, path); err != nil {
+	rights, err := n.c.srv.verify(property(request, "type"), token, path)
+	if err != nil {
 		return http.StatusUnauthorized, err.Error()
 	}
 	if base, _ := cutManagement(path); base != "" && !strings.EqualFold(base, managementNode) {
@@ -42,7 +42,7 @@ func (n cbs) put(request *amqp.Message) (int32, string) {
 			return http.StatusNotFound, err.Error()
 		}
 	}
-	n.c.claims.add(path)
+	n.c.claims.add(path, rights)
 	return http.StatusAccepted, "Accepted"
 }
 
@@ -52,42 +52,12 @@ func property(m *amqp.Message, name string) string {
 	return s
 }
 
-func (s *Server) verify(kind, token, path string) error {
+func (s *Server) verify(kind, token, path string) (Rights, error) {
 	switch {
 	case strings.EqualFold(kind, tokenTypeSAS):
 		return s.verifySAS(token, path)
 	case strings.EqualFold(kind, tokenTypeJWT) && s.opts.VerifyToken != nil:
-		return s.opts.VerifyToken(token)
+		return RightAll, s.opts.VerifyToken(token)
 	}
-	return errors.New("a token of type " + kind + " is not accepted; sign with the shared access key")
-}
-
-// claims are the paths that a connection may use, with what is below them.
-type claims struct {
-	mu    sync.Mutex
-	paths map[string]struct{}
-}
-
-// add claims a path; the empty one is the whole namespace.
-func (c *claims) add(path string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.paths == nil {
-		c.paths = map[string]struct{}{}
-	}
-	c.paths[strings.ToLower(path)] = struct{}{}
-}
-
-func (c *claims) cover(path string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for path = strings.ToLower(path); ; {
-		if _, ok := c.paths[path]; ok {
-			return true
-		}
-		if path == "" {
-			return false
-		}
-		path = path[:max(strings.LastIndexByte(path, '/'), 0)]
-	}
+	return 0, errors.New("a token of type " + kind + " is not accepted; sign with the shared access key")
 }

@@ -66,10 +66,7 @@ func (s *Server) Refuse(entity string, why Refusal, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	refusal := &broker.Error{
-		Condition:   "amqp:unauthorized-access",
-		Description: "Unauthorized access. 'Send' claim(s) are required to perform this operation. Resource: '" + entity + "'.",
-	}
+	refusal := unauthorized(RightSend, entity)
 	if why == Full {
 		refusal = &broker.Error{Condition: "amqp:resource-limit-exceeded", Description: "The maximum entity size has been reached or exceeded for '" + entity + "'."}
 	}

@@ -81,13 +81,20 @@ func (c *conn) sasl(r io.Reader) error {
 	return nil
 }
 
-// plain checks "authorization NUL key name NUL key", which claims everything.
+// plain checks "authorization NUL key name NUL key", which claims all that the
+// key's rule allows.
 func (c *conn) plain(response []byte) bool {
 	parts := bytes.Split(response, []byte{0})
-	if len(parts) != 3 || !c.srv.isKey(string(parts[1]), string(parts[2])) {
+	if len(parts) != 3 {
 		return false
 	}
-	c.claims.add("")
+	rule, ok := c.srv.rule(string(parts[1]))
+	if !ok || !equal(rule.key, string(parts[2])) {
+		return false
+	}
+	for entity, rights := range rule.rights {
+		c.claims.add(entity, rights)
+	}
 	return true
 }
 

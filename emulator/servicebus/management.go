@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"goldmint/emulator/servicebus/amqp"
 	"goldmint/emulator/servicebus/broker"
@@ -12,8 +13,9 @@ import (
 // management is an entity's node for what links cannot say. Each operation is a
 // function of the request's body, a map, that returns the answer's.
 type management struct {
-	srv   *Server
-	queue *broker.Queue
+	srv    *Server
+	queue  *broker.Queue
+	rights Rights // of the connection, when it linked
 }
 
 // errNothing is answered with 204: there is nothing to return.
@@ -42,9 +44,17 @@ func (n management) run(request *amqp.Message) (amqp.Map, error) {
 	if !ok {
 		return nil, badRequest("the body holds %T, want a map", v)
 	}
-	op := n.operation(property(request, "operation"))
+	name := property(request, "operation")
+	op := n.operation(name)
 	if op == nil {
-		return nil, &broker.Error{Condition: "amqp:not-implemented", Description: fmt.Sprintf("operation %q is not supported", property(request, "operation"))}
+		return nil, &broker.Error{Condition: "amqp:not-implemented", Description: fmt.Sprintf("operation %q is not supported", name)}
+	}
+	need := RightListen
+	if strings.HasSuffix(name, "schedule-message") || strings.HasSuffix(name, "scheduled-message") {
+		need = RightSend
+	}
+	if !n.rights.allow(need) {
+		return nil, unauthorized(need, n.queue.Path())
 	}
 	return op(body)
 }

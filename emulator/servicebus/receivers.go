@@ -22,7 +22,7 @@ const (
 // entity's messages or a session's.
 func (ch *channel) attachReceiver(p *amqp.Attach, source, target amqp.Terminus) error {
 	path := entityPath(source.Address())
-	node, q, err := ch.c.node(path)
+	node, q, err := ch.c.node(path, RightListen)
 	if err != nil {
 		return err
 	}

@@ -16,12 +16,13 @@ import (
 const sasPrefix = "SharedAccessSignature "
 
 // verifySAS checks a shared access signature: its key, that it is not over, and
-// that it is for the path or for what the path is below. Its time is the true
-// one, not the turned one: clients sign by theirs.
-func (s *Server) verifySAS(token, path string) error {
+// that it is for the path or for what the path is below. It returns the rights
+// of the key's rule there. Its time is the true one, not the turned one: clients
+// sign by theirs.
+func (s *Server) verifySAS(token, path string) (Rights, error) {
 	rest, ok := strings.CutPrefix(token, sasPrefix)
 	if !ok {
-		return errors.New("the token is no shared access signature")
+		return 0, errors.New("the token is no shared access signature")
 	}
 	fields := map[string]string{}
 	for part := range strings.SplitSeq(rest, "&") {
@@ -32,25 +33,26 @@ func (s *Server) verifySAS(token, path string) error {
 	signature, err2 := url.QueryUnescape(fields["sig"])
 	resource, err3 := url.QueryUnescape(fields["sr"])
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return fmt.Errorf("the token is malformed: %w", err)
+		return 0, fmt.Errorf("the token is malformed: %w", err)
 	}
-	if name != s.opts.SharedAccessKeyName || !equal(signature, sign(s.opts.SharedAccessKey, fields["sr"], fields["se"])) {
-		return errors.New("the token's signature is wrong; check the shared access key")
+	rule, ok := s.rule(name)
+	if !ok || !equal(signature, sign(rule.key, fields["sr"], fields["se"])) {
+		return 0, errors.New("the token's signature is wrong; check the shared access key")
 	}
 	expiry, err := strconv.ParseInt(fields["se"], 10, 64)
 	if err != nil {
-		return fmt.Errorf("the token's expiry %q is no time in Unix seconds", fields["se"])
+		return 0, fmt.Errorf("the token's expiry %q is no time in Unix seconds", fields["se"])
 	}
 	if until := time.Unix(expiry, 0).UTC(); !until.After(time.Now()) {
-		return errors.New("ExpiredToken: The token is expired. Expiration time: " + until.Format("2006-01-02T15:04:05Z") + ".")
+		return 0, errors.New("ExpiredToken: The token is expired. Expiration time: " + until.Format("2006-01-02T15:04:05Z") + ".")
 	}
 	if !strings.Contains(resource, "://") { // the SDK's own helper signs so
 		resource = "sb://" + resource
 	}
 	if !below(path, entityPath(resource)) {
-		return fmt.Errorf("the token is for %q, not for %q", resource, path)
+		return 0, fmt.Errorf("the token is for %q, not for %q", resource, path)
 	}
-	return nil
+	return rule.at(path), nil
 }
 
 // sign is the signature of a resource, escaped as it stands in the token, and an
@@ -64,10 +66,6 @@ func sign(key, resource, expiry string) string {
 func below(path, root string) bool {
 	path, root = strings.ToLower(path), strings.ToLower(root)
 	return root == "" || path == root || strings.HasPrefix(path, root+"/")
-}
-
-func (s *Server) isKey(name, key string) bool {
-	return name == s.opts.SharedAccessKeyName && equal(key, s.opts.SharedAccessKey)
 }
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -55,6 +55,7 @@ type Server struct {
 	tasks    sync.WaitGroup
 
 	mu     sync.Mutex
+	rules  map[string]rule // by name
 	conns  map[*conn]struct{}
 	closed bool
 }
@@ -85,8 +86,9 @@ func Listen(opts Options) (*Server, error) {
 	if opts.Log == nil {
 		opts.Log = func(string) {}
 	}
+	root := rule{key: opts.SharedAccessKey, rights: map[string]Rights{"": RightAll}}
 	s := &Server{
-		opts: opts, faults: newFaults(opts.Faults), clock: &clock{},
+		opts: opts, rules: map[string]rule{opts.SharedAccessKeyName: root}, faults: newFaults(opts.Faults), clock: &clock{},
 		due: make(chan struct{}, 1), done: make(chan struct{}), conns: map[*conn]struct{}{},
 	}
 	s.broker = broker.New(s.clock.Now, func() { poke(s.due) })
@@ -105,10 +107,15 @@ func Listen(opts Options) (*Server, error) {
 // Addr is the address it listens on, as host:port.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// ConnectionString is what clients connect with.
+// ConnectionString is what clients connect with that may do everything. See
+// [Server.Authorize] for others.
 func (s *Server) ConnectionString() string {
+	return s.connectionString(s.opts.SharedAccessKeyName, s.opts.SharedAccessKey)
+}
+
+func (s *Server) connectionString(name, key string) string {
 	return fmt.Sprintf("Endpoint=sb://%s;SharedAccessKeyName=%s;SharedAccessKey=%s;UseDevelopmentEmulator=true",
-		s.Addr(), s.opts.SharedAccessKeyName, s.opts.SharedAccessKey)
+		s.Addr(), name, key)
 }
 
 // Close ends every connection and waits for all work to stop. Messages are gone
