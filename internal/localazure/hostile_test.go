@@ -8,12 +8,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/localazure"
-	"goldmint/internal/message"
 	"goldmint/internal/request"
 )
 
@@ -160,30 +158,6 @@ func TestSquattedMessageID(t *testing.T) {
 	}
 	if !slices.Equal(types, []string{event.Started, event.Succeeded}) {
 		t.Errorf("the request gave %v", types)
-	}
-}
-
-// TestForgedBuild: a sender with Send on the requests queue who knows another's whole request, and how Goldmint writes its
-// builds, can neither end that build nor begin one in its name.
-func TestForgedBuild(t *testing.T) {
-	t.Parallel()
-	a := start(t, localazure.Options{})
-	victim := example(t, "../../examples/requests/from-vm.json")
-	forged := build.New(victim, localazure.SubscriptionID, time.Now())
-	forged.Run, forged.Failure = 1, &build.Failure{Error: event.Error{Code: "Forged"}, Final: true}
-	out, err := message.Envelope[build.Build]{Type: message.BuildType, Data: forged}.Outgoing(message.FirstID(forged.Key()), victim.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.send(out.ID, out.Body)
-	a.submit(victim)
-	for _, e := range a.events(ended(2)) {
-		if e.Type == event.Failed {
-			t.Errorf("the forged end was published: %+v", e.Data.Error)
-		}
-	}
-	if active, _, dead, _ := a.ServiceBus.Counts(localazure.Requests); active != 0 || dead != 1 {
-		t.Errorf("%d requests are waiting and %d were refused, want the forged one refused", active, dead)
 	}
 }
 
