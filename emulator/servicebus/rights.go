@@ -28,8 +28,8 @@ func (r Rights) String() string {
 		return "Listen"
 	case RightSend:
 		return "Send"
-	case RightManage:
-		return "Manage"
+	case RightManage, RightAll:
+		return "Manage" // which includes the others
 	}
 	return fmt.Sprintf("rights %03b", uint8(r))
 }
