@@ -25,6 +25,7 @@ type Build struct {
 	RequestedAt time.Time `json:"requestedAt"`         // the request's enqueued time, by Service Bus's clock
 	AcceptedAt  time.Time `json:"acceptedAt,omitzero"` // first PUT that ARM accepted: the request's timeout counts from here
 	Announced   bool      `json:"announced,omitempty"` // the started event is out
+	Regions     int       `json:"regions,omitempty"`   // that have the gallery image version, as published
 	Attempts    int       `json:"attempts,omitempty"`  // PUTs that ARM accepted
 	Attempt     Attempt   `json:"attempt,omitzero"`    // the last of them
 	Failure     *Failure  `json:"failure,omitempty"`   // why it failed
@@ -45,6 +46,7 @@ type Attempt struct {
 	Token       string    `json:"token,omitempty"`       // resumes the operation; a capability, never logged
 	StartedAt   time.Time `json:"startedAt,omitzero"`    // the operation's startTime, by ARM's clock
 	Looks       int       `json:"looks,omitempty"`       // at the operation
+	ProgressAt  time.Time `json:"progressAt,omitzero"`   // last look at how far a version is replicated
 	Redelivered bool      `json:"redelivered,omitempty"` // a message of it came again: an earlier delivery may have published its end
 }
 
@@ -65,6 +67,8 @@ type message struct {
 	verdict     Verdict       // that it brought: nothing but that is left to be done
 	created     bool          // the operation has succeeded
 	ending      bool          // the last command publishes the end
+	progress    bool          // the last command looks at how far a version is replicated
+	regions     int           // that the last command publishes
 	date        time.Time     // ARM's clock at the last look at the operation
 	asked       time.Duration // its Retry-After
 }

@@ -23,6 +23,8 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 		return p.do(b, Look)
 	case Image:
 		switch {
+		case b.message.progress:
+			return p.progressed(b, o, now)
 		case b.message.verdict != "":
 			return p.decided(b, o, now)
 		case !o.Exists:
@@ -45,6 +47,7 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 			return b, Command{Verb: Finish}
 		}
 		b.Announced = true
+		b.Regions = max(b.Regions, b.message.regions)
 		return p.watchLater(b, now)
 	case Trouble:
 		return p.trouble(b, o, now)
@@ -121,7 +124,7 @@ func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
 		}
 		return p.do(b, Delete) // a failed image has to go before its name works again
 	}
-	return p.announced(b, now)
+	return p.replicating(b, i, now)
 }
 
 // foreign: the name is taken by an image that is not of this build.
@@ -224,6 +227,10 @@ func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) 
 		b.Grace = 0
 		b.Attempt.Looks++
 		b.message.date, b.message.asked = o.Date, o.RetryAfter
+		if p.progressDue(b, now) {
+			b.Attempt.ProgressAt, b.message.progress = now, true
+			return p.do(b, Look)
+		}
 		return p.announced(b, now)
 	}
 }

@@ -132,6 +132,9 @@ func (p *player) step(o Observation) string {
 	if r := do.Event.Data.ReplicationStatus; r != nil {
 		said += " with replication " + r.AggregatedState
 	}
+	if do.Event.Type == event.Replicating {
+		said += " as " + strings.TrimPrefix(do.Event.ID, p.b.Key()+"/")
+	}
 	return said
 }
 
@@ -177,6 +180,11 @@ func (p *player) image(args map[string]string) Image {
 	}
 	if r := args["replicated"]; r != "" {
 		i.Replication = &event.Replication{AggregatedState: r}
+	}
+	for region := range strings.SplitSeq(args["regions"], ",") { // such as westeurope:Completed,northeurope:Replicating
+		if name, state, found := strings.Cut(region, ":"); found {
+			i.Replication.Summary = append(i.Replication.Summary, event.Region{Region: name, State: state})
+		}
 	}
 	if c := args["created"]; c != "" {
 		i.CreatedAt = p.b.RequestedAt.Add(p.duration(c))

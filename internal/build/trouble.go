@@ -14,6 +14,9 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 	if o.Err == nil {
 		return p.busTrouble(b, now)
 	}
+	if b.message.progress { // which decides nothing
+		return p.watchLater(b, now)
+	}
 	class := o.Err.Class()
 	if o.Verb == Watch && !class.Retryable() {
 		b.Attempt.Token = "" // the operation cannot be seen: the image can

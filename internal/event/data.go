@@ -39,6 +39,20 @@ type Replication struct {
 	Summary         []Region `json:"summary,omitempty"`
 }
 
+// Done is how many regions have it.
+func (r *Replication) Done() int {
+	if r == nil {
+		return 0
+	}
+	n := 0
+	for _, region := range r.Summary {
+		if region.Done() {
+			n++
+		}
+	}
+	return n
+}
+
 // Region is one of them.
 type Region struct {
 	Region   string `json:"region"`
@@ -46,6 +60,9 @@ type Region struct {
 	Progress int32  `json:"progress"` // percent
 	Details  string `json:"details,omitempty"`
 }
+
+// Done reports whether the region has it, so that it can be deployed there.
+func (r Region) Done() bool { return r.State == "Completed" }
 
 // Delay is why a build waits before Azure works on its image.
 type Delay struct {
