@@ -124,7 +124,7 @@ func TestNames(t *testing.T) {
 // full is an event that has all application properties.
 func full() event.Event {
 	return event.Event{ID: "web-1/9f1c4d2be07a5e8c6b3d1f0a2c4e6b8d/ended/7", Source: "/goldmint", Type: event.Failed, Subject: "/subscriptions/s", Time: time.Now(), Data: event.Data{
-		BuildID: "web-1", Digest: "9f1c4d2be07a", ImageID: "/subscriptions/s", Name: "web", ResourceGroup: "golden", SubscriptionID: "s",
+		BuildID: "web-1", Digest: "9f1c4d2be07a", ImageID: "/subscriptions/s", Name: "web", GalleryImageName: "web", ResourceGroup: "golden", SubscriptionID: "s",
 		Location: "westeurope", HyperVGeneration: "V2", Source: event.Source{Type: "snapshot"}, Error: &event.Error{Code: "Code"},
 	}}
 }
@@ -144,11 +144,14 @@ func TestSchemaIsTheGoTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pointer, goType := range map[string]reflect.Type{
-		"/$defs/data/properties":                           reflect.TypeFor[event.Data](),
-		"/$defs/data/properties/source/properties":         reflect.TypeFor[event.Source](),
-		"/$defs/data/properties/error/properties":          reflect.TypeFor[event.Error](),
-		"/$defs/data/properties/problems/items/properties": reflect.TypeFor[event.Problem](),
-		"/$defs/detail/properties":                         reflect.TypeFor[event.Detail](),
+		"/$defs/data/properties":                                                       reflect.TypeFor[event.Data](),
+		"/$defs/data/properties/source/properties":                                     reflect.TypeFor[event.Source](),
+		"/$defs/data/properties/error/properties":                                      reflect.TypeFor[event.Error](),
+		"/$defs/data/properties/delay/properties":                                      reflect.TypeFor[event.Delay](),
+		"/$defs/data/properties/replicationStatus/properties":                          reflect.TypeFor[event.Replication](),
+		"/$defs/data/properties/replicationStatus/properties/summary/items/properties": reflect.TypeFor[event.Region](),
+		"/$defs/data/properties/problems/items/properties":                             reflect.TypeFor[event.Problem](),
+		"/$defs/detail/properties":                                                     reflect.TypeFor[event.Detail](),
 	} {
 		properties, _ := at(contract, pointer).(tree)
 		if diff := cmp.Diff(fields(goType), keys(properties)); diff != "" {
@@ -197,8 +200,9 @@ func TestExamples(t *testing.T) {
 	}
 	for pattern, contract := range map[string]*jsonschema.Schema{
 		"../examples/requests/*.json":         requests,
+		"../examples/requests-gallery/*.json": requests,
 		"../examples/pipelines/*.yaml":        requests,
-		"../internal/event/testdata/*ed.json": events,
+		"../internal/event/testdata/*.json":   events,
 	} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {

@@ -50,7 +50,7 @@ done
 
 say '$ curl …/images'
 images=$(az GET "$group/images")
-grep -oE '"name":"[^"]*"|"goldmint-build-id":"[^"]*"|"source-[a-z-]*":"[^"]*"|"hyperVGeneration":"V."' <<<"$images"
+grep -oE '"name":"[^"]*"|"goldmint-build-id":"[^"]*"|"(goldmint-)?source-[a-z-]*":"[^"]*"|"hyperVGeneration":"V."' <<<"$images"
 
 say 'Generalized again, as Event Grid may say it twice'
 az POST "$vm/generalize" -o /dev/null -w 'HTTP %{http_code}\n'

@@ -128,6 +128,7 @@ locals {
     EVENT_TOPIC             = azurerm_servicebus_topic.events.name
     MAX_WAIT                = "PT24H"
     VM_EVENTS               = var.vm_events.policy
+    VM_GALLERY_IMAGE        = var.vm_events.gallery_image
     VM_ZONE_RESILIENT       = tostring(var.vm_events.zone_resilient)
     VM_COPY_TAGS            = join(",", var.vm_events.copy_tags)
     ALLOWED_SUBSCRIPTIONS   = join(",", local.image_subscription_ids)

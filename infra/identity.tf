@@ -36,8 +36,8 @@ locals {
     "Microsoft.Compute/virtualMachines/read"              = "a VM's tags, region, disks and vmId; the source of an image"
     "Microsoft.Compute/virtualMachines/instanceView/read" = "a VM is read with its instance view: is it deallocated and generalized"
     "Microsoft.Compute/virtualMachines/generalize/action" = "VMs tagged goldmint-generalize"
-    "Microsoft.Compute/disks/read"                        = "ARM asks for it where an image is made from a disk"
-    "Microsoft.Compute/snapshots/read"                    = "ARM asks for it where an image is made from a snapshot"
+    "Microsoft.Compute/disks/read"                        = "the uniqueId of the disk an image is made from; ARM asks for it as well"
+    "Microsoft.Compute/snapshots/read"                    = "the uniqueId of the snapshot an image is made from; ARM asks for it as well"
     "Microsoft.Compute/diskEncryptionSets/read"           = "ARM asks for it where an image is encrypted with one"
     "Microsoft.Compute/locations/operations/read"         = "how far a creation is"
   }

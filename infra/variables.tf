@@ -45,9 +45,10 @@ variable "image_resource_group_ids" {
 }
 
 variable "vm_events" {
-  description = "Images from VMs as they are generalized. policy: tagged (VMs tagged goldmint=capture), all, or off (no Event Grid resources). zone_resilient: ask for zone-redundant images. copy_tags: tags of the VM that the image gets too."
+  description = "Images from VMs as they are generalized. policy: tagged (VMs tagged goldmint=capture), all, or off (no Event Grid resources). gallery_image: gallery/definition of which the VMs become versions where they name no other (the default: managed images). zone_resilient: ask for zone-redundant images. copy_tags: tags of the VM that the image gets too."
   type = object({
     policy         = optional(string, "tagged")
+    gallery_image  = optional(string, "")
     zone_resilient = optional(bool, false)
     copy_tags      = optional(list(string), [])
   })
@@ -57,6 +58,11 @@ variable "vm_events" {
   validation {
     condition     = contains(["tagged", "all", "off"], var.vm_events.policy)
     error_message = "vm_events.policy must be tagged, all or off."
+  }
+
+  validation {
+    condition     = var.vm_events.gallery_image == "" || can(regex("^[A-Za-z0-9][\\w.]{0,79}/[A-Za-z0-9][\\w.-]{0,79}$", var.vm_events.gallery_image))
+    error_message = "vm_events.gallery_image must be the names gallery/definition."
   }
 
   validation {

@@ -96,7 +96,7 @@ run "handler_settings" {
       "/subscriptions/99999999-9999-9999-9999-999999999999/resourceGroups/RG-Images",
       "/subscriptions/99999999-9999-9999-9999-999999999999/resourceGroups/rg-vms",
     ]
-    vm_events = { policy = "all", zone_resilient = true, copy_tags = ["owner", "cost-centre"] }
+    vm_events = { policy = "all", gallery_image = "corp/web", zone_resilient = true, copy_tags = ["owner", "cost-centre"] }
     log_level = "debug"
   }
   assert {
@@ -107,6 +107,7 @@ run "handler_settings" {
       EVENT_TOPIC             = "image-events"
       MAX_WAIT                = "PT24H"
       VM_EVENTS               = "all"
+      VM_GALLERY_IMAGE        = "corp/web"
       VM_ZONE_RESILIENT       = "true"
       VM_COPY_TAGS            = "owner,cost-centre"
       ALLOWED_SUBSCRIPTIONS   = "11111111-1111-1111-1111-111111111111,99999999-9999-9999-9999-999999999999"

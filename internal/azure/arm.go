@@ -75,16 +75,17 @@ func (a *ARM) Image(ctx context.Context, id string) (build.Image, error) {
 }
 
 // Create starts the creation of the build's resource and answers when ARM has taken it on: for an image from a blob that
-// takes ARM some seconds.
+// takes ARM some seconds. Its tags say what it is made from, so the source is read first.
 func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error) {
 	_, target, err := a.at(b.ImageID())
 	if err != nil {
 		return build.Accepted{}, err
 	}
+	b.UniqueID = a.uniqueID(ctx, b.Request.Source())
 	var answer *http.Response
 	sent := time.Now()
 	poller, err := target.put(policy.WithCaptureResponse(ctx, &answer), b)
-	accepted := build.Accepted{Date: date(answer), Took: time.Since(sent), Left: left(answer)}
+	accepted := build.Accepted{Date: date(answer), Took: time.Since(sent), Left: left(answer), UniqueID: b.UniqueID}
 	if e := armError(err); e != nil && e.Status == http.StatusAccepted { // the client knows 200 and 201; the image tells the rest
 		return accepted, nil
 	} else if e != nil {
@@ -160,6 +161,8 @@ func readTags(o *build.Image, tags map[string]*string) {
 			o.BuildTag = value(v)
 		case strings.EqualFold(k, build.TagRequestedAt):
 			o.RequestedAt, _ = time.Parse(time.RFC3339Nano, value(v))
+		case strings.EqualFold(k, build.TagUniqueID):
+			o.UniqueID = value(v)
 		}
 	}
 }

@@ -62,6 +62,8 @@ func (g *gallery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == operation:
 		say(200, `{"startTime":"2024-08-26T09:35:58.0000000+00:00","status":"`+map[string]string{"Creating": "InProgress"}[g.state]+`","name":"e68e23d1"}`)
+	case r.URL.Path == vm:
+		say(200, `{"properties":{"vmId":"4f3e9c1a-2b7d-4e0a-9c41-2a6d8e1b7f03"}}`)
 	case r.URL.Path != versionID:
 		g.t.Errorf("%s %s: not a call for the version", r.Method, r.URL)
 		say(404, `{"error":{"code":"NotFound","message":"no"}}`)
@@ -120,8 +122,11 @@ func TestVersion(t *testing.T) {
 	if last := g.calls[len(g.calls)-1]; !strings.Contains(last, "bypassSoftDelete=true") {
 		t.Errorf("%s: a failed version in the recycle bin may keep its number", last)
 	}
-	if len(g.calls) != 5 {
+	if len(g.calls) != 6 {
 		t.Errorf("calls %q", g.calls)
+	}
+	if !strings.Contains(string(g.tags), `"goldmint-source-unique-id":"4f3e9c1a-2b7d-4e0a-9c41-2a6d8e1b7f03"`) {
+		t.Errorf("tags %s do not say which VM it was", g.tags)
 	}
 }
 

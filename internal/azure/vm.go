@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 
 	"goldmint/internal/build"
+	"goldmint/internal/request"
 	"goldmint/internal/vmevent"
 )
 
@@ -46,25 +48,42 @@ func (a *ARM) Generalize(ctx context.Context, id vmevent.ID) error {
 	return nil
 }
 
-// ImageOf looks in a resource group for an image that a build of that id has made or is making, and says its resource ID,
-// "" where there is none. One that failed or is being deleted does not count.
-func (a *ARM) ImageOf(ctx context.Context, subscription, group, buildID string) (string, error) {
-	client, err := a.images(subscription)
+// ImageOf looks where the request asks for its image, in the resource group or the image definition, for one that a build of
+// the request's id has made or is making, and says its resource ID, "" where there is none. One that failed or is being
+// deleted does not count.
+func (a *ARM) ImageOf(ctx context.Context, r request.Request) (string, error) {
+	if r.Target() == request.GalleryImageVersion {
+		client, err := armcompute.NewGalleryImageVersionsClient(r.SubscriptionID, a.credential, a.options)
+		if err != nil {
+			return "", err
+		}
+		return find(ctx, r, client.NewListByGalleryImagePager(r.ResourceGroup, r.GalleryName, r.GalleryImageName, nil),
+			func(page armcompute.GalleryImageVersionsClientListByGalleryImageResponse) []*armcompute.GalleryImageVersion {
+				return page.Value
+			}, observedVersion)
+	}
+	client, err := a.images(r.SubscriptionID)
 	if err != nil {
 		return "", err
 	}
-	for pager := client.NewListByResourceGroupPager(group, nil); pager.More(); {
+	return find(ctx, r, client.NewListByResourceGroupPager(r.ResourceGroup, nil),
+		func(page armcompute.ImagesClientListByResourceGroupResponse) []*armcompute.Image { return page.Value }, observed)
+}
+
+// find goes through a list of images.
+func find[P, I any](ctx context.Context, r request.Request, pager *runtime.Pager[P], all func(P) []*I, observe func(I) build.Image) (string, error) {
+	for pager.More() {
 		page, err := pager.NextPage(ctx)
 		if e := armError(err); e != nil && e.Absent() {
 			return "", nil
 		} else if e != nil {
-			return "", fmt.Errorf("list the images of resource group %q: %w", group, e)
+			return "", fmt.Errorf("list the images of resource group %q: %w", r.ResourceGroup, e)
 		}
-		for _, i := range page.Value {
+		for _, i := range all(page) {
 			if i == nil {
 				continue
 			}
-			if o := observed(*i); madeBy(o, buildID) && !strings.EqualFold(o.State, "Failed") && !strings.EqualFold(o.State, "Deleting") {
+			if o := observe(*i); madeBy(o, r.ID) && !strings.EqualFold(o.State, "Failed") && !strings.EqualFold(o.State, "Deleting") {
 				return o.ID, nil
 			}
 		}

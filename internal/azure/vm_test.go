@@ -2,13 +2,18 @@ package azure
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
 	"goldmint/emulator/arm"
 	"goldmint/internal/armerr"
+	"goldmint/internal/build"
+	"goldmint/internal/request"
 	"goldmint/internal/vmevent"
 )
 
@@ -92,7 +97,7 @@ func TestImageOf(t *testing.T) {
 	b := newBuild(t)
 	find := func(group, buildID string) string {
 		t.Helper()
-		id, err := a.ImageOf(t.Context(), subscription, group, buildID)
+		id, err := a.ImageOf(t.Context(), request.Request{ID: buildID, SubscriptionID: subscription, ResourceGroup: group})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,5 +134,90 @@ func TestImageOf(t *testing.T) {
 	}
 	if got := find("rg", "failing"); got != "" {
 		t.Errorf("a failed image: %q", got)
+	}
+}
+
+// TestVersionOf finds the version of a build among more than a page of others, by its tag and in its definition alone.
+func TestVersionOf(t *testing.T) {
+	s, a := start(t, arm.Options{})
+	b := newVersion(t)
+	definition, _, _ := strings.Cut(b.ImageID(), "/versions/")
+	find := func(change func(*request.Request)) string {
+		t.Helper()
+		r := request.Request{
+			ID: "b", SubscriptionID: subscription, ResourceGroup: "rg", GalleryName: "corp", GalleryImageName: "web",
+			GalleryImageVersion: &armcompute.GalleryImageVersion{},
+		}
+		change(&r)
+		id, err := a.ImageOf(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	same := func(*request.Request) {}
+	if got := find(same); got != "" {
+		t.Errorf("in a definition that is not there: %q", got)
+	}
+	s.AddDefinition(arm.Definition{ID: definition, Location: "westeurope"})
+	for n := range 120 {
+		s.AddVersion(fmt.Sprintf("%s/versions/0.0.%d", definition, n), "westeurope")
+	}
+	if _, err := a.Create(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*request.Request)
+		want   string
+	}{
+		"its own":            {same, b.ImageID()},
+		"another build's":    {func(r *request.Request) { r.ID = "B" }, ""},
+		"another definition": {func(r *request.Request) { r.GalleryImageName = "db" }, ""},
+		"among the images":   {func(r *request.Request) { r.GalleryImageVersion = nil }, ""},
+	} {
+		if got := find(c.change); !strings.EqualFold(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestUniqueID: the image and the events say what exactly an image was made from, where ARM tells and as far as it lets one
+// read.
+func TestUniqueID(t *testing.T) {
+	const compute = "/subscriptions/" + subscription + "/resourceGroups/rg/providers/Microsoft.Compute/"
+	disk := func(field, id string) string {
+		return `"storageProfile":{"osDisk":{"osType":"Linux","osState":"Generalized","` + field + `":{"id":"` + id + `"}}}`
+	}
+	for name, c := range map[string]struct {
+		source, read string
+		role         []string
+	}{
+		"a VM":               {source: `"sourceVirtualMachine":{"id":"` + vm + `"}`, read: "vmId"},
+		"a disk":             {source: disk("managedDisk", compute+"disks/d"), read: "uniqueId"},
+		"a snapshot":         {source: disk("snapshot", compute+"snapshots/s"), read: "uniqueId"},
+		"without the right":  {source: disk("snapshot", compute+"snapshots/s"), role: []string{"Microsoft.Compute/images/*"}},
+		"without any source": {source: `"storageProfile":{"osDisk":{"osType":"Linux","osState":"Generalized","blobUri":"https://golden.blob.core.windows.net/c/d.vhd"}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := start(t, arm.Options{AnyBlob: true, Role: c.role})
+			s.PutDisk(arm.Disk{ID: compute + "disks/d", Location: "westeurope"})
+			s.PutSnapshot(arm.Disk{ID: compute + "snapshots/s", Location: "westeurope"})
+			r, err := request.Decode([]byte(`{"id":"b","subscriptionId":"` + subscription + `","resourceGroup":"rg","name":"img","metadata":{"commit":"1f6c0ad"},
+				"image":{"location":"westeurope","properties":{` + c.source + `}}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := build.New(r, "", time.Now())
+			accepted, err := a.Create(t.Context(), b)
+			if c.role == nil && err != nil {
+				t.Fatal(err)
+			}
+			if (accepted.UniqueID != "") != (c.read != "") {
+				t.Errorf("unique id %q", accepted.UniqueID)
+			}
+			if i, err := a.Image(t.Context(), b.ImageID()); err != nil || i.UniqueID != accepted.UniqueID {
+				t.Errorf("the image says %q, %v; want %q", i.UniqueID, err, accepted.UniqueID)
+			}
+		})
 	}
 }

@@ -26,6 +26,7 @@ type Build struct {
 	AcceptedAt  time.Time `json:"acceptedAt,omitzero"` // first PUT that ARM accepted: the request's timeout counts from here
 	Announced   bool      `json:"announced,omitempty"` // the started event is out
 	Regions     int       `json:"regions,omitempty"`   // that have the gallery image version, as published
+	UniqueID    string    `json:"uniqueId,omitempty"`  // of the source, where ARM tells
 	Attempts    int       `json:"attempts,omitempty"`  // PUTs that ARM accepted
 	Attempt     Attempt   `json:"attempt,omitzero"`    // the last of them
 	Failure     *Failure  `json:"failure,omitempty"`   // why it failed
@@ -122,20 +123,33 @@ func (b Build) RateLimit() string {
 // Tag is the value of the image's goldmint-build-id tag: it says whose image it is.
 func (b Build) Tag() string { return b.Request.ID + "/" + b.Digest }
 
-// Tags of Goldmint's own on an image.
+// Tags of Goldmint's own on an image: who asked for it, when, what it is made from. Requests cannot set them.
 const (
-	TagBuildID     = "goldmint-build-id"     // Build.Tag
-	TagRequestedAt = "goldmint-requested-at" // RFC 3339, UTC
+	TagBuildID     = "goldmint-build-id"         // Build.Tag
+	TagRequestedAt = "goldmint-requested-at"     // RFC 3339, UTC
+	TagSource      = "goldmint-source-id"        // its resource ID, or the blob's URL
+	TagUniqueID    = "goldmint-source-unique-id" // Build.UniqueID
+	TagCommit      = "goldmint-commit"           // the request's metadata.commit
 )
 
-// ImageTags are the tags the image is created with: the request's and Goldmint's own.
+// longestTag is how many characters a tag's value may have.
+const longestTag = 256
+
+// ImageTags are the tags the image is created with: the request's and Goldmint's own. What does not fit in a tag is left
+// out: the events have it.
 func (b Build) ImageTags() map[string]*string {
-	tags := make(map[string]*string, len(b.Request.Tags())+2)
+	tags := make(map[string]*string, len(b.Request.Tags())+5)
 	for k, v := range b.Request.Tags() {
 		tags[k] = v
 	}
-	id, at := b.Tag(), b.RequestedAt.UTC().Format(time.RFC3339Nano)
-	tags[TagBuildID], tags[TagRequestedAt] = &id, &at
+	for k, v := range map[string]string{
+		TagBuildID: b.Tag(), TagRequestedAt: b.RequestedAt.UTC().Format(time.RFC3339Nano),
+		TagSource: b.Request.Source().ID, TagUniqueID: b.UniqueID, TagCommit: b.Request.Metadata["commit"],
+	} {
+		if v != "" && len([]rune(v)) <= longestTag {
+			tags[k] = &v
+		}
+	}
 	return tags
 }
 

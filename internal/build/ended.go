@@ -1,10 +1,8 @@
 package build
 
 import (
-	"strings"
 	"time"
 
-	"goldmint/internal/armid"
 	"goldmint/internal/event"
 )
 
@@ -96,18 +94,10 @@ func (b Build) succeededEvent(i Image, reused bool, now time.Time) event.Event {
 
 func (b Build) failedEvent(f Failure, now time.Time) event.Event {
 	e := b.event(event.Failed, now)
+	f.Hint = b.hint(f.Error)
 	e.Data.Error, e.Data.ReplicationStatus = &f.Error, f.Replication
-	if guid, ok := strings.CutPrefix(b.Request.ID, "vm-"); ok && armid.IsGUID(guid) {
-		e.Data.Error = b.withVMHint(f.Error)
-	}
 	e.Data.EndedAt = now
 	return e
-}
-
-// withVMHint adds what to do about a build that a VM's event began: another event does not begin it again.
-func (b Build) withVMHint(e event.Error) *event.Error {
-	e.Message = strings.TrimSpace(e.Message) + " Later events of this VM start nothing for 7 days: once the cause is gone, goldmint submit --vm " + b.Request.Source().ID
-	return &e
 }
 
 // event is what every event of the build says.
@@ -115,7 +105,7 @@ func (b Build) event(eventType string, now time.Time) event.Event {
 	r, source := b.Request, b.Request.Source()
 	d := event.Data{
 		BuildID: r.ID, Digest: b.Digest, Run: b.Run, ImageID: b.ImageID(), Name: r.Name, ResourceGroup: r.ResourceGroup,
-		SubscriptionID: b.SubscriptionID, Source: event.Source(source), RequestedAt: b.RequestedAt, StartedAt: b.AcceptedAt,
+		SubscriptionID: b.SubscriptionID, Source: event.Source{Type: source.Type, ID: source.ID, UniqueID: b.UniqueID}, RequestedAt: b.RequestedAt, StartedAt: b.AcceptedAt,
 		Location: r.Location(), Attempts: b.Attempts, Metadata: r.Metadata,
 	}
 	if p := r.Image.Properties; p != nil && p.HyperVGeneration != nil {

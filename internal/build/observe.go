@@ -28,6 +28,7 @@ type Image struct {
 	State            string             // provisioningState: Succeeded, Failed, Creating, Updating, Deleting, …
 	BuildTag         string             // the goldmint-build-id tag, "" where there is none
 	RequestedAt      time.Time          // the goldmint-requested-at tag
+	UniqueID         string             // the goldmint-source-unique-id tag
 	CreatedAt        time.Time          // systemData.createdAt; zero where ARM does not tell
 	Replication      *event.Replication // of a gallery image version
 }
@@ -51,6 +52,8 @@ type Accepted struct {
 	Date  time.Time         // ARM's clock
 	Took  time.Duration     // from the PUT to the answer
 	Left  []ratelimit.Limit // what remains of the limits
+
+	UniqueID string // of the source, "" where ARM does not tell
 }
 
 // Postponed says that the build may not create its image yet: others go first, or ARM's allowance is used up for now.

@@ -104,7 +104,7 @@ func (b Build) gone(attempts int) *Failure {
 // own: the image carries this build's tag, so its state is the verdict.
 func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
 	if b.Attempts == 0 { // whoever sent the PUT did not live to say so
-		b.Attempts, b.AcceptedAt = 1, now
+		b.Attempts, b.AcceptedAt, b.UniqueID = 1, now, i.UniqueID
 	}
 	b.Transient = 0
 	switch {
@@ -198,6 +198,7 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 	// is at work meanwhile.
 	b.Attempt = Attempt{Token: o.Token, StartedAt: now.Add(-o.Took)}
 	b.Transient, b.Grace, b.Failure = 0, 0, nil
+	b.UniqueID = o.UniqueID
 	if o.Token == "" { // done already, so there is no operation to watch
 		return p.do(b, Look)
 	}

@@ -82,6 +82,9 @@ func (c Config) checkNames(p *problems) {
 	p.add(err != nil || len(c.EventSource) > maxEventSource || strings.ContainsAny(c.EventSource, " <>\"{}|\\^`"), "EVENT_SOURCE is %q, not a URI or a path of one", c.EventSource)
 }
 
+// galleryImage is Azure's rule for the names of a gallery and of an image definition.
+var galleryImage = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.]{0,78}[A-Za-z0-9])?/[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$`)
+
 func (c Config) checkAllowed(p *problems) {
 	for _, s := range c.AllowedSubscriptions {
 		p.add(!armid.IsGUID(s), "ALLOWED_SUBSCRIPTIONS holds %q, not a GUID", s)
@@ -89,6 +92,7 @@ func (c Config) checkAllowed(p *problems) {
 	for _, g := range c.AllowedResourceGroups {
 		p.add(!armid.ValidGroup(g), "ALLOWED_RESOURCE_GROUPS holds %q, not the name of a resource group", g)
 	}
+	p.add(c.VMGalleryImage != "" && !galleryImage.MatchString(c.VMGalleryImage), "VM_GALLERY_IMAGE is %q, not the names gallery/definition", c.VMGalleryImage)
 	p.add(c.VMResourceGroup != "" && !armid.ValidGroup(c.VMResourceGroup), "VM_RESOURCE_GROUP is %q, not the name of a resource group", c.VMResourceGroup)
 }
 

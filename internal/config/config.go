@@ -48,6 +48,7 @@ type Config struct {
 
 	VMEvents        string   `env:"VM_EVENTS" envDefault:"tagged"` // tagged (VMs tagged goldmint=capture), all or off
 	VMResourceGroup string   `env:"VM_RESOURCE_GROUP"`             // of images of VMs without goldmint-resource-group; empty: the VM's own
+	VMGalleryImage  string   `env:"VM_GALLERY_IMAGE"`              // gallery/definition of VMs without goldmint-gallery-image; empty: they become managed images
 	VMZoneResilient bool     `env:"VM_ZONE_RESILIENT"`             // images of VMs without goldmint-zone-resilient
 	VMCopyTags      []string `env:"VM_COPY_TAGS"`                  // tags of the VM that its image gets too, comma separated
 
@@ -157,7 +158,7 @@ func (c Config) Policy() build.Policy {
 // VMPolicy is the settings as the work on VM events knows them.
 func (c Config) VMPolicy() vmevent.Policy {
 	return vmevent.Policy{
-		Mode: vmevent.Mode(c.VMEvents), ResourceGroup: c.VMResourceGroup, ZoneResilient: c.VMZoneResilient, CopyTags: c.VMCopyTags,
+		Mode: vmevent.Mode(c.VMEvents), ResourceGroup: c.VMResourceGroup, GalleryImage: c.VMGalleryImage, ZoneResilient: c.VMZoneResilient, CopyTags: c.VMCopyTags,
 		AllowedSubscriptions: c.AllowedSubscriptions, AllowedGroups: c.AllowedResourceGroups, MaxWait: c.MaxWait,
 	}
 }

@@ -14,7 +14,7 @@ func TestLoad(t *testing.T) {
 	good := []string{
 		"FUNCTIONS_CUSTOMHANDLER_PORT=4321", "ServiceBusConnection__fullyQualifiedNamespace=x.servicebus.windows.net",
 		"ServiceBusConnection__credential=managedidentity", "ServiceBusConnection__clientId=" + client, "MAX_WAIT=PT36H",
-		"ALLOWED_RESOURCE_GROUPS=a,b", "VM_EVENTS=all", "VM_ZONE_RESILIENT=true", "VM_COPY_TAGS=team,cost-center", "VM_RESOURCE_GROUP=images",
+		"ALLOWED_RESOURCE_GROUPS=a,b", "VM_EVENTS=all", "VM_ZONE_RESILIENT=true", "VM_COPY_TAGS=team,cost-center", "VM_RESOURCE_GROUP=images", "VM_GALLERY_IMAGE=corp/web-1",
 	}
 	c, err := Load(good)
 	if err != nil {
@@ -28,7 +28,7 @@ func TestLoad(t *testing.T) {
 	if p, d := c.Policy(), build.DefaultPolicy(); !slices.Equal(p.Images.At, d.Images.At) || p.MaxWait != 36*time.Hour || p.HandOver != time.Minute {
 		t.Errorf("policy %+v", p)
 	}
-	if p := c.VMPolicy(); p.Mode != "all" || !p.ZoneResilient || len(p.CopyTags) != 2 || p.ResourceGroup != "images" || len(p.AllowedGroups) != 2 || p.MaxWait != 36*time.Hour {
+	if p := c.VMPolicy(); p.Mode != "all" || !p.ZoneResilient || len(p.CopyTags) != 2 || p.ResourceGroup != "images" || p.GalleryImage != "corp/web-1" || len(p.AllowedGroups) != 2 || p.MaxWait != 36*time.Hour {
 		t.Errorf("policy of VM events %+v", p)
 	}
 }
@@ -86,7 +86,7 @@ func TestBounds(t *testing.T) {
 		"LOOK_MIN=PT0S", "LOOK_MIN=PT1M", "LOOK_MAX=PT1S", "LOOK_AT=PT5S,PT5S", "LOOK_AT=PT0.01S", "LOOK_AT=soon",
 		"MAX_WAIT=PT1S", "MAX_WAIT=P6D", "INVOCATION_TIMEOUT=PT1S", "INVOCATION_TIMEOUT=PT4M1S",
 		"BUILD_ATTEMPTS=0", "BUILD_ATTEMPTS=11", "POISON_DELIVERY=1", "POISON_DELIVERY=51",
-		"ALLOWED_RESOURCE_GROUPS=a/b", "ALLOWED_RESOURCE_GROUPS=,", "ALLOWED_SUBSCRIPTIONS=mine", "ALLOWED_SUBSCRIPTIONS= , ",
+		"VM_GALLERY_IMAGE=corp", "VM_GALLERY_IMAGE=co-rp/web", "VM_GALLERY_IMAGE=corp/web/1.0.0", "VM_GALLERY_IMAGE=corp/../x", "ALLOWED_RESOURCE_GROUPS=a/b", "ALLOWED_RESOURCE_GROUPS=,", "ALLOWED_SUBSCRIPTIONS=mine", "ALLOWED_SUBSCRIPTIONS= , ",
 		"EVENT_SOURCE=two words", "EVENT_SOURCE=http://[", "ARM_AUDIENCE=management", "BUILD_QUEUE=a b", "REQUEST_QUEUE=Image-Builds", "EVENT_TOPIC=/x",
 		"ARM_ENDPOINT=https://management.azure.com/x", "ARM_ENDPOINT=http://localhost:1",
 	} {

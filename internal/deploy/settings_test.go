@@ -35,6 +35,7 @@ var settings = []struct {
 	{"ALLOWED_RESOURCE_GROUPS", true, true},
 	{"MAX_WAIT", true, true},
 	{"VM_EVENTS", true, true},
+	{"VM_GALLERY_IMAGE", true, true},
 	{"VM_ZONE_RESILIENT", true, true},
 	{"VM_COPY_TAGS", true, true},
 	{"LOG_LEVEL", true, true},

@@ -15,7 +15,7 @@ const (
 // Metadata is the requester's own, checked when the request was decoded.
 func (e Event) bounded() Event {
 	d := e.Data.withDurations()
-	d.Source.ID = Clean(d.Source.ID, maxPlace)
+	d.Source.ID, d.Source.UniqueID = Clean(d.Source.ID, maxPlace), Clean(d.Source.UniqueID, maxWord)
 	rest := budget{left: maxRest}
 	if d.Error != nil {
 		bounded := rest.error(*d.Error)
@@ -55,6 +55,7 @@ func (b *budget) error(e Error) Error {
 	e.Code = Clean(e.Code, maxWord)
 	e.Message = Clean(e.Message, maxMessage)
 	e.Target = Clean(e.Target, maxPlace)
+	e.Hint = Clean(e.Hint, maxMessage)
 	e.Details = b.details(e.Details, maxLevels)
 	return e
 }

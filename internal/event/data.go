@@ -14,7 +14,7 @@ type Data struct {
 	GalleryImageName  string            `json:"galleryImageName,omitempty"`
 	ExcludeFromLatest bool              `json:"excludeFromLatest,omitzero"`
 	EndOfLifeDate     time.Time         `json:"endOfLifeDate,omitzero"`
-	ReplicationStatus *Replication      `json:"replicationStatus,omitempty"` // succeeded, and failed replication
+	ReplicationStatus *Replication      `json:"replicationStatus,omitempty"` // replicating, succeeded, and failed replication
 	ResourceGroup     string            `json:"resourceGroup,omitempty"`
 	SubscriptionID    string            `json:"subscriptionId,omitempty"`
 	Location          string            `json:"location,omitempty"`
@@ -76,6 +76,9 @@ type Delay struct {
 type Source struct {
 	Type string `json:"type"` // virtualMachine, managedDisk, snapshot, blob, image, galleryImageVersion or communityGalleryImage
 	ID   string `json:"id"`   // a resource ID, or the blob's URL
+
+	// UniqueID outlives the name: a VM's vmId, a disk's or snapshot's uniqueId. Azure tells of no other.
+	UniqueID string `json:"uniqueId,omitempty"`
 }
 
 // Error is why a build failed or a message was rejected, in Azure's words
@@ -85,7 +88,8 @@ type Error struct {
 	Message   string   `json:"message"`
 	Target    string   `json:"target,omitempty"`
 	Details   []Detail `json:"details,omitempty"`
-	Retryable bool     `json:"retryable"` // the same request may succeed later
+	Hint      string   `json:"hint,omitempty"` // what to do about it
+	Retryable bool     `json:"retryable"`      // the same request may succeed later
 }
 
 // Detail is one of the errors that an error is made of.

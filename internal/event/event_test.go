@@ -67,12 +67,47 @@ func golden() map[string]event.Event {
 	delayedData.Delay = &event.Delay{Reason: "Refused", Code: "NotFound", Message: "Azure says 404 NotFound; trying again", Until: requested.Add(57 * time.Second)}
 	delayed := about(event.Delayed, requested.Add(time.Second), delayedData)
 	delayed.ID = event.ID("web-1/"+digest[:32], event.Delayed, 7, "Refused")
-	return map[string]event.Event{
+	all := map[string]event.Event{
 		"started":   about(event.Started, started, startedData),
 		"succeeded": about(event.Succeeded, ended, succeeded),
 		"failed":    about(event.Failed, ended, failed),
 		"rejected":  rejected,
 		"delayed":   delayed,
+	}
+	for name, e := range goldenVersion(about, startedData) {
+		all[name] = e
+	}
+	return all
+}
+
+// goldenVersion are the events of a gallery image version, from when it is replicated.
+func goldenVersion(about func(string, time.Time, event.Data) event.Event, d event.Data) map[string]event.Event {
+	d.Name, d.GalleryName, d.GalleryImageName, d.ExcludeFromLatest = "2026.1127.1", "corp", "web", true
+	d.ImageID = group + "Microsoft.Compute/galleries/corp/images/web/versions/2026.1127.1"
+	d.EndOfLifeDate = requested.AddDate(1, 0, 0)
+	d.Source.UniqueID = "40a34768-9017-45de-a607-524c765e53f5"
+	states := func(aggregated string, regions ...event.Region) *event.Replication {
+		return &event.Replication{AggregatedState: aggregated, Summary: regions}
+	}
+	home := event.Region{Region: "westeurope", State: "Completed", Progress: 100}
+	d.ReplicationStatus = states("InProgress", home, event.Region{Region: "northeurope", State: "Replicating", Progress: 40})
+	version := func(eventType string, d event.Data) event.Event {
+		e := about(eventType, started.Add(8*time.Minute), d)
+		e.Subject = d.ImageID
+		return e
+	}
+	replicating := version(event.Replicating, d)
+	replicating.ID = event.ID("web-1/"+digest[:32], event.Replicating, 7, "1")
+	d.EndedAt = started.Add(8 * time.Minute)
+	succeeded := d
+	succeeded.ReplicationStatus = states("Completed", home, event.Region{Region: "northeurope", State: "Completed", Progress: 100})
+	failed := d
+	failed.ReplicationStatus = states("Failed", home, event.Region{Region: "northeurope", State: "Failed", Details: "Failed with internal server error."})
+	failed.Error = &event.Error{
+		Code: "InternalOperationError", Message: "Gallery replication jobs failed in one or more regions.", Hint: "submit the request again", Retryable: true,
+	}
+	return map[string]event.Event{
+		"replicating": replicating, "version-succeeded": version(event.Succeeded, succeeded), "version-failed": version(event.Failed, failed),
 	}
 }
 

@@ -1,8 +1,12 @@
 package vmevent
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,22 +16,49 @@ import (
 // DefaultName is the template of an image's name where the VM has no goldmint-name.
 const DefaultName = "{vm}-{id}"
 
+// DefaultVersion is the template of a gallery image version's number where the VM has no goldmint-name.
+const DefaultVersion = "{year}.{month}{day}.{time}"
+
 const maxName = 80
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
-// imageName fills in the template: {vm} the VM's name, {id} the first 12 digits of its vmId, {date} and {time} those of
-// the event in UTC. What ARM does not allow in a name becomes '-'; a name that is too long loses the end of {vm}, never
+// timeFields are the placeholders for the event's time, in UTC.
+func timeFields(at time.Time) map[string]string {
+	fields := map[string]string{}
+	for name, layout := range map[string]string{"{date}": "20060102", "{time}": "150405", "{year}": "2006", "{month}": "01", "{day}": "02"} {
+		fields[name] = at.UTC().Format(layout)
+	}
+	return fields
+}
+
+// versionName fills in the template of a version's number, whose numbers have no leading zeros: 2027.0105.000500 is
+// 2027.105.500.
+func versionName(template string, at time.Time) (string, error) {
+	name, err := fill(cmp.Or(template, DefaultVersion), timeFields(at))
+	if err != nil {
+		return "", err
+	}
+	parts := strings.Split(name, ".")
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 31)
+		if err != nil || len(parts) != 3 {
+			return "", fmt.Errorf("%s gives %q, which is no version: three numbers up to 2147483647 are needed, as by the template %s", TagName, name, DefaultVersion)
+		}
+		parts[i] = strconv.FormatUint(n, 10)
+	}
+	return strings.Join(parts, "."), nil
+}
+
+// imageName fills in the template: {vm} the VM's name, {id} the first 12 digits of its vmId, {date}, {time}, {year}, {month}
+// and {day} those of the event in UTC. What ARM does not allow in a name becomes '-'; a name that is too long loses the end of {vm}, never
 // of what tells one image from another.
 func imageName(template, vm, vmID string, at time.Time) (string, error) {
 	if template == "" {
 		template = DefaultName
 	}
-	fields := map[string]string{
-		"{id}":   strings.ToLower(strings.ReplaceAll(vmID, "-", ""))[:12],
-		"{date}": at.UTC().Format("20060102"),
-		"{time}": at.UTC().Format("150405"),
-	}
+	fields := timeFields(at)
+	fields["{id}"] = strings.ToLower(strings.ReplaceAll(vmID, "-", ""))[:12]
 	for {
 		fields["{vm}"] = vm
 		name, err := fill(template, fields)
@@ -57,9 +88,13 @@ func fill(template string, fields map[string]string) (string, error) {
 		return value
 	})
 	if unknown != "" {
-		return "", fmt.Errorf("%s holds %s: the placeholders are {vm}, {id}, {date} and {time}", TagName, unknown)
+		return "", fmt.Errorf("%s holds %s: the placeholders are %s", TagName, unknown, placeholders(fields))
 	}
 	return name, nil
+}
+
+func placeholders(fields map[string]string) string {
+	return strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
 }
 
 var dots = regexp.MustCompile(`\.{2,}`)

@@ -25,8 +25,8 @@ func TestImageName(t *testing.T) {
 		{"größe {vm}", "web", "gr--e-web", ""},
 		{"{vm}-{id}-{date}", long, long[:58] + "-4f3e9c1a2b7d-20261123", ""},
 		{"{vm}{vm}-{id}", long, strings.Repeat("a", 66) + "-4f3e9c1a2b7d", ""},
-		{"{host}", "web", "", "goldmint-name holds {host}: the placeholders are {vm}, {id}, {date} and {time}"},
-		{"{}", "web", "", "goldmint-name holds {}: the placeholders are {vm}, {id}, {date} and {time}"},
+		{"{host}", "web", "", "goldmint-name holds {host}: the placeholders are {date}, {day}, {id}, {month}, {time}, {vm}, {year}"},
+		{"{}", "web", "", "goldmint-name holds {}: the placeholders are {date}, {day}, {id}, {month}, {time}, {vm}, {year}"},
 		{"---", "web", "", "goldmint-name gives no name for an image: 1 to 80 letters, digits, '_', '.' or '-' are needed"},
 		{"{vm", "web", "vm", ""},
 		{strings.Repeat("b", 81), "web", "", "goldmint-name gives a name of 81 characters: an image's name has at most 80"},
@@ -35,6 +35,34 @@ func TestImageName(t *testing.T) {
 		got, err := imageName(test.template, test.vm, vmID, frozen)
 		if got != test.want || text(err) != test.err {
 			t.Errorf("%q of %q: %q, %v; want %q, %q", test.template, test.vm, got, err, test.want, test.err)
+		}
+	}
+}
+
+func TestVersionName(t *testing.T) {
+	newYear := time.Date(2027, 1, 5, 0, 5, 0, 0, time.UTC)
+	const none = "which is no version: three numbers up to 2147483647 are needed, as by the template {year}.{month}{day}.{time}"
+	for _, test := range []struct {
+		template  string
+		at        time.Time
+		want, err string
+	}{
+		{"", frozen, "2026.1123.73101", ""},
+		{"", newYear, "2027.105.500", ""},
+		{"", newYear.Add(-5 * time.Minute), "2027.105.0", ""},
+		{"1.{date}.{time}", frozen, "1.20261123.73101", ""},
+		{"2.0.1", frozen, "2.0.1", ""},
+		{"{vm}.1.0", frozen, "", "goldmint-name holds {vm}: the placeholders are {date}, {day}, {month}, {time}, {year}"},
+		{"web-{date}", frozen, "", `goldmint-name gives "web-20261123", ` + none},
+		{"1.{date}", frozen, "", `goldmint-name gives "1.20261123", ` + none},
+		{"1..{date}", frozen, "", `goldmint-name gives "1..20261123", ` + none},
+		{"1.2.{date}{time}", frozen, "", `goldmint-name gives "1.2.20261123073101", ` + none},
+		{"1.-2.3", frozen, "", `goldmint-name gives "1.-2.3", ` + none},
+		{"1.2.3.4", frozen, "", `goldmint-name gives "1.2.3.4", ` + none},
+	} {
+		got, err := versionName(test.template, test.at)
+		if got != test.want || text(err) != test.err {
+			t.Errorf("%q: %q, %v; want %q, %q", test.template, got, err, test.want, test.err)
 		}
 	}
 }

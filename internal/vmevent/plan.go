@@ -1,10 +1,10 @@
 package vmevent
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,10 +18,8 @@ import (
 	"goldmint/internal/request"
 )
 
-// Tags of an image that say where it comes from.
+// Tags of an image that say which event it comes from. Every image says which VM: build.TagSource, build.TagUniqueID.
 const (
-	TagSourceVM          = "source-vm-id"          // vmId
-	TagSourceResource    = "source-vm-resource-id" // the VM's resource ID
 	TagSourceTime        = "source-event-time"     // of the event that froze the request, RFC 3339
 	TagSourceCorrelation = "source-correlation-id" // of the operation on the VM
 )
@@ -45,13 +43,16 @@ func (p Policy) plan(w Work) plan {
 		},
 	}}
 	r := &made.request
+	if commit := v.tag(TagCommit); commit != "" {
+		r.Metadata = map[string]string{"commit": commit}
+	}
 	if v.HyperVGeneration != "" {
 		r.Image.Properties.HyperVGeneration = to.Ptr(armcompute.HyperVGenerationTypes(v.HyperVGeneration))
 	}
 	if v.zoneResilient(p.ZoneResilient) {
 		r.Image.Properties.StorageProfile = &armcompute.ImageStorageProfile{ZoneResilient: to.Ptr(true)}
 	}
-	if gallery := v.tag(TagGallery); gallery != "" {
+	if gallery := p.gallery(v); gallery != "" {
 		return p.version(made, w, gallery)
 	}
 	var err error
@@ -63,11 +64,13 @@ func (p Policy) plan(w Work) plan {
 	return p.finished(made, w)
 }
 
-// version makes the request one for a version of the image definition. Its number is the event's time.
+// gallery is the gallery/definition of which the VM becomes a version, "" where it becomes a managed image.
+func (p Policy) gallery(v VM) string { return cmp.Or(v.tag(TagGallery), p.GalleryImage) }
+
+// version makes the request one for a version of the image definition.
 func (p Policy) version(made plan, w Work, gallery string) plan {
-	v, r, at := w.vm, &made.request, w.Event.Time.UTC()
+	v, r := w.vm, &made.request
 	r.Image, r.Timeout = armcompute.Image{}, request.DefaultVersionTimeout
-	r.Name = fmt.Sprintf("%d.%d.%d", at.Year(), int(at.Month())*100+at.Day(), at.Hour()*10000+at.Minute()*100+at.Second())
 	r.GalleryImageVersion = &armcompute.GalleryImageVersion{
 		Location: &v.Location,
 		Properties: &armcompute.GalleryImageVersionProperties{
@@ -76,8 +79,15 @@ func (p Policy) version(made plan, w Work, gallery string) plan {
 		},
 	}
 	var found bool
+	var err error
 	if r.GalleryName, r.GalleryImageName, found = strings.Cut(gallery, "/"); !found {
 		made.code, made.problem = "InvalidGalleryImage", TagGallery+" has to be gallery/definition"
+	}
+	if r.Name, err = versionName(v.tag(TagName), w.Event.Time); err != nil {
+		r.Name, _ = versionName("", w.Event.Time)
+		made.code, made.problem = "InvalidImageName", err.Error()
+	}
+	if made.code != "" {
 		return made
 	}
 	return p.finished(made, w)
@@ -95,7 +105,7 @@ func (p Policy) finished(made plan, w Work) plan {
 		made.code, made.problem = "ResourceGroupNotAllowed", "resource group "+r.ResourceGroup+" is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS): tag the VM with another "+TagGroup
 		return made
 	}
-	provenance := sources(v, w.Event)
+	provenance := sources(w.Event)
 	tags, dropped := p.copied(v, provenance)
 	made.dropped = dropped
 	if r.GalleryImageVersion != nil {
@@ -118,15 +128,8 @@ func (p Policy) group(v VM) string {
 }
 
 // sources are the provenance tags.
-func sources(v VM, e Event) map[string]*string {
-	const longest = 256 // that a tag's value may be
-	tags := map[string]*string{
-		TagSourceVM:   to.Ptr(strings.ToLower(v.VMID)),
-		TagSourceTime: to.Ptr(e.Time.UTC().Format(time.RFC3339)),
-	}
-	if id := v.ID.String(); len([]rune(id)) <= longest {
-		tags[TagSourceResource] = &id
-	}
+func sources(e Event) map[string]*string {
+	tags := map[string]*string{TagSourceTime: to.Ptr(e.Time.UTC().Format(time.RFC3339))}
 	if e.CorrelationID != "" {
 		tags[TagSourceCorrelation] = &e.CorrelationID
 	}
@@ -193,7 +196,7 @@ func (w Work) failed(code, message string, retryable bool, now time.Time) event.
 	digest := hex.EncodeToString(sum[:])
 	d := event.Data{
 		BuildID: r.ID, Digest: digest, ImageID: r.ResourceID(""), Name: r.Name, GalleryName: r.GalleryName, GalleryImageName: r.GalleryImageName, ResourceGroup: r.ResourceGroup, SubscriptionID: r.SubscriptionID,
-		Location: w.vm.Location, HyperVGeneration: w.vm.HyperVGeneration, Source: event.Source(r.Source()),
+		Location: w.vm.Location, HyperVGeneration: w.vm.HyperVGeneration, Source: event.Source{Type: r.Source().Type, ID: r.Source().ID, UniqueID: strings.ToLower(w.VMID)},
 		RequestedAt: w.EnqueuedAt, EndedAt: now, Error: &event.Error{Code: code, Message: message, Retryable: retryable},
 	}
 	return event.Event{

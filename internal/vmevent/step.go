@@ -24,6 +24,7 @@ const (
 type Policy struct {
 	Mode                 Mode
 	ResourceGroup        string   // where images go without a goldmint-resource-group; "" is the VM's own
+	GalleryImage         string   // gallery/definition of VMs without a goldmint-gallery-image; "" is a managed image
 	ZoneResilient        bool     // without a goldmint-zone-resilient
 	CopyTags             []string // names of the VM's tags that the image gets too
 	AllowedSubscriptions []string // all where empty
@@ -38,7 +39,7 @@ type Verb string
 const (
 	Read      Verb = "read"       // GET the VM with its instance view
 	Prepare   Verb = "generalize" // POST generalize
-	Find      Verb = "find"       // look in Request.ResourceGroup for an image of the build Request.ID
+	Find      Verb = "find"       // look where Request makes its image for one of the build Request.ID
 	Send      Verb = "send"       // send Request to the queue, its id being the MessageId
 	Publish   Verb = "publish"    // send Event to the topic
 	Continue  Verb = "continue"   // send the work to the queue, to be delivered at At
@@ -142,7 +143,7 @@ func (p Policy) judge(w Work, now time.Time) (Work, Command) {
 		return leave(w, NotGeneralized, false, "")
 	}
 	w.plan = p.plan(w)
-	if code, message, found := v.obstacle(); found {
+	if code, message, found := v.obstacle(p.gallery(v) != ""); found {
 		return p.fail(w, code, message, false, now)
 	}
 	switch {

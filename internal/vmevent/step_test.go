@@ -140,7 +140,7 @@ func TestVMOnItsWayIsWaitedFor(t *testing.T) {
 
 // TestProvenanceIsNotOverwritten: a tag of the VM cannot say that its image comes from another one, in any letter case.
 func TestProvenanceIsNotOverwritten(t *testing.T) {
-	for _, name := range []string{TagSourceVM, "Source-VM-ID", TagSourceTime, "SOURCE-VM-RESOURCE-ID"} {
+	for _, name := range []string{TagSourceTime, "Source-Event-Time", "Goldmint-Source-ID", "goldmint-source-unique-id"} {
 		w, vm := prepared(t, Generalize)
 		vm.Tags[name] = "forged"
 		p := policy
@@ -152,7 +152,7 @@ func TestProvenanceIsNotOverwritten(t *testing.T) {
 				t.Errorf("the VM's tag %s became the image's tag %s", name, tag)
 			}
 		}
-		if do.Verb != Find || len(do.Request.Image.Tags) < 3 {
+		if do.Verb != Find || do.Request.Image.Tags[TagSourceTime] == nil {
 			t.Errorf("%s: %s with tags %v", name, do.Verb, do.Request.Image.Tags)
 		}
 	}
@@ -165,14 +165,14 @@ func TestVersionOfATrustedLaunchVM(t *testing.T) {
 	vm.SecurityType = "TrustedLaunch"
 	woken, _ := policy.Step(w, Woken{}, enqueued)
 	_, do := policy.Step(woken, vm, enqueued)
-	if do.Verb != Publish || !strings.Contains(do.Event.Data.Error.Message, TagGallery+" = gallery/definition") {
+	if do.Verb != Publish || !strings.Contains(do.Event.Data.Error.Message, TagGallery+" = gallery/definition, or set VM_GALLERY_IMAGE") {
 		t.Errorf("without a gallery: %s %+v, want a failure that says how to name one", do.Verb, do.Event.Data.Error)
 	}
 	for tag, want := range map[string]string{"corp/web": "", "corp": "InvalidGalleryImage", "corp/a/b": "InvalidRequest", "../web": "InvalidRequest", "corp/..": "InvalidRequest"} {
 		vm.Tags[TagGallery] = tag
-		vm.Tags["Source-VM-Id"] = "forged"
+		vm.Tags["Source-Event-Time"] = "forged"
 		p := policy
-		p.CopyTags = []string{"Source-VM-Id"}
+		p.CopyTags = []string{"Source-Event-Time"}
 		_, do := p.Step(woken, vm, enqueued)
 		if want != "" {
 			if do.Verb != Publish || do.Event.Data.Error.Code != want {
@@ -185,13 +185,64 @@ func TestVersionOfATrustedLaunchVM(t *testing.T) {
 		if do.Verb != Find || r.Target() != request.GalleryImageVersion || r.GalleryName != "corp" || r.GalleryImageName != "web" || r.Name != number {
 			t.Errorf("%s: %s %+v, want version %s", tag, do.Verb, r, number)
 		}
-		if len(r.Tags()) < 3 || r.Source().Type != "virtualMachine" || r.Timeout != request.DefaultVersionTimeout {
+		if r.Tags()[TagSourceTime] == nil || r.Source().Type != "virtualMachine" || r.Timeout != request.DefaultVersionTimeout {
 			t.Errorf("%s: tags %v of source %v", tag, r.Tags(), r.Source())
 		}
 		for name, value := range r.Tags() {
 			if *value == "forged" {
 				t.Errorf("tag %s is forged", name)
 			}
+		}
+	}
+}
+
+// TestGalleryOfTheSetting: VM_GALLERY_IMAGE holds for VMs that name no gallery of their own. The VM's tags choose the number
+// and the commit that the events and the version's tag name.
+func TestGalleryOfTheSetting(t *testing.T) {
+	w, vm := prepared(t, Generalize)
+	vm.SecurityType = "TrustedLaunch"
+	vm.Tags[TagName], vm.Tags[TagCommit] = "1.{date}.{time}", "1f6c0ad"
+	p := policy
+	p.GalleryImage = "corp/web"
+	w, _ = p.Step(w, Woken{}, enqueued)
+	for tag, want := range map[string]string{"": "corp/web", "lab/db": "lab/db"} {
+		vm.Tags[TagGallery] = tag
+		_, do := p.Step(w, vm, enqueued)
+		r := do.Request
+		if got := r.GalleryName + "/" + r.GalleryImageName; do.Verb != Find || got != want {
+			t.Errorf("tag %q: %s of %s, want %s", tag, do.Verb, got, want)
+		}
+		if at := w.Event.Time.UTC(); !strings.HasPrefix(r.Name, "1."+at.Format("20060102")+".") || r.Metadata["commit"] != "1f6c0ad" {
+			t.Errorf("number %s, metadata %v", r.Name, r.Metadata)
+		}
+	}
+	vm.Tags[TagName] = "{vm}"
+	if _, do := p.Step(w, vm, enqueued); do.Verb != Publish || do.Event.Data.Error.Code != "InvalidImageName" || do.Event.Data.GalleryImageName != "db" {
+		t.Errorf("a name that is no number: %s %+v", do.Verb, do.Event.Data)
+	}
+}
+
+// TestObstaclesOfAVersion: a gallery takes what a managed image cannot come from, but not everything.
+func TestObstaclesOfAVersion(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*VM)
+		want   string
+	}{
+		"Trusted Launch":    {func(v *VM) { v.SecurityType = "TrustedLaunch" }, ""},
+		"Confidential VM":   {func(v *VM) { v.SecurityType = "ConfidentialVM" }, ""},
+		"scale set":         {func(v *VM) { v.InScaleSet = true }, "Prepare the image on a VM of its own."},
+		"ephemeral OS disk": {func(v *VM) { v.EphemeralOSDisk = true }, "prepare the image on a VM with a managed OS disk"},
+	} {
+		w, vm := prepared(t, Generalize)
+		vm.Tags[TagGallery] = "corp/web"
+		c.change(&vm)
+		w, _ = policy.Step(w, Woken{}, enqueued)
+		_, do := policy.Step(w, vm, enqueued)
+		switch {
+		case c.want == "" && do.Verb != Find:
+			t.Errorf("%s: %s %+v", name, do.Verb, do.Event.Data.Error)
+		case c.want != "" && (do.Verb != Publish || !strings.Contains(do.Event.Data.Error.Message, c.want)):
+			t.Errorf("%s: %s %+v", name, do.Verb, do.Event.Data.Error)
 		}
 	}
 }

@@ -8,11 +8,12 @@ import (
 // Tags by which a VM's owner says what is wanted. Azure compares the names without case.
 const (
 	TagCapture       = "goldmint"                // "capture": make an image when the VM is generalized
-	TagName          = "goldmint-name"           // template of the image's name
+	TagName          = "goldmint-name"           // template of the image's name, or the version's number
 	TagGroup         = "goldmint-resource-group" // where the image goes
 	TagGallery       = "goldmint-gallery-image"  // "gallery/definition", in the resource group: make a version of it instead of a managed image
 	TagGeneralize    = "goldmint-generalize"     // "true": generalize the VM once it is deallocated
 	TagZoneResilient = "goldmint-zone-resilient" // "true" or "false", over the setting
+	TagCommit        = "goldmint-commit"         // of the source the VM was made from: the request's metadata.commit
 )
 
 // VM is what a GET of the VM with its instance view says.
@@ -63,17 +64,18 @@ func (v VM) resting() bool {
 	return strings.EqualFold(v.Power, "deallocated")
 }
 
-// obstacle is why the VM can never become what is asked for: ARM's code and words, and what to do instead.
-func (v VM) obstacle() (code, message string, found bool) {
+// obstacle is why the VM can never become what is asked for, a managed image or a gallery image version: ARM's code and
+// words, and what to do instead.
+func (v VM) obstacle(gallery bool) (code, message string, found bool) {
 	const code409 = "OperationNotAllowed"
-	const gallery = " Capture it as an image version of an Azure Compute Gallery instead: tag the VM with " + TagGallery + " = gallery/definition"
 	switch {
-	case v.tag(TagGallery) == "" && v.SecurityType != "" && !strings.EqualFold(v.SecurityType, "Standard"):
-		return code409, "Creation of managed images are not supported for virtual machine with " + v.SecurityType + " security type." + gallery +
+	case !gallery && v.SecurityType != "" && !strings.EqualFold(v.SecurityType, "Standard"):
+		return code409, "Creation of managed images are not supported for virtual machine with " + v.SecurityType + " security type." +
+			" Capture it as an image version of an Azure Compute Gallery instead: tag the VM with " + TagGallery + " = gallery/definition, or set VM_GALLERY_IMAGE" +
 			" (an image definition with the same security type), or create the VM with security type Standard.", true
 	case v.InScaleSet:
 		return code409, "Creation of managed images are not supported for virtual machine '" + v.ID.Name +
-			"' since it belongs to a Virtual Machine Scale Set." + gallery + ", or prepare the image on a VM of its own.", true
+			"' since it belongs to a Virtual Machine Scale Set. Prepare the image on a VM of its own.", true
 	case v.EphemeralOSDisk:
 		return code409, "Operation 'Create Image' is not supported for VM '" + v.ID.Name +
 			"' since it uses an ephemeral OS disk. Such a disk is gone once the VM is deallocated: prepare the image on a VM with a managed OS disk.", true

@@ -5,6 +5,7 @@ import (
 
 	"goldmint/internal/armerr"
 	"goldmint/internal/iso8601"
+	"goldmint/internal/request"
 	"goldmint/internal/retry"
 )
 
@@ -52,12 +53,16 @@ func (p Policy) trouble(w Work, o Trouble, now time.Time) (Work, Command) {
 	if o.Verb == Read {
 		return leave(w, Unreadable, true, o.Err.Reason())
 	}
-	return p.fail(w, o.Err.Name(), o.Err.Message+advice(o), false, now)
+	return p.fail(w, o.Err.Name(), o.Err.Message+advice(o, w.plan.request.Target()), false, now)
 }
 
 // advice is what to do about an error that is final.
-func advice(o Trouble) string {
-	right := map[Verb]string{Prepare: "Microsoft.Compute/virtualMachines/generalize/action", Find: "Microsoft.Compute/images/read"}[o.Verb]
+func advice(o Trouble, target request.Target) string {
+	find := "Microsoft.Compute/images/read"
+	if target == request.GalleryImageVersion {
+		find = "Microsoft.Compute/galleries/images/versions/read"
+	}
+	right := map[Verb]string{Prepare: "Microsoft.Compute/virtualMachines/generalize/action", Find: find}[o.Verb]
 	if o.Err.Status == 401 || o.Err.Status == 403 {
 		return " Give Goldmint's identity a role with " + right + "."
 	}

@@ -11,6 +11,7 @@ import (
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/message"
+	"goldmint/internal/request"
 	"goldmint/internal/vmevent"
 )
 
@@ -18,8 +19,9 @@ import (
 type VMs interface {
 	VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error)
 	Generalize(ctx context.Context, id vmevent.ID) error
-	// ImageOf is the resource ID of an image in the group that a build of that id has made or is making, "" where there is none.
-	ImageOf(ctx context.Context, subscription, group, buildID string) (string, error)
+	// ImageOf is the resource ID of an image that a build of the request's id has made or is making where the request asks for
+	// one, under whatever name, "" where there is none.
+	ImageOf(ctx context.Context, r request.Request) (string, error)
 }
 
 // takeVMEvent reads an event about a VM. Most ask for nothing and end here.
@@ -141,7 +143,7 @@ func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.
 	case vmevent.Prepare:
 		return vmevent.Prepared{}, w.VMs.Generalize(ctx, work.Event.VM)
 	case vmevent.Find:
-		id, err := w.VMs.ImageOf(ctx, do.Request.SubscriptionID, do.Request.ResourceGroup, do.Request.ID)
+		id, err := w.VMs.ImageOf(ctx, do.Request)
 		return vmevent.Found{ImageID: id}, err
 	default:
 		return nil, fmt.Errorf("no such command: %q", do.Verb)

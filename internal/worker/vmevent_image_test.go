@@ -64,7 +64,7 @@ func TestVMImage(t *testing.T) {
 	delete(i.Tags, "goldmint-requested-at")
 	want := map[string]string{
 		"team": "web", "Cost-Center": "42",
-		"source-vm-id": fmt.Sprintf(vmGUID, 1), "source-vm-resource-id": vmID,
+		"goldmint-source-unique-id": fmt.Sprintf(vmGUID, 1), "goldmint-source-id": vmID,
 		"source-event-time": at.Format(time.RFC3339), "source-correlation-id": action.CorrelationID,
 	}
 	if diff := cmp.Diff(want, i.Tags); diff != "" {
@@ -89,7 +89,7 @@ func TestVMTagsOverTheSetting(t *testing.T) {
 
 // TestVMTagsThatDoNotFit: provenance comes first, what there is no room for or Azure reserves is left out and told.
 func TestVMTagsThatDoNotFit(t *testing.T) {
-	copied := []string{"azure-reserved", "source-vm-id", "goldmint"}
+	copied := []string{"azure-reserved", "source-event-time", "goldmint"}
 	var many []string
 	for i := range 46 {
 		name := fmt.Sprintf("tag-%02d", i)
@@ -98,17 +98,17 @@ func TestVMTagsThatDoNotFit(t *testing.T) {
 	}
 	r := newRig(t, func(p *vmevent.Policy) { p.CopyTags = copied })
 	for _, s := range []step{
-		vm("web", 1, tagged(many...), tagged("azure-reserved", "x", "Source-VM-Id", "mine")), do("deallocate", "web"), do("generalize", "web"), only("generalize"), events, drain,
+		vm("web", 1, tagged(many...), tagged("azure-reserved", "x", "Source-Event-Time", "mine")), do("deallocate", "web"), do("generalize", "web"), only("generalize"), events, drain,
 	} {
 		s(r)
 	}
 	i := r.image("web-aaaaaaaabbbb")
 	names := slices.Sorted(maps.Keys(i.Tags))
-	if len(names) != 46 || i.Tags["source-vm-id"] != fmt.Sprintf(vmGUID, 1) || i.Tags["tag-00"] != "v" {
+	if len(names) != 48 || i.Tags["source-event-time"] == "mine" || i.Tags["tag-00"] != "v" {
 		t.Errorf("%d tags: %v", len(names), names)
 	}
 	left := fmt.Sprint(r.logs.FilterMessage("vm_event_requested").All()[0].ContextMap()["tagsLeftOut"])
-	for _, name := range []string{"Source-VM-Id", "azure-reserved", "tag-45"} {
+	for _, name := range []string{"Source-Event-Time", "azure-reserved", "tag-45"} {
 		if !strings.Contains(left, name) {
 			t.Errorf("%s is not told to be left out: %s", name, left)
 		}
