@@ -131,12 +131,15 @@ locals {
     VM_GALLERY_IMAGE        = var.vm_events.gallery_image
     VM_ZONE_RESILIENT       = tostring(var.vm_events.zone_resilient)
     VM_COPY_TAGS            = join(",", var.vm_events.copy_tags)
-    ALLOWED_SUBSCRIPTIONS   = join(",", local.image_subscription_ids)
-    ALLOWED_RESOURCE_GROUPS = join(",", distinct([for id in sort(var.image_resource_group_ids) : lower(split("/", id)[4])]))
+    ALLOWED_SUBSCRIPTIONS   = join(",", distinct([for id in local.written : split("/", id)[2]]))
+    ALLOWED_RESOURCE_GROUPS = join(",", distinct([for id in local.written : lower(split("/", id)[4])]))
     LOG_LEVEL               = var.log_level
   }
 
   service_bus_fqdn = "${azurerm_servicebus_namespace.main.name}.servicebus.windows.net"
+
+  # Where images and gallery image versions may be written.
+  written = concat(sort(var.image_resource_group_ids), sort(var.gallery_ids))
 
   # Where a request goes that names no subscription: this one, if it may hold images.
   image_subscription_ids  = distinct([for id in sort(var.image_resource_group_ids) : split("/", id)[2]])

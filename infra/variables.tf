@@ -44,6 +44,35 @@ variable "image_resource_group_ids" {
   }
 }
 
+variable "gallery_ids" {
+  description = "Azure Compute Galleries that the function may publish image versions into, by id. None by default. The image definitions are yours: Goldmint makes versions alone."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.gallery_ids : can(regex("^/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[-\\w._()]{1,90}/providers/Microsoft.Compute/galleries/[A-Za-z0-9][\\w.]{0,79}$", id))])
+    error_message = "gallery_ids must hold ids of the form /subscriptions/GUID/resourceGroups/NAME/providers/Microsoft.Compute/galleries/NAME (az sig show -g GROUP -r NAME --query id -o tsv)."
+  }
+}
+
+variable "gallery_source_ids" {
+  description = "What gallery image versions may be made from: resource groups, or single VMs, disks and snapshots, by id. None by default, and not needed for versions made from managed images or other versions. Azure wants write on such a source, which allows more than copying it: name groups that hold nothing but machines to be captured (docs/security.md)."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for id in var.gallery_source_ids : can(regex("^/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/[-\\w._()]{1,90}(/providers/Microsoft.Compute/(virtualMachines|disks|snapshots)/[-\\w.]{1,80})?$", id))])
+    error_message = "gallery_source_ids must hold ids of resource groups, VMs, disks or snapshots."
+  }
+
+  validation {
+    condition     = length(var.gallery_source_ids) == 0 || length(var.gallery_ids) > 0
+    error_message = "gallery_source_ids without gallery_ids gives write on sources to no purpose: name the gallery too."
+  }
+}
+
 variable "vm_events" {
   description = "Images from VMs as they are generalized. policy: tagged (VMs tagged goldmint=capture), all, or off (no Event Grid resources). gallery_image: gallery/definition of which the VMs become versions where they name no other (the default: managed images). zone_resilient: ask for zone-redundant images. copy_tags: tags of the VM that the image gets too."
   type = object({

@@ -139,3 +139,16 @@ run "default_subscription_may_be_another" {
     error_message = "a request that names no subscription goes where images may be created"
   }
 }
+
+run "galleries_may_be_written" {
+  variables {
+    gallery_ids = [
+      "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/RG-Galleries/providers/Microsoft.Compute/galleries/corp",
+      "/subscriptions/99999999-9999-9999-9999-999999999999/resourceGroups/rg-images/providers/Microsoft.Compute/galleries/other",
+    ]
+  }
+  assert {
+    condition     = azurerm_function_app_flex_consumption.main.app_settings["ALLOWED_SUBSCRIPTIONS"] == "11111111-1111-1111-1111-111111111111,99999999-9999-9999-9999-999999999999" && azurerm_function_app_flex_consumption.main.app_settings["ALLOWED_RESOURCE_GROUPS"] == "rg-images,rg-galleries"
+    error_message = "the allow-lists let requests into the galleries' groups"
+  }
+}

@@ -116,3 +116,45 @@ run "nobody_operates_unless_named" {
     error_message = "an operator can write any build: nobody is one by default"
   }
 }
+
+run "no_galleries_by_default" {
+  assert {
+    condition     = length(azurerm_role_definition.galleries) + length(azurerm_role_definition.gallery_sources) + length(azurerm_role_assignment.function_galleries) + length(azurerm_role_assignment.function_gallery_sources) == 0
+    error_message = "no right on galleries, and no write on sources, unless asked for"
+  }
+}
+
+run "galleries" {
+  variables {
+    gallery_ids        = ["/subscriptions/99999999-9999-9999-9999-999999999999/resourceGroups/rg-galleries/providers/Microsoft.Compute/galleries/corp"]
+    gallery_source_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-build"]
+  }
+  assert {
+    condition = azurerm_role_definition.galleries[0].permissions[0].actions == tolist([
+      "Microsoft.Compute/galleries/images/versions/delete",
+      "Microsoft.Compute/galleries/images/versions/read",
+      "Microsoft.Compute/galleries/images/versions/write",
+      "Microsoft.Compute/locations/capsOperations/read",
+    ])
+    error_message = "versions alone: no galleries, no definitions"
+  }
+  assert {
+    condition = azurerm_role_definition.gallery_sources[0].permissions[0].actions == tolist([
+      "Microsoft.Compute/disks/read",
+      "Microsoft.Compute/disks/write",
+      "Microsoft.Compute/snapshots/read",
+      "Microsoft.Compute/snapshots/write",
+      "Microsoft.Compute/virtualMachines/read",
+      "Microsoft.Compute/virtualMachines/write",
+    ])
+    error_message = "read and write on sources, no deletion and no action on them"
+  }
+  assert {
+    condition     = toset([for assignment in azurerm_role_assignment.function_galleries : assignment.scope]) == var.gallery_ids && toset([for assignment in azurerm_role_assignment.function_gallery_sources : assignment.scope]) == var.gallery_source_ids
+    error_message = "each role on what is named, no wider"
+  }
+  assert {
+    condition     = startswith(one(values(azurerm_role_assignment.function_galleries)).role_definition_id, "/subscriptions/99999999-9999-9999-9999-999999999999/") && azurerm_role_definition.galleries[0].assignable_scopes == tolist(["/subscriptions/11111111-1111-1111-1111-111111111111", "/subscriptions/99999999-9999-9999-9999-999999999999"])
+    error_message = "a role must be assignable in the gallery's subscription"
+  }
+}

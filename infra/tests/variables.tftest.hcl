@@ -110,3 +110,28 @@ run "a_resource_group_twice" {
   }
   expect_failures = [var.image_resource_group_ids]
 }
+
+run "galleries_that_are_none" {
+  command = plan
+  variables {
+    gallery_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Compute/galleries/corp/images/web"]
+  }
+  expect_failures = [var.gallery_ids]
+}
+
+run "sources_as_wide_as_a_subscription" {
+  command = plan
+  variables {
+    gallery_ids        = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Compute/galleries/corp"]
+    gallery_source_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111"]
+  }
+  expect_failures = [var.gallery_source_ids]
+}
+
+run "write_on_sources_to_no_purpose" {
+  command = plan
+  variables {
+    gallery_source_ids = ["/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-build"]
+  }
+  expect_failures = [var.gallery_source_ids]
+}

@@ -119,6 +119,18 @@ var exposure = map[string][]string{
 		`permissions.actions = sort(keys(local.image_actions))`,
 		`scope = "/subscriptions/${local.subscription_id}"`,
 	},
+	"azurerm_role_definition.galleries": {
+		`assignable_scopes = distinct(concat(["/subscriptions/${local.subscription_id}"], [for id in sort(var.gallery_ids) : "/subscriptions/${split("/", id)[2]}"]))`,
+		`count = length(var.gallery_ids) > 0 ? 1 : 0`,
+		`permissions.actions = sort(keys(local.gallery_actions))`,
+		`scope = "/subscriptions/${local.subscription_id}"`,
+	},
+	"azurerm_role_definition.gallery_sources": {
+		`assignable_scopes = distinct(concat(["/subscriptions/${local.subscription_id}"], [for id in sort(var.gallery_source_ids) : "/subscriptions/${split("/", id)[2]}"]))`,
+		`count = length(var.gallery_source_ids) > 0 ? 1 : 0`,
+		`permissions.actions = sort(keys(local.gallery_source_actions))`,
+		`scope = "/subscriptions/${local.subscription_id}"`,
+	},
 	"azurerm_network_security_group.main": {
 		`for_each = local.own_vnet ? local.inbound : {}`,
 		`security_rule.access = security_rule.value.access`,

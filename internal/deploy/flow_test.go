@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -29,14 +30,23 @@ import (
 	_ "goldmint/internal/config"
 )
 
-// TestFlow runs builds from end to end with no more rights than the custom role grants, through everything that is logged
+// TestFlow runs builds from end to end with no more rights than the custom roles grant, through everything that is logged
 // and everything that is asked of Resource Manager, and holds both against what the deployment says of them.
 func TestFlow(t *testing.T) {
 	handler := buildHandler(t)
-	calls := append(flowOfEveryEvent(t, handler), flowOfAFailedImage(t, handler)...)
+	flows := []func(*testing.T, string) []arm.Call{flowOfEveryEvent, flowOfFailures, flowOfGalleryVersions}
+	calls := make([][]arm.Call, len(flows))
+	t.Run("flows", func(t *testing.T) {
+		for i, flow := range flows {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				calls[i] = flow(t, handler)
+			})
+		}
+	})
 	t.Run("role", func(t *testing.T) {
-		roleFits(t, calls)
-		printCalls(t, calls)
+		roleFits(t, slices.Concat(calls...))
+		printCalls(t, slices.Concat(calls...))
 	})
 }
 
@@ -85,25 +95,67 @@ func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	return f.azure.ARM.Calls()
 }
 
-// flowOfAFailedImage lets ARM fail: the build's own failed image is deleted.
-func flowOfAFailedImage(t *testing.T, handler string) []arm.Call {
+// flowOfFailures lets ARM fail: the builds' own failed image and failed version are deleted.
+func flowOfFailures(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	f := startFlow(t, localazure.Options{
 		Handler:  handler,
 		Settings: map[string]string{"BUILD_ATTEMPTS": "1"},
 		Faults:   localazure.Faults{ARM: arm.Faults{FailOperation: 1}},
+		ARM:      arm.Options{Speed: fastVersions},
 	})
 	f.submit("failing", func(*request.Request) {})
-	f.until("the failure", func() bool { return f.ended("failing") })
-	if got := f.outcomes()["failing"]; got != "failed" {
-		t.Errorf("the build %s, want failed", got)
+	f.submitExample("../examples/requests-gallery/from-vm.json", "failing-version")
+	f.until("both failures", func() bool { return f.ended("failing") && f.ended("failing-version") })
+	for id, outcome := range f.outcomes() {
+		if outcome != "failed" {
+			t.Errorf("%s %s, want failed", id, outcome)
+		}
 	}
 	calls := f.azure.ARM.Calls()
-	if !slices.ContainsFunc(calls, func(c arm.Call) bool { return c.Method == http.MethodDelete && c.Status == http.StatusAccepted }) {
-		t.Errorf("the failed image was not deleted; logged:\n%s", f.text())
+	for _, action := range []string{"images/delete", "galleries/images/versions/delete"} {
+		if !slices.ContainsFunc(calls, func(c arm.Call) bool {
+			return c.Action == "Microsoft.Compute/"+action && c.Status == http.StatusAccepted
+		}) {
+			t.Errorf("nothing was deleted by %s; logged:\n%s", action, f.text())
+		}
 	}
 	f.checkLines()
 	return calls
+}
+
+// fastVersions makes a version's minutes parts of a second.
+const fastVersions = 1000
+
+// flowOfGalleryVersions publishes every example of a gallery image version that the deployment's roles allow: no role
+// gives a storage account's keys, so none is from a VHD.
+func flowOfGalleryVersions(t *testing.T, handler string) []arm.Call {
+	t.Helper()
+	f := startFlow(t, localazure.Options{Handler: handler, Settings: map[string]string{}, ARM: arm.Options{Speed: fastVersions}})
+	examples, err := filepath.Glob("../examples/requests-gallery/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, path := range examples {
+		if text, err := os.ReadFile(path); err != nil || strings.Contains(string(text), "storageAccountId") {
+			continue
+		}
+		id := strings.TrimSuffix(filepath.Base(path), ".json")
+		f.submitExample(path, id)
+		ids = append(ids, id)
+	}
+	f.until("every version", func() bool { return len(f.outcomes()) == len(ids) })
+	for id, outcome := range f.outcomes() {
+		if outcome != "succeeded" {
+			t.Errorf("%s %s; logged:\n%s", id, outcome, f.text())
+		}
+	}
+	if len(ids) < 8 {
+		t.Errorf("only %d examples of versions were published: %v", len(ids), ids)
+	}
+	f.checkLines()
+	return f.azure.ARM.Calls()
 }
 
 // flow is a local Azure whose handler has the custom role, and the lines that the handler logs.
@@ -122,13 +174,11 @@ func startFlow(t *testing.T, o localazure.Options) *flow {
 	t.Helper()
 	f := &flow{t: t, changed: make(chan struct{}, 1)}
 	for name, value := range map[string]string{
-		"LOOK_AT": "PT0.3S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT1S", "LOG_LEVEL": "info",
+		"LOOK_AT": "PT0.3S", "VERSION_LOOK_AT": "PT0.3S", "VERSION_LOOK_TICK": "PT0.1S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT1S", "LOG_LEVEL": "info",
 	} {
 		o.Settings[name] = value
 	}
-	for action := range readModule(t).local(t, "image_actions").AsValueMap() {
-		o.ARM.Role = append(o.ARM.Role, action)
-	}
+	o.ARM.Role = slices.Collect(maps.Keys(deployedActions(t, everyRole()...)))
 	o.ARM.ImageDuration = 200 * time.Millisecond
 	o.HostJSON, o.FunctionJSON = goldmint.HostJSON, goldmint.FunctionJSON
 	o.Console = func(line string, _ bool) { f.log(line) }
@@ -252,9 +302,20 @@ func (f *flow) submit(id string, change func(*request.Request)) {
 	f.send(id, f.request(id, change))
 }
 
+// submitExample sends an example's request under an id.
+func (f *flow) submitExample(path, id string) {
+	f.t.Helper()
+	f.send(id, f.example(path, id, func(*request.Request) {}))
+}
+
 func (f *flow) request(id string, change func(*request.Request)) []byte {
 	f.t.Helper()
-	body, err := os.ReadFile("../examples/requests/from-vm.json")
+	return f.example("../examples/requests/from-vm.json", id, change)
+}
+
+func (f *flow) example(path, id string, change func(*request.Request)) []byte {
+	f.t.Helper()
+	body, err := os.ReadFile(path)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -263,8 +324,9 @@ func (f *flow) request(id string, change func(*request.Request)) []byte {
 		f.t.Fatal(err)
 	}
 	change(&r)
+	r.ID = id
 	f.azure.MakeSources(r)
-	text, err := json.Marshal(r.WithIdentity(id, 0))
+	text, err := json.Marshal(r)
 	if err != nil {
 		f.t.Fatal(err)
 	}

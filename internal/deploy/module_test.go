@@ -243,6 +243,7 @@ func terraformFunctions() map[string]function.Function {
 		"distinct": stdlib.DistinctFunc,
 		"join":     stdlib.JoinFunc,
 		"keys":     stdlib.KeysFunc,
+		"length":   stdlib.LengthFunc,
 		"lower":    stdlib.LowerFunc,
 		"merge":    stdlib.MergeFunc,
 		"sort":     stdlib.SortFunc,

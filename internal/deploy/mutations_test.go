@@ -37,6 +37,9 @@ var mutations = []struct{ file, from, to, means string }{
 	{"identity.tf", "  scope              = azurerm_servicebus_queue.builds.id\n  role_definition_id = local.roles.service_bus_data_owner", "  scope              = azurerm_servicebus_namespace.main.id\n  role_definition_id = local.roles.service_bus_data_owner", "the function owns the whole namespace"},
 	{"identity.tf", "  for_each = var.submitter_principal_ids\n\n  scope              = azurerm_servicebus_queue.requests.id", "  for_each = var.submitter_principal_ids\n\n  scope              = azurerm_servicebus_queue.builds.id", "a submitter can forge builds"},
 	{"identity.tf", "  scope              = azurerm_servicebus_subscription.history.id\n  role_definition_id = local.roles.service_bus_data_receiver", "  scope              = azurerm_servicebus_topic.events.id\n  role_definition_id = local.roles.service_bus_data_receiver", "a waiter takes everybody's events"},
+	{"gallery.tf", "  for_each = var.gallery_source_ids", "  for_each = var.image_resource_group_ids", "write on every VM of the image groups, asked for or not"},
+	{"gallery.tf", `"Microsoft.Compute/virtualMachines/write" `, `"Microsoft.Compute/virtualMachines/*" `, "the function can run commands in VMs"},
+	{"variables.tf", "  description = \"Azure Compute Galleries that the function may publish image versions into, by id. None by default. The image definitions are yours: Goldmint makes versions alone.\"\n  type        = set(string)\n  default     = []", "  type    = set(string)\n  default = [\"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/g/providers/Microsoft.Compute/galleries/g\"]", "a gallery may be written that nobody named"},
 	{"events.tf", `service_bus_queue_id  = azurerm_servicebus_queue.requests.id`, `service_bus_queue_id  = azurerm_servicebus_queue.builds.id`, "Event Grid delivers past the checks of the intake"},
 	{"network.tf", `access = "Deny", source = "*"`, `access = "Allow", source = "*"`, "the subnets let everything in"},
 }
@@ -83,7 +86,7 @@ var failure = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
 // judge gives the tests that fail on a copy of infra/.
 func judge(t *testing.T, binary, infra string) (failed []string, output string) {
 	t.Helper()
-	const reading = "^Test(Entities|EventGrid|NoSecret|Azd|Exposure|Kinds|Provider|BuiltIn|CustomRole|RoleAssign|Actions|Settings|ServiceBus|Messages|Durations|Metrics)"
+	const reading = "^Test(Entities|EventGrid|NoSecret|Azd|Exposure|Kinds|Provider|BuiltIn|CustomRole|GalleryRoles|RoleAssign|Actions|Settings|ServiceBus|Messages|Durations|Metrics)"
 	command := exec.Command(binary, "-test.run", reading)
 	command.Env = append(os.Environ(), mutatedVariable+"="+infra)
 	out, err := command.CombinedOutput()
