@@ -40,6 +40,7 @@ type state string
 
 const (
 	unheard     state = "waiting for its first event"
+	sent        state = "sent"
 	queued      state = "queued"
 	delayed     state = "delayed"
 	creating    state = "creating"
@@ -51,13 +52,13 @@ const (
 
 func newBoard() *board { return &board{rows: map[string]*row{}, begun: time.Now()} }
 
-// row is that of the build, which is queued if nothing is known of it.
+// row is that of the build. One of which nothing is known was sent.
 func (b *board) row(id string) *row {
 	if r := b.rows[id]; r != nil {
 		return r
 	}
 	now := time.Now()
-	r := &row{id: id, state: queued, begun: now, since: now}
+	r := &row{id: id, state: sent, begun: now, since: now}
 	b.rows[id] = r
 	b.order = append(b.order, r)
 	return r
@@ -87,10 +88,10 @@ func (r *row) show(e event.Event) {
 	}
 	r.state, r.step = state(strings.TrimPrefix(e.Type, typePrefix)), ""
 	switch e.Type {
-	case event.Started, event.Delayed, event.Replicating:
+	case event.Queued, event.Started, event.Delayed, event.Replicating:
 		r.state, r.step, r.ended, r.result = stateOf(e), stepOf(e), time.Time{}, ""
-		if !d.StartedAt.IsZero() {
-			r.since = d.StartedAt
+		if since := cmp.Or(d.StartedAt, d.RequestedAt); !since.IsZero() {
+			r.since = since
 		}
 		return
 	case event.Succeeded:
@@ -119,11 +120,26 @@ func stepOf(e event.Event) string {
 	case delay.Until.IsZero():
 		return delay.Message
 	case delay.Reason == "RateLimited":
-		return "waiting for Azure's allowance until about " + delay.Until.Local().Format("15:04")
+		return "waiting for Azure's allowance until " + about(*delay, e.Time)
 	default:
 		what := strings.TrimSuffix(strings.TrimSuffix(delay.Message, "."), "; trying again")
 		return what + "; trying again until " + delay.Until.Local().Format(time.TimeOnly)
 	}
+}
+
+// longestWait is how far ahead Goldmint reckons with Azure's limits.
+const longestWait = 20 * time.Minute
+
+// about is when a build that waits for Azure's allowance goes on, and behind how many.
+func about(d event.Delay, said time.Time) string {
+	when := "about " + d.Until.Local().Format("15:04")
+	if d.Until.Sub(said) >= longestWait {
+		when = d.Until.Local().Format("15:04") + " or later"
+	}
+	if d.Ahead > 0 {
+		when += ", behind " + count(d.Ahead, "other")
+	}
+	return when
 }
 
 // made is an image in words.
@@ -174,6 +190,11 @@ func (r *row) sentence() string {
 	return screen.Line(strings.Join(parts, "  "))
 }
 
+// waits reports whether nothing is done for the build at present.
+func (r *row) waits() bool {
+	return r.state == sent || r.state == queued || r.state == unheard || r.state == delayed
+}
+
 // mark says at one glance how the build is.
 func (r *row) mark(paint screen.Paint) string {
 	switch r.state {
@@ -181,7 +202,7 @@ func (r *row) mark(paint screen.Paint) string {
 		return paint.Good("✓")
 	case failed, rejected:
 		return paint.Bad("✗")
-	case queued, unheard, delayed:
+	case sent, queued, unheard, delayed:
 		return "·"
 	default:
 		return "…"
@@ -301,7 +322,7 @@ func (b *board) visible(lines int) []*row {
 		switch {
 		case !r.open():
 			ended = append(ended, r)
-		case r.state == queued || r.state == unheard || r.state == delayed:
+		case r.waits():
 			waiting = append(waiting, r)
 		default:
 			running = append(running, r)
@@ -324,7 +345,7 @@ func (b *board) sums() string {
 		counts[r.state]++
 	}
 	var parts []string
-	for _, s := range []state{succeeded, failed, rejected, replicating, creating, delayed, queued, unheard} {
+	for _, s := range []state{succeeded, failed, rejected, replicating, creating, delayed, queued, sent, unheard} {
 		if n := counts[s]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}

@@ -34,7 +34,7 @@ func newEvents() *cobra.Command {
 		Long: `Prints the events that the subscription history keeps, oldest first, without taking them. A filter is NAME=PATTERN, where
 the name is that of an application property: type, buildId, digest, name, imageId, resourceGroup, subscriptionId, location,
 sourceType, hyperVGeneration, errorCode. A pattern may have * and ?, several are separated by commas, and a type may be
-written short: started, delayed, replicating, succeeded, failed, rejected. Of several filters all must fit.`,
+written short: queued, started, delayed, replicating, succeeded, failed, rejected. Of several filters all must fit.`,
 		Example: `  goldmint events
   goldmint events --follow --filter type=failed,rejected
   goldmint events --filter buildId=web-* --output json | jq -r .data.imageId`,
@@ -95,7 +95,7 @@ type filters map[string][]string
 
 const typePrefix = "goldmint.build."
 
-var typeNames = []string{"started", "delayed", "replicating", "succeeded", "failed", "rejected"}
+var typeNames = []string{"queued", "started", "delayed", "replicating", "succeeded", "failed", "rejected"}
 
 var filterNames = []string{
 	"type", "buildId", "digest", "name", "imageId", "resourceGroup", "subscriptionId", "location", "sourceType", "hyperVGeneration", "errorCode",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,8 +24,9 @@ func newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status BUILD-ID...",
 		Short: "Show what is known of builds",
-		Long: `Shows what the events of the subscription history say of each build: that it was started, how it ended or why it was
-rejected. It waits for nothing. A build that is still in the queue is not known yet.
+		Long: `Shows what the events of the subscription history say of each build: that it is queued, what it waits for, that Azure
+works on it, how it ended or why it was rejected. A build of which nothing is known gets two seconds: one that was just
+submitted is known as soon as the function has taken its request.
 
 The exit status is 0 when something is known, whatever it is, and 2 when nothing is.`,
 		Example: `  goldmint status web-1
@@ -51,22 +53,18 @@ func status(c *cobra.Command, conn connection, targets []target, output string) 
 		return err
 	}
 	defer b.close(c.Context())
-	var ids []string
-	for _, t := range targets {
-		ids = append(ids, t.id)
-	}
-	entries, err := b.readHistory(c.Context(), ids...)
+	latest, err := b.latest(c.Context(), targets)
 	if err != nil {
 		return err
 	}
 	var wrong []error
 	for i, t := range targets {
-		latest := latestOf(entries, t)
+		latest := latest[i]
 		switch {
 		case latest == nil:
 			err = &exitError{
 				error: fmt.Errorf("nothing is known of build %s", t), status: exitUsage,
-				hint: "is the id right? It may still be in the queue, or have ended longer ago than the subscription keeps events",
+				hint: "is the id right? If it was just submitted, the function has not taken its request yet: `goldmint wait " + t.String() + "` waits for it; if it ended long ago, the subscription keeps its events no more",
 			}
 		case output == "json":
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", latest.Body)
@@ -83,24 +81,45 @@ func status(c *cobra.Command, conn connection, targets []target, output string) 
 	return together(wrong, len(targets), "builds")
 }
 
-// latestOf is the newest that is known of a build.
-func latestOf(entries []history.Entry, t target) *history.Entry {
-	story := history.Story{Digest: t.digest}
-	for _, e := range entries {
-		if e.Event.Data.BuildID == t.id {
-			story.Tell(e)
-		}
-	}
-	return story.Latest()
-}
+// justSubmitted is how long the function may take to say that it has taken a request: a warm one takes milliseconds.
+const justSubmitted = 2 * time.Second
 
-// readHistory reads the events that are kept of the builds, or of all.
-func (b *bus) readHistory(ctx context.Context, buildIDs ...string) ([]history.Entry, error) {
+// latest is the newest that is known of each build, nil where nothing is.
+func (b *bus) latest(ctx context.Context, targets []target) ([]*history.Entry, error) {
 	reader, err := history.Open(b.client, b.topic, b.subscription)
 	if err != nil {
 		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
 	}
-	reader.BuildIDs = buildIDs
+	stories := make([]history.Story, len(targets))
+	for i, t := range targets {
+		stories[i].Digest = t.digest
+		reader.BuildIDs = append(reader.BuildIDs, t.id)
+	}
+	latest := make([]*history.Entry, len(targets))
+	begun := time.Now()
+	err = reader.Follow(ctx, history.Following{Interval: lookEvery, Each: func(entries []history.Entry, current bool) bool {
+		for i, t := range targets {
+			for _, e := range entries {
+				if e.Event.Data.BuildID == t.id {
+					stories[i].Tell(e)
+				}
+			}
+			latest[i] = stories[i].Latest()
+		}
+		return current && (!slices.Contains(latest, nil) || time.Since(begun) > justSubmitted)
+	}})
+	if err != nil {
+		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+	}
+	return latest, nil
+}
+
+// readHistory reads all events that are kept.
+func (b *bus) readHistory(ctx context.Context) ([]history.Entry, error) {
+	reader, err := history.Open(b.client, b.topic, b.subscription)
+	if err != nil {
+		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+	}
 	all, err := reader.ReadAll(ctx)
 	if err != nil {
 		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
@@ -118,8 +137,11 @@ func describe(out io.Writer, e event.Event) error {
 	}
 	d := e.Data
 	state := string(stateOf(e))
-	if e.Type == event.Started {
-		state = "creating, for " + time.Since(d.StartedAt).Round(time.Second).String()
+	switch e.Type {
+	case event.Queued:
+		state = "queued, for " + lasting(d.RequestedAt)
+	case event.Started:
+		state = "creating, for " + lasting(d.StartedAt)
 	}
 	if step := stepOf(e); step != "" {
 		state = step
@@ -129,7 +151,7 @@ func describe(out io.Writer, e event.Event) error {
 	switch {
 	case e.Type == event.Succeeded:
 		row("image", d.ImageID)
-	case e.Type == event.Started || e.Type == event.Delayed || e.Type == event.Replicating:
+	case !e.Answers():
 		row("image", d.Name+" (not there yet)")
 	case d.Name != "":
 		row("image", d.Name+" (not made by this build)")
@@ -158,6 +180,8 @@ func describe(out io.Writer, e event.Event) error {
 	row("digest", d.Digest)
 	return w.Flush()
 }
+
+func lasting(t time.Time) string { return max(time.Since(t), 0).Round(time.Second).String() }
 
 func clock(t time.Time) string {
 	if t.IsZero() {

@@ -45,6 +45,9 @@ func tell(e *event.Error) string {
 
 // brief is an error's code and message. The message of a rejection begins with the code itself.
 func brief(e *event.Error) string {
+	if e == nil {
+		return ""
+	}
 	return strings.TrimSuffix(e.Code+": "+strings.TrimPrefix(e.Message, e.Code+": "), ": ")
 }
 

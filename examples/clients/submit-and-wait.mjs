@@ -26,7 +26,7 @@ while (!ended) {
     if (message.applicationProperties?.buildId !== request.id) continue;
     const event = Buffer.isBuffer(message.body) ? JSON.parse(message.body) : message.body;
     if (event.type === "goldmint.build.rejected") rejected = event;
-    else if (event.type !== "goldmint.build.started") ended = event;
+    else if (["goldmint.build.succeeded", "goldmint.build.failed"].includes(event.type)) ended = event;
   }
   if (messages.length === 0) {
     ended ??= rejected; // an end is preferred to a rejection

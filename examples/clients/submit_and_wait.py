@@ -30,7 +30,7 @@ with ServiceBusClient.from_connection_string(os.environ["GOLDMINT_CONNECTION_STR
             for message in messages:
                 following = message.sequence_number + 1
                 event = json.loads(b"".join(message.body))
-                if event["data"]["buildId"] == build_id and event["type"] != "goldmint.build.started":
+                if event["data"]["buildId"] == build_id and event["type"].endswith(("rejected", "succeeded", "failed")):
                     rejected, ended = (event, ended) if event["type"].endswith("rejected") else (rejected, event)
             if not messages and not (ended := ended or rejected):  # an end is preferred to a rejection
                 time.sleep(1)

@@ -38,7 +38,7 @@ func (p Policy) postponed(b Build, o Postponed, now time.Time) (Build, Command) 
 	if do.At.Sub(now) < short {
 		return b, do
 	}
-	return b.announce(do, event.Delay{Reason: rateLimited, Message: "Azure allows no more creations for now", Until: do.At.UTC()}, now)
+	return b.announce(do, event.Delay{Reason: rateLimited, Message: "Azure allows no more creations for now", Ahead: o.Ahead, Until: do.At.UTC()}, now)
 }
 
 // held is what is said of a build that trouble at ARM holds up. until is when it gives up trying, or zero.

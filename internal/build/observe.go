@@ -59,6 +59,7 @@ type Accepted struct {
 // Postponed says that the build may not create its image yet: others go first, or ARM's allowance is used up for now.
 type Postponed struct {
 	At     time.Time // when to ask again
+	Ahead  int       // builds that are let go first
 	Reason string
 }
 

@@ -69,6 +69,7 @@ type Delay struct {
 	Reason  string    `json:"reason"`         // PascalCase, one of a few
 	Code    string    `json:"code,omitempty"` // Azure's, where Azure said something
 	Message string    `json:"message"`        // for a person
+	Ahead   int       `json:"ahead,omitzero"` // builds that are let go first, when this was said
 	Until   time.Time `json:"until,omitzero"` // about when the build goes on, or gives up trying
 }
 

@@ -25,9 +25,11 @@ const ContentType = "application/cloudevents+json"
 // 256 KB that Service Bus carries.
 const MaxBytes = 200_000
 
-// The types of events. Succeeded and Failed end a build; Rejected refuses a
-// message that is no valid request. Delayed says once what a build waits for.
+// The types of events. Queued says that a request was taken; Succeeded and
+// Failed end a build; Rejected refuses a message that is no valid request.
+// Delayed says once what a build waits for.
 const (
+	Queued      = "goldmint.build.queued"
 	Started     = "goldmint.build.started"
 	Delayed     = "goldmint.build.delayed"
 	Replicating = "goldmint.build.replicating"
@@ -48,11 +50,12 @@ type Event struct {
 
 // ID is the id of an event of the given type about the build with the given
 // key (request.Key). run is the sequence number of the message that began this
-// run of the build, or of the message that is rejected. Success and failure
-// share one id, so that a run cannot have both. what tells events of one type
-// and run apart: the reason of a delay, how many regions are replicated.
+// run of the build, or of the message that is rejected; of a build that is
+// queued it is 1, for its run is not known yet. Success and failure share one
+// id, so that a run cannot have both. what tells events of one type and run
+// apart: the reason of a delay, how many regions are replicated.
 //
-//	KEY/started/RUN  KEY/ended/RUN  KEY/rejected/N  KEY/delayed/RUN/REASON  KEY/replicating/RUN/REGIONS
+//	KEY/queued/1  KEY/started/RUN  KEY/ended/RUN  KEY/rejected/N  KEY/delayed/RUN/REASON  KEY/replicating/RUN/REGIONS
 func ID(key, eventType string, run int64, what ...string) string {
 	name, known := idNames[eventType]
 	if !known {
@@ -62,7 +65,7 @@ func ID(key, eventType string, run int64, what ...string) string {
 }
 
 var idNames = map[string]string{
-	Started: "started", Succeeded: "ended", Failed: "ended", Rejected: "rejected", Delayed: "delayed", Replicating: "replicating",
+	Queued: "queued", Started: "started", Succeeded: "ended", Failed: "ended", Rejected: "rejected", Delayed: "delayed", Replicating: "replicating",
 }
 
 // Ends reports whether the event is the last one of its build.

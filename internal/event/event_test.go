@@ -63,11 +63,16 @@ func golden() map[string]event.Event {
 		Problems: []event.Problem{{Pointer: "/name", Path: "name", Message: "is missing"}},
 	})
 	rejected.Subject = ""
+	queuedData := build
+	queuedData.Run = 0
+	queued := about(event.Queued, requested, queuedData)
+	queued.ID = event.ID("web-1/"+digest[:32], event.Queued, 1)
 	delayedData := build
 	delayedData.Delay = &event.Delay{Reason: "Refused", Code: "NotFound", Message: "Azure says 404 NotFound; trying again", Until: requested.Add(57 * time.Second)}
 	delayed := about(event.Delayed, requested.Add(time.Second), delayedData)
 	delayed.ID = event.ID("web-1/"+digest[:32], event.Delayed, 7, "Refused")
 	all := map[string]event.Event{
+		"queued":    queued,
 		"started":   about(event.Started, started, startedData),
 		"succeeded": about(event.Succeeded, ended, succeeded),
 		"failed":    about(event.Failed, ended, failed),
@@ -255,7 +260,7 @@ func TestID(t *testing.T) {
 	longest := strings.Repeat("i", 48) + "/" + strings.Repeat("d", 32)
 	types := map[string]string{}
 	for eventType, want := range map[string]string{
-		event.Started: "k/started/7", event.Succeeded: "k/ended/7", event.Failed: "k/ended/7", event.Rejected: "k/rejected/7",
+		event.Queued: "k/queued/7", event.Started: "k/started/7", event.Succeeded: "k/ended/7", event.Failed: "k/ended/7", event.Rejected: "k/rejected/7",
 		event.Delayed: "k/delayed/7", event.Replicating: "k/replicating/7",
 	} {
 		if got := event.ID("k", eventType, 7); got != want {

@@ -17,6 +17,8 @@ type Story struct {
 
 	newest   *run
 	rejected *Entry
+	queued   *Entry          // a request that was taken and of which nothing more is known
+	ran      map[string]bool // by digest
 }
 
 // run is the events of one run.
@@ -30,10 +32,22 @@ func (s *Story) Tell(e Entry) {
 	if !strings.HasPrefix(e.Event.Data.Digest, s.Digest) {
 		return
 	}
-	if e.Event.Type == event.Rejected {
+	switch e.Event.Type {
+	case event.Queued:
+		if !s.ran[e.Event.Data.Digest] { // else it was sent again, and that does nothing
+			s.queued = &e
+		}
+		return
+	case event.Rejected:
+		s.taken(&e)
 		s.reject(&e)
 		return
 	}
+	s.taken(&e)
+	if s.ran == nil {
+		s.ran = map[string]bool{}
+	}
+	s.ran[e.Event.Data.Digest] = true
 	r := s.newest
 	switch number := e.Event.Data.Run; {
 	case r == nil || number > r.number:
@@ -53,6 +67,13 @@ func (s *Story) Tell(e Entry) {
 	}
 }
 
+// taken forgets that the build was queued, now that more is known of it.
+func (s *Story) taken(e *Entry) {
+	if s.queued != nil && s.queued.Event.Data.Digest == e.Event.Data.Digest {
+		s.queued = nil
+	}
+}
+
 // reject adds a rejection. It ends a run only while that has not been started: anybody may have sent the message that was
 // rejected.
 func (s *Story) reject(e *Entry) {
@@ -63,11 +84,14 @@ func (s *Story) reject(e *Entry) {
 	s.rejected = e
 }
 
-// Outcome is the event that answers for the build: the end of its newest run, or, where nothing has run under the id, the last
-// rejection. Nil means that the answer is still to come. It holds only once all events that are kept were told: a rejection
+// Outcome is the event that answers for the build: the end of its newest run, or, where nothing has run under the id and nothing
+// is queued, the last rejection. Nil means that the answer is still to come. It holds only once all events that are kept were told: a rejection
 // may be followed by a corrected request.
 func (s *Story) Outcome() *Entry {
-	if s.newest != nil {
+	switch {
+	case s.queued != nil:
+		return nil
+	case s.newest != nil:
 		return s.newest.ended
 	}
 	return s.rejected
@@ -75,6 +99,9 @@ func (s *Story) Outcome() *Entry {
 
 // Latest is the last that is known: the outcome, else how far the newest run is; nil where nothing is.
 func (s *Story) Latest() *Entry {
+	if s.queued != nil {
+		return s.queued
+	}
 	if e := s.Outcome(); e != nil || s.newest == nil {
 		return e
 	}

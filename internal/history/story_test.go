@@ -40,6 +40,17 @@ func TestOutcome(t *testing.T) {
 		{"a rejected, b started, b succeeded", "", "b succeeded", ""},             //
 		{"a started, b rejected", "", "", "a started"},                            // the end will come
 		{"a started, a rejected", "", "", "a started"},                            // anybody can have that rejected
+		{"a queued", "", "", "a queued"},                                          //
+		{"a queued, a started", "", "", "a started"},                              //
+		{"a queued, a started, a succeeded, a queued", "", "a succeeded", ""},     // the same request again, which does nothing
+		{"a queued, a failed, b queued", "", "", "b queued"},                      // a corrected request is on its way
+		{"a queued, a failed, b queued", digestA, "a failed", ""},                 //
+		{"a rejected, b queued", "", "", "b queued"},                              //
+		{"a queued, b queued, a started, a failed", "", "", "b queued"},           //
+		{"a queued, b queued, a started, b failed", "", "b failed", ""},           //
+		{"a rejected, a queued", "", "", "a queued"},                              // allowed later
+		{"a queued, a rejected", "", "a rejected", ""},                            // disallowed later, or poison
+		{"a queued, b rejected", "", "", "a queued"},                              //
 		{"a delayed", "", "", "a delayed"},                                        //
 		{"a delayed, a started, a delayed", "", "", "a delayed"},                  //
 		{"a started, a replicating", "", "", "a replicating"},                     //

@@ -36,6 +36,7 @@ const (
 type Turn struct {
 	// Number is the build's place in the line, to ask again with. It is negative once the place has been counted as served.
 	Number int
+	Before int           // builds that are let go first
 	Wait   time.Duration // before it asks again; 0: it may start now
 	Start  time.Time     // of a build that may start: names the start, see Answer and Found
 }
@@ -58,7 +59,7 @@ func (s *State) Ask(number int, now time.Time) Turn {
 		if served {
 			number = -number
 		}
-		return Turn{Number: number, Wait: wait}
+		return Turn{Number: number, Before: before, Wait: wait}
 	}
 	if !served || number > s.Granted {
 		s.Granted = min(s.Granted+1, s.Next)

@@ -46,7 +46,7 @@ func (w *Worker) carryOn(ctx context.Context, m message.Received, log *zap.Logge
 // for the other queue.
 func (w *Worker) unknown(m message.Received) *refusal {
 	refused := refuse(m, "UnknownMessage", "this queue is the function's own: send build requests to the requests queue")
-	if out, err := w.handOn(m); err == nil {
+	if out, _, err := w.handOn(m); err == nil {
 		if e, err := message.Open[build.Build](out.Body); err == nil && e.Data.Request.ID != "" {
 			refused.buildID, refused.digest = e.Data.Request.ID, e.Data.Digest
 		}
@@ -198,14 +198,22 @@ func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, 
 // announce publishes that the build waits. It is news and no more: where it cannot be published, the build goes on and says
 // so the next time.
 func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) build.Build {
-	if err := w.publish(ctx, e); err != nil {
-		log.Warn("trouble", zap.String("step", string(build.Publish)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+	if !w.news(ctx, e, log) {
 		b.Delays = b.Delays[:len(b.Delays)-1]
 		return b
 	}
 	d := e.Data.Delay
 	log.Info(logDelayed, zap.String("reason", d.Reason), zap.String("code", d.Code), zap.Time("until", d.Until))
 	return b
+}
+
+// news publishes what nothing depends on, and reports whether it could.
+func (w *Worker) news(ctx context.Context, e event.Event, log *zap.Logger) bool {
+	err := w.publish(ctx, e)
+	if err != nil {
+		log.Warn("trouble", zap.String("step", string(build.Publish)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+	}
+	return err == nil
 }
 
 // publishEnd publishes the event that ends a build outside of its steps.

@@ -21,7 +21,7 @@ import (
 // TestEveryEndIsPublished plays what may become of a request, with the real clients and clocks that are turned. Whoever
 // waits hears of every end.
 func TestEveryEndIsPublished(t *testing.T) {
-	succeeded := []string{"started web", "succeeded web"}
+	succeeded := []string{"queued web", "started web", "succeeded web"}
 	for _, c := range []struct {
 		name   string
 		play   func(*rig)
@@ -36,18 +36,18 @@ func TestEveryEndIsPublished(t *testing.T) {
 		{"the identity is lost", func(r *rig) {
 			r.intercept = func(*http.Request) http.Handler { return answer(http.StatusUnauthorized, "AuthenticationFailed") }
 			drain(r)
-		}, []string{"delayed web", "failed AuthenticationFailed"}, nil},
+		}, []string{"queued web", "delayed web", "failed AuthenticationFailed"}, nil},
 		{"an allow-list is narrowed while ARM works", func(r *rig) {
 			handleOne(r)
 			r.worker.Rules.AllowedResourceGroups = []string{"other"}
 			drain(r)
-		}, []string{"started web", "failed ResourceGroupNotAllowed"}, nil},
+		}, []string{"queued web", "started web", "failed ResourceGroupNotAllowed"}, nil},
 		{"an allow-list is narrowed before", func(r *rig) {
 			r.handleSome(r.queues[0])
 			r.worker.Rules.AllowedResourceGroups = []string{"other"}
 			drain(r)
-		}, []string{"rejected ResourceGroupNotAllowed"}, []string{"ResourceGroupNotAllowed"}},
-		{"the process dies of the build", func(r *rig) { r.worker.ARM = dyingARM{}; drain(r) }, []string{"failed PoisonMessage"}, []string{"PoisonMessage", "PoisonMessage"}},
+		}, []string{"queued web", "rejected ResourceGroupNotAllowed"}, []string{"ResourceGroupNotAllowed"}},
+		{"the process dies of the build", func(r *rig) { r.worker.ARM = dyingARM{}; drain(r) }, []string{"queued web", "failed PoisonMessage"}, []string{"PoisonMessage", "PoisonMessage"}},
 		{"the process dies of the request", func(r *rig) {
 			take := r.queues[0].function
 			r.queues[0].function = func(ctx context.Context, m message.Received) error {
@@ -66,7 +66,7 @@ func TestEveryEndIsPublished(t *testing.T) {
 			r.worker.ARM = healthy
 			r.resubmit()
 			drain(r)
-		}, append([]string{"failed PoisonMessage"}, succeeded...), []string{"PoisonMessage", "PoisonMessage"}},
+		}, append([]string{"queued web", "failed PoisonMessage"}, succeeded[1:]...), []string{"PoisonMessage", "PoisonMessage"}},
 		{"the request is sent again within a week", func(r *rig) {
 			drain(r)
 			r.send("again", webRequest())
@@ -77,7 +77,7 @@ func TestEveryEndIsPublished(t *testing.T) {
 			r.forward(8 * 24 * time.Hour)
 			r.send("again", webRequest())
 			drain(r)
-		}, append(slices.Clone(succeeded), "succeeded web"), nil},
+		}, append(slices.Clone(succeeded), "queued web", "succeeded web"), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

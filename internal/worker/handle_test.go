@@ -308,7 +308,7 @@ func (b *bench) read(tb testing.TB, m message.Received) build.Build {
 	tb.Helper()
 	body := m.Body
 	if !own(m) {
-		out, err := b.handOn(m)
+		out, _, err := b.handOn(m)
 		if err != nil {
 			tb.Fatal(err)
 		}

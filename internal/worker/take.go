@@ -44,7 +44,7 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 			return w.refused(ctx, m, err, log)
 		}
 	}
-	out, err := w.handOn(m)
+	out, queued, err := w.handOn(m)
 	var ignored *vmevent.Ignored
 	if errors.As(err, &ignored) {
 		logIgnored(log, ignored)
@@ -52,6 +52,9 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 	}
 	if err != nil {
 		return w.refused(ctx, m, err, log)
+	}
+	if queued.Type != "" { // first, so that nothing is heard of the build before it
+		w.news(ctx, queued, log)
 	}
 	if err := w.Bus.Enqueue(ctx, out); err != nil {
 		return Settlement{}, fmt.Errorf("hand the message on: %w", err)
@@ -62,42 +65,45 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 
 // Decode goes through all that taking a message does before anything is sent. What kills this kills every process that is
 // given the message; see [Worker.Probe].
-func (w *Worker) Decode(m message.Received) { _, _ = w.handOn(m) }
+func (w *Worker) Decode(m message.Received) { _, _, _ = w.handOn(m) }
 
-// handOn is the message to the builds queue that the one from outside asks for. An error is a *refusal, or *vmevent.Ignored.
-func (w *Worker) handOn(m message.Received) (message.Outgoing, error) {
+// handOn is the message to the builds queue that the one from outside asks for, and for a request the event that says so. An
+// error is a *refusal, or *vmevent.Ignored.
+func (w *Worker) handOn(m message.Received) (message.Outgoing, event.Event, error) {
 	switch message.KindOf(m.Body) {
 	case message.Build, message.VMWork:
-		return message.Outgoing{}, refuse(m, "InvalidContinuation", "a build under way is taken from the function's own queue alone: send a build request")
+		return message.Outgoing{}, event.Event{}, refuse(m, "InvalidContinuation", "a build under way is taken from the function's own queue alone: send a build request")
 	case message.VMEvent:
-		return w.takeVMEvent(m)
+		out, err := w.takeVMEvent(m)
+		return out, event.Event{}, err
 	default:
 		return w.takeRequest(m)
 	}
 }
 
-func (w *Worker) takeRequest(m message.Received) (message.Outgoing, error) {
+func (w *Worker) takeRequest(m message.Received) (message.Outgoing, event.Event, error) {
 	r, err := request.Decode(m.Body)
 	var invalid *request.Invalid
 	if errors.As(err, &invalid) {
 		refused := refuse(m, invalid.Reason, "%s", invalid.Error())
 		refused.buildID, refused.problems = request.Identity(invalid.ID, m.ID, m.SequenceNumber), invalid.Problems
-		return message.Outgoing{}, refused
+		return message.Outgoing{}, event.Event{}, refused
 	}
 	if err != nil {
-		return message.Outgoing{}, err
+		return message.Outgoing{}, event.Event{}, err
 	}
 	r = r.WithIdentity(m.ID, m.SequenceNumber)
 	if ofVM(r.ID) {
 		refused := refuse(m, "ReservedID", "the id %s is of the form that builds made from VM events have: choose another", r.ID)
 		refused.buildID = r.ID
-		return message.Outgoing{}, refused
+		return message.Outgoing{}, event.Event{}, refused
 	}
 	b := build.New(r, w.Rules.DefaultSubscription, m.EnqueuedAt)
 	if err := w.Rules.allow(b); err != nil {
-		return message.Outgoing{}, err
+		return message.Outgoing{}, event.Event{}, err
 	}
-	return w.outgoing(b, firstID(b))
+	out, err := w.outgoing(b, firstID(b))
+	return out, b.Queued(w.Now()), err
 }
 
 // ofVM says whether an id is of the form that builds made from VM events have. They are reserved: who could take one before
