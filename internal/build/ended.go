@@ -100,7 +100,6 @@ func (b Build) failedEvent(f Failure, now time.Time) event.Event {
 	return e
 }
 
-// event is what every event of the build says.
 // Queued is the event that says that the request was taken. Its id is the same whenever that request is sent, as that of the
 // build's first message is: what is sent again is not announced again.
 func (b Build) Queued(now time.Time) event.Event {
@@ -109,6 +108,7 @@ func (b Build) Queued(now time.Time) event.Event {
 	return e
 }
 
+// event is what every event of the build says.
 func (b Build) event(eventType string, now time.Time) event.Event {
 	r, source := b.Request, b.Request.Source()
 	d := event.Data{
