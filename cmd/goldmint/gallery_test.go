@@ -1,18 +1,15 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"maps"
+	"bytes"
+	"context"
 	"net/http"
-	"net/http/httptest"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"goldmint/cmd/goldmint/internal/retention"
+	"goldmint/emulator/arm"
 	"goldmint/emulator/identity"
 	"goldmint/internal/localazure"
 )
@@ -20,33 +17,54 @@ import (
 // object is a JSON object.
 type object = map[string]any
 
-const galleryPath = "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/rg-images/providers/Microsoft.Compute/galleries/corp/images/web/versions"
+const (
+	imagesGroup  = "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/rg-images"
+	computePath  = imagesGroup + "/providers/Microsoft.Compute/"
+	definition   = computePath + "galleries/corp/images/web"
+	galleryPath  = definition + "/versions"
+	firstVersion = galleryPath + "/1.0.0"
+)
 
-// gallery stands in for a gallery of Azure's: pages with a nextLink, deletions that are taken on and end later, locks.
+// gallery is a local Resource Manager with an image definition in it.
 type gallery struct {
-	url      string
-	group    string                                  // of the gallery
-	lingers  int                                     // so many lists show a version after its DELETE
-	refuse   func(method, name string) (int, string) // status and code, or 0
-	before   func(method, name string)               // a call is answered
-	users    map[string]object                       // by kind: a VM and a scale set
-	mu       sync.Mutex
-	versions map[string]object
-	locked   map[string]bool
-	dying    map[string]int
-	calls    map[string]int
+	*arm.Server
+	before func(method, name string) http.Handler // of a command's call about a version: a handler answers in Azure's place
+	seen   func(method, name string, body []byte) // of the same
 }
 
-const pageSize = 100
+const day = 24 * time.Hour
 
-// newGallery serves until the test ends, and signs the command in as an identity of this machine.
-func newGallery(tb testing.TB) *gallery {
+// quickly is an Azure in which what takes minutes takes microseconds, and nothing is limited.
+var quickly = arm.Options{Speed: 10_000_000}
+
+// newGallery serves until the test ends.
+func newGallery(tb testing.TB, o arm.Options) *gallery {
 	tb.Helper()
-	g := &gallery{group: "rg-images", versions: map[string]object{}, locked: map[string]bool{}, dying: map[string]int{}, calls: map[string]int{}}
-	server := httptest.NewServer(g)
-	tb.Cleanup(server.Close)
-	g.url = server.URL
+	g := &gallery{}
+	o.Intercept = func(r *http.Request) http.Handler {
+		ours := strings.HasPrefix(r.UserAgent(), "goldmint-command")
+		name, ok := strings.CutPrefix(r.URL.Path, galleryPath)
+		method, name := methodOf(r.Method, r.URL.Path), strings.TrimPrefix(name, "/")
+		if ok && ours && g.seen != nil {
+			g.seen(method, name, bodyOf(r))
+		}
+		if ok && ours && g.before != nil {
+			return g.before(method, name)
+		}
+		return nil
+	}
+	g.Server = arm.Start(tb, o)
+	g.AddDefinition(arm.Definition{ID: definition, Location: "westeurope"})
 	return g
+}
+
+// methodOf is a call's method, or LIST.
+func methodOf(method, path string) string {
+	switch path[strings.LastIndexByte(path, '/')+1:] {
+	case "versions", "images", "virtualMachines", "virtualMachineScaleSets":
+		return "LIST"
+	}
+	return method
 }
 
 // signIn gives the command an identity.
@@ -61,131 +79,94 @@ func signIn(t *testing.T) {
 	}
 }
 
-// put makes a version of Goldmint's in West Europe, so many days old.
-func (g *gallery) put(name string, days int, change ...func(v, publishing object)) {
-	publishing := object{
-		"publishedDate": time.Now().AddDate(0, 0, -days).UTC().Format(time.RFC3339), "excludeFromLatest": false,
-		"targetRegions": []any{object{"name": "West Europe", "regionalReplicaCount": 1}},
+// put makes a version of Goldmint's in West Europe.
+func (g *gallery) put(name string, change ...func(*arm.Version)) {
+	ours := func(v *arm.Version) {
+		v.Tags = map[string]string{retention.TagBuildID: "web-" + name}
+		v.VirtualMachineID = computePath + "virtualMachines/builder"
 	}
-	v := object{
-		"id": g.path() + "/" + name, "name": name, "location": "westeurope", "tags": object{retention.TagBuildID: "web-" + name},
-		"properties": object{
-			"provisioningState": "Succeeded", "publishingProfile": publishing,
-			"storageProfile": object{"source": object{"virtualMachineId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web"}, "osDiskImage": object{"sizeInGB": 30}},
-		},
-	}
-	for _, c := range change {
-		c(v, publishing)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.versions[name] = v
+	g.AddVersion(galleryPath+"/"+name, "westeurope", append([]func(*arm.Version){ours}, change...)...)
 }
 
-func (g *gallery) path() string { return strings.Replace(galleryPath, "rg-images", g.group, 1) }
-
-func (g *gallery) names() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return strings.Join(slices.Sorted(maps.Keys(g.versions)), " ")
+// The changes that tests make to a version.
+func tagged(name, value string) func(*arm.Version) {
+	return func(v *arm.Version) { v.Tags[name] = value }
+}
+func foreign(v *arm.Version)  { v.Tags = nil }
+func excluded(v *arm.Version) { v.ExcludeFromLatest = true }
+func inState(state string) func(*arm.Version) {
+	return func(v *arm.Version) { v.State = state }
 }
 
-func (g *gallery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name, ok := strings.CutPrefix(r.URL.Path, g.path())
-	name = strings.TrimPrefix(name, "/")
-	kind := r.Method
-	if name == "" {
-		kind = "LIST"
-	}
-	if g.before != nil {
-		g.before(kind, name)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.calls[kind]++
-	status, code := 0, ""
-	if g.refuse != nil {
-		status, code = g.refuse(kind, name)
-	}
-	switch {
-	case strings.Contains(r.URL.Path, "/operations/"):
-		answer(w, http.StatusOK, object{"status": "Succeeded"})
-	case status != 0:
-		answer(w, status, object{"error": object{"code": code, "message": "no"}})
-	case g.users[lastPart(r)] != nil:
-		answer(w, http.StatusOK, object{"value": []any{g.users[lastPart(r)]}})
-	case !ok:
-		answer(w, http.StatusNotFound, object{"error": object{"code": "ResourceNotFound", "message": "The Resource was not found."}})
-	case kind == "LIST":
-		g.list(w, r)
-	case g.versions[name] == nil:
-		answer(w, http.StatusNotFound, object{"error": object{"code": "ResourceNotFound", "message": "The Resource was not found."}})
-	default:
-		g.one(w, r, name)
-	}
+// filled is a gallery with a version of each kind. Its clock is forty days ahead of this machine's.
+func filled(t *testing.T, o arm.Options) *gallery {
+	t.Helper()
+	signIn(t)
+	g := newGallery(t, o)
+	g.fill(nil)
+	return g
 }
 
-func (g *gallery) one(w http.ResponseWriter, r *http.Request, name string) {
-	operation := g.url + "/operations/1?api-version=2026-03-03"
-	switch r.Method {
-	case http.MethodDelete:
-		if g.locked[name] {
-			answer(w, http.StatusConflict, object{"error": object{"code": "ScopeLocked", "message": "The scope is locked."}})
-			return
+// fill makes versions over forty days; each is told of.
+func (g *gallery) fill(made func(name string)) {
+	for _, v := range []struct {
+		name string
+		then time.Duration // how long until the next
+		is   func(*arm.Version)
+	}{
+		{"1.0.0", 10 * day, nil},
+		{"1.0.1", 10 * day, foreign},
+		{"1.0.2", 5 * day, nil},
+		{"1.0.3", 5 * day, tagged(retention.TagKeep, "audit")},
+		{"1.0.4", 5 * day, nil},
+		{"1.0.10", 3 * day, nil},
+		{"1.0.11", 2 * day, excluded},
+		{"1.0.12", 190 * time.Second, inState("Creating")},
+	} {
+		if v.is == nil {
+			v.is = func(*arm.Version) {}
 		}
-		g.dying[name] = g.lingers
-		part(g.versions[name], "properties")["provisioningState"] = "Deleting"
-		w.Header().Set("Azure-AsyncOperation", operation)
-		w.WriteHeader(http.StatusAccepted)
-	case http.MethodPut:
-		var sent object
-		_ = json.NewDecoder(r.Body).Decode(&sent)
-		publishing := part(part(g.versions[name], "properties"), "publishingProfile")
-		maps.Copy(publishing, part(part(sent, "properties"), "publishingProfile"))
-		w.Header().Set("Azure-AsyncOperation", operation)
-		answer(w, http.StatusOK, g.versions[name])
-	default:
-		answer(w, http.StatusOK, g.versions[name])
+		g.put(v.name, v.is)
+		if made != nil {
+			made(v.name)
+		}
+		g.FastForward(v.then)
 	}
 }
 
-func (g *gallery) list(w http.ResponseWriter, r *http.Request) {
-	skip := 0
-	_, _ = fmt.Sscan(r.URL.Query().Get("$skiptoken"), &skip)
-	if skip == 0 {
-		for name, left := range g.dying {
-			if g.dying[name]--; left <= 0 {
-				delete(g.dying, name)
-				delete(g.versions, name)
-			}
+// remove is what someone else has done: the version is gone.
+func (g *gallery) remove(name string) { g.RemoveVersion(galleryPath + "/" + name) }
+
+// left are the versions that are neither gone nor going, in order.
+func (g *gallery) left() string {
+	var names []string
+	for _, name := range []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.4", "1.0.10", "1.0.11", "1.0.12"} {
+		if body, ok := g.Version(galleryPath + "/" + name); ok && !bytes.Contains(body, []byte(`"Deleting"`)) {
+			names = append(names, name)
 		}
 	}
-	names := slices.Sorted(maps.Keys(g.versions))
-	page := object{}
-	if rest := names[min(skip, len(names)):]; len(rest) > pageSize {
-		names = rest[:pageSize]
-		page["nextLink"] = fmt.Sprintf("%s%s?api-version=2026-03-03&$skiptoken=%d", g.url, g.path(), skip+pageSize)
-	} else {
-		names = rest
-	}
-	value := make([]any, len(names))
-	for i, n := range names {
-		value[i] = g.versions[n]
-	}
-	page["value"] = value
-	answer(w, http.StatusOK, page)
+	return strings.Join(names, " ")
 }
 
-// lastPart is the last part of the path.
-func lastPart(r *http.Request) string { return r.URL.Path[strings.LastIndexByte(r.URL.Path, '/'):] }
-
-func part(o object, name string) object {
-	p, _ := o[name].(object)
-	return p
+// counts are the calls so far, by method.
+func (g *gallery) counts() map[string]int {
+	counts := map[string]int{}
+	for _, c := range g.Calls() {
+		counts[methodOf(c.Method, c.Path)]++
+	}
+	return counts
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+// command runs goldmint on it.
+func (g *gallery) command(ctx context.Context, args ...string) (out, errOut string, status int) {
+	var o, e bytes.Buffer
+	status = execute(ctx, append(args, "--arm-endpoint", g.Endpoint()), strings.NewReader(""), &o, &e)
+	return o.String(), e.String(), status
+}
+
+var ofDefinition = []string{"-g", "rg-images", "--gallery", "corp", "--image", "web"}
+
+// pruned runs `goldmint prune` on it.
+func (g *gallery) pruned(ctx context.Context, args ...string) (out, errOut string, status int) {
+	return g.command(ctx, append(append([]string{"prune"}, ofDefinition...), args...)...)
 }

@@ -22,6 +22,7 @@ import (
 type inventory struct {
 	manager
 	checkUse bool
+	latest   string
 	output   string
 }
 
@@ -34,10 +35,11 @@ func (i *inventory) add(c *cobra.Command, use string) {
 func newVersions() *cobra.Command {
 	var i inventory
 	c := &cobra.Command{
-		Use:     "versions",
-		Short:   "List the versions of an image definition",
-		Example: "  goldmint versions -g rg-images --gallery corp --image web --check-use",
-		Args:    arguments(0, 0),
+		Use:   "versions",
+		Short: "List the versions of an image definition",
+		Example: `  goldmint versions -g rg-images --gallery corp --image web --check-use
+  latest=$(goldmint versions -g rg-images --gallery corp --image web --latest westeurope)`,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if i.gallery == "" {
 				return fmt.Errorf("--gallery and --image are missing: they name an image definition")
@@ -47,6 +49,7 @@ func newVersions() *cobra.Command {
 	}
 	i.add(c, "a line each, newest first, or one JSON object a line")
 	i.addGalleryFlags(c.Flags())
+	c.Flags().StringVar(&i.latest, "latest", "", "print only the id of what latest stands for in this `region`, nothing where there is none")
 	return c
 }
 
@@ -79,6 +82,9 @@ func (i *inventory) run(c *cobra.Command, shelf func(*catalog.Azure) prune.Shelf
 	if err != nil {
 		return i.explain(err)
 	}
+	if i.latest != "" {
+		return printLatest(c.OutOrStdout(), records, i.latest)
+	}
 	var users map[string][]string
 	if i.checkUse {
 		if users, err = azure.Users(c.Context()); err != nil {
@@ -89,10 +95,28 @@ func (i *inventory) run(c *cobra.Command, shelf func(*catalog.Azure) prune.Shelf
 	if i.output == "json" {
 		return printRecordsJSON(c.OutOrStdout(), records, users)
 	}
-	return printRecords(c.OutOrStdout(), records, users, i.checkUse)
+	return printRecords(c.OutOrStdout(), records, users, i.checkUse, azure.Now())
 }
 
-func printRecords(out io.Writer, records []catalog.Record, users map[string][]string, used bool) error {
+func printLatest(out io.Writer, records []catalog.Record, region string) error {
+	id := retention.LatestOf(itemsOf(records))[retention.Region{Name: region}.Short()]
+	if id == "" {
+		return nil
+	}
+	_, err := fmt.Fprintln(out, id)
+	return err
+}
+
+// itemsOf are the records as retention takes them.
+func itemsOf(records []catalog.Record) []retention.Item {
+	items := make([]retention.Item, len(records))
+	for i, r := range records {
+		items[i] = r.Item
+	}
+	return items
+}
+
+func printRecords(out io.Writer, records []catalog.Record, users map[string][]string, used bool, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) {
 		if !used {
@@ -106,7 +130,7 @@ func printRecords(out io.Writer, records []catalog.Record, users map[string][]st
 		if r.SizeGB > 0 {
 			size = fmt.Sprint(r.SizeGB)
 		}
-		row(r.Name, r.State, orDash(r.Tags[retention.TagBuildID]), since(r.Created), orDash(r.Source[strings.LastIndexByte(r.Source, '/')+1:]),
+		row(r.Name, r.State, orDash(r.Tags[retention.TagBuildID]), since(r.Created, now), orDash(r.Source[strings.LastIndexByte(r.Source, '/')+1:]),
 			orDash(regionsOf(r)), size, orDash(strings.Join(users[strings.ToLower(r.ID)], ", ")))
 	}
 	return w.Flush()

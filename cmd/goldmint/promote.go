@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +60,7 @@ func runPromote(c *cobra.Command, m manager, name, onlyIf string) error {
 			return m.explainPromote(err)
 		}
 	}
-	after, err := versions.Promote(c.Context(), name, 15*time.Second)
+	after, err := versions.Promote(c.Context(), name)
 	if err != nil {
 		return m.explainPromote(err)
 	}
@@ -72,8 +71,11 @@ func runPromote(c *cobra.Command, m manager, name, onlyIf string) error {
 // explainPromote leaves alone what Azure did not say.
 func (m *manager) explainPromote(err error) error {
 	var conflict *exitError
-	if errors.As(err, &conflict) {
+	switch {
+	case errors.As(err, &conflict):
 		return conflict
+	case errors.Is(err, catalog.ErrContinues):
+		return &exitError{error: err, status: exitTimeout, hint: "`goldmint versions` shows when it is done"}
 	}
 	return m.explain(err)
 }
@@ -84,10 +86,7 @@ func guardLatest(ctx context.Context, versions catalog.Versions, name, onlyIf st
 	if err != nil {
 		return err
 	}
-	items := make([]retention.Item, len(records))
-	for i, r := range records {
-		items[i] = r.Item
-	}
+	items := itemsOf(records)
 	target := items[:0:0]
 	for _, i := range items {
 		if i.Name == name {

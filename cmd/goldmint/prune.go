@@ -19,6 +19,7 @@ import (
 	"goldmint/cmd/goldmint/internal/prune"
 	"goldmint/cmd/goldmint/internal/retention"
 	"goldmint/cmd/goldmint/internal/screen"
+	"goldmint/internal/request"
 )
 
 // pruneOptions are the flags of `goldmint prune`.
@@ -36,8 +37,11 @@ type pruneOptions struct {
 	look time.Duration // between two lists while deletions run
 }
 
+// longestBuild is what a request may give a build, from its PUT to its end: what is older belongs to one that has ended.
+const longestBuild = request.MaxTimeout
+
 func newPrune() *cobra.Command {
-	o := pruneOptions{olderThan: span(time.Hour), wait: span(15 * time.Minute), look: 15 * time.Second}
+	o := pruneOptions{olderThan: span(longestBuild + time.Hour), wait: span(15 * time.Minute), look: 15 * time.Second}
 	c := &cobra.Command{
 		Use:   "prune",
 		Short: "Delete old image versions or images that Goldmint made",
@@ -46,7 +50,7 @@ stays. Without --yes it deletes nothing; on a terminal it asks after the list.
 
 What stays: all that Goldmint did not make; what is not Succeeded; what has the tag goldmint-keep; what "latest" resolves to
 in any region; the newest N, of all and of those that latest may resolve to in each region; what is younger than
---older-than. Each is read again just before it is deleted and stays if it has changed.
+--older-than, because its build may not have ended. Each is read again just before it is deleted and stays if it has changed.
 
 Of images only those count whose name is --name-prefix and then digits, dots, dashes, T and Z: web-api-3 is not one of web-*.
 
@@ -67,7 +71,7 @@ does not exist, 3 when it was interrupted, 4 when Azure cannot be reached or ref
 	f.BoolVar(&o.expired, "expired", false, "only those past their end of life go")
 	f.BoolVar(&o.checkUse, "check-use", false, "what a VM or scale set of the subscription refers to stays")
 	f.BoolVar(&o.yes, "yes", false, "delete, without a question")
-	f.Var(&o.wait, "wait", "how long to wait for Azure to end the deletions")
+	f.Var(&o.wait, "wait", "how long to wait for Azure to end the deletions; 0s: not at all")
 	addOutput(f, &o.output, "a list, or one JSON object", "text", "json")
 	return c
 }
@@ -101,17 +105,26 @@ func runPrune(c *cobra.Command, o pruneOptions) error {
 	if err != nil {
 		return o.explain(err)
 	}
-	report := &pruneReport{out: c.OutOrStdout(), json: o.output == "json", Decisions: decisions}
+	report := &pruneReport{out: c.OutOrStdout(), json: o.output == "json", decisions: decisions, now: azure.Now()}
 	report.list()
 	going := countGoing(decisions)
-	if going == 0 || !o.yes && !o.confirm(c, going) {
-		return report.end(nil, going > 0)
+	if going > 0 && !o.yes {
+		if o.yes, err = o.confirm(c, going); err != nil {
+			return err
+		}
 	}
-	limit := 149
+	if going == 0 || !o.yes {
+		return report.end(nil, !o.yes)
+	}
+	p := prune.Pruner{
+		Shelf: shelf, Limits: prune.VersionLimits, Look: o.look, Wait: time.Duration(o.wait), Report: report.outcome,
+		Pause: func(d time.Duration) {
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "Azure limits deletions: the next in %s\n", d.Round(time.Second))
+		},
+	}
 	if o.prefix != "" {
-		limit = 119
+		p.Limits = prune.ImageLimits
 	}
-	p := prune.Pruner{Shelf: shelf, Limit: limit, Look: o.look, Wait: time.Duration(o.wait), Report: report.outcome}
 	outcomes := p.Run(ctx, decisions)
 	if err := report.end(outcomes, false); err != nil {
 		return err
@@ -134,28 +147,34 @@ func (o *pruneOptions) decide(ctx context.Context, azure *catalog.Azure, shelf p
 	if err != nil {
 		return nil, err
 	}
-	rule := retention.Rule{Keep: o.keep, OlderThan: time.Duration(o.olderThan), Expired: o.expired, Prefix: o.prefix, Now: time.Now()}
+	rule := retention.Rule{Keep: o.keep, OlderThan: time.Duration(o.olderThan), Expired: o.expired, Prefix: o.prefix, Now: azure.Now()}
 	if o.checkUse {
 		if rule.Users, err = azure.Users(ctx); err != nil {
 			return nil, err
 		}
 	}
-	items := make([]retention.Item, len(records))
-	for i, r := range records {
-		items[i] = r.Item
-	}
-	return retention.Decide(items, rule), nil
+	return retention.Decide(itemsOf(records), rule), nil
 }
 
-// confirm asks, where there is a person to ask.
-func (o *pruneOptions) confirm(c *cobra.Command, going int) bool {
+// confirm asks, where there is a person to ask. Ctrl-C is an answer, too.
+func (o *pruneOptions) confirm(c *cobra.Command, going int) (bool, error) {
 	in, ok := c.InOrStdin().(*os.File)
 	if !ok || o.output == "json" || !term.IsTerminal(int(in.Fd())) {
-		return false
+		return false, nil
 	}
 	_, _ = fmt.Fprintf(c.ErrOrStderr(), "Delete %d of them? [y/N] ", going)
-	answer, _ := bufio.NewReader(in).ReadString('\n')
-	return strings.EqualFold(strings.TrimSpace(answer), "y")
+	answers := make(chan string, 1)
+	go func() { // it is left to the process's end where nobody answers
+		answer, _ := bufio.NewReader(in).ReadString('\n')
+		answers <- answer
+	}()
+	select {
+	case answer := <-answers:
+		return strings.EqualFold(strings.TrimSpace(answer), "y"), nil
+	case <-c.Context().Done():
+		_, _ = fmt.Fprintln(c.ErrOrStderr())
+		return false, errInterrupted
+	}
 }
 
 func countGoing(decisions []retention.Decision) (n int) {
@@ -187,7 +206,8 @@ func verdictOf(outcomes []prune.Outcome) error {
 type pruneReport struct {
 	out       io.Writer
 	json      bool
-	Decisions []retention.Decision
+	decisions []retention.Decision
+	now       time.Time // by Azure's clock
 }
 
 func (r *pruneReport) list() {
@@ -195,8 +215,8 @@ func (r *pruneReport) list() {
 		return
 	}
 	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
-	for _, d := range r.Decisions {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", verb(d), d.Item.Name, since(d.Item.Created), screen.Line(d.Detail))
+	for _, d := range r.decisions {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", verb(d), d.Item.Name, since(d.Item.Created, r.now), screen.Line(d.Detail))
 	}
 	_ = w.Flush()
 }
@@ -207,23 +227,26 @@ func (r *pruneReport) outcome(o prune.Outcome) {
 	}
 }
 
-// end prints the sum; dry says that something would go.
+// end prints the sum; dry says that nothing was to be deleted.
 func (r *pruneReport) end(outcomes []prune.Outcome, dry bool) error {
 	if r.json {
 		return r.endJSON(outcomes, dry)
 	}
-	going := countGoing(r.Decisions)
-	text := fmt.Sprintf("%d go, %d stay", going, len(r.Decisions)-going)
-	switch {
-	case dry:
+	going := countGoing(r.decisions)
+	text := fmt.Sprintf("%d go, %d stay", going, len(r.decisions)-going)
+	if dry && going > 0 {
 		text += ": nothing is deleted without --yes"
-	case len(outcomes) > 0:
+	}
+	if len(outcomes) > 0 {
 		count := map[prune.Result]int{}
 		for _, o := range outcomes {
 			count[o.Result]++
 		}
-		text = fmt.Sprintf("%d deleted, %d left after all, %d not deleted, %d stay", count[prune.Deleted], count[prune.Left],
-			count[prune.Failed]+count[prune.NotTried], len(r.Decisions)-going)
+		text = fmt.Sprintf("%d deleted, ", count[prune.Deleted])
+		if n := count[prune.Deleting]; n > 0 {
+			text += fmt.Sprintf("%d being deleted, ", n)
+		}
+		text += fmt.Sprintf("%d left after all, %d not deleted, %d stay", count[prune.Left], count[prune.Failed]+count[prune.NotTried], len(r.decisions)-going)
 	}
 	_, err := fmt.Fprintln(r.out, text)
 	return err
@@ -245,8 +268,8 @@ func (r *pruneReport) endJSON(outcomes []prune.Outcome, dry bool) error {
 	for _, o := range outcomes {
 		byName[o.Name] = o
 	}
-	all := make([]decisionJSON, 0, len(r.Decisions))
-	for _, d := range r.Decisions {
+	all := make([]decisionJSON, 0, len(r.decisions))
+	for _, d := range r.decisions {
 		o := byName[d.Item.Name]
 		all = append(all, decisionJSON{d.Item.ID, d.Item.Name, verb(d), d.Reason, d.Detail, o.Result, o.Detail})
 	}
@@ -260,9 +283,9 @@ func verb(d retention.Decision) string {
 	return "keep"
 }
 
-func since(t time.Time) string {
+func since(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return age(time.Since(t))
+	return age(now.Sub(t))
 }

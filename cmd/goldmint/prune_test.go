@@ -5,8 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -14,41 +14,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"goldmint/cmd/goldmint/internal/catalog"
 	"goldmint/cmd/goldmint/internal/retention"
 	"goldmint/emulator/arm"
 	"goldmint/internal/localazure"
 )
 
-// filled is a gallery with a version of each kind.
-func filled(t *testing.T) *gallery {
-	t.Helper()
-	signIn(t)
-	g := newGallery(t)
-	g.fill()
-	return g
-}
-
-func (g *gallery) fill() {
-	g.put("1.0.0", 40)
-	g.put("1.0.1", 30, func(v, _ object) { v["tags"] = object{} })
-	g.put("1.0.2", 20)
-	g.put("1.0.3", 15, func(v, _ object) { part(v, "tags")[retention.TagKeep] = "audit" })
-	g.put("1.0.4", 10)
-	g.put("1.0.10", 5)
-	g.put("1.0.11", 2, func(_, p object) { p["excludeFromLatest"] = true })
-	g.put("1.0.12", 0, func(v, _ object) { part(v, "properties")["provisioningState"] = "Creating" })
-}
-
-// pruned runs `goldmint prune` on it.
-func pruned(ctx context.Context, g *gallery, args ...string) (out, errOut string, status int) {
-	var o, e bytes.Buffer
-	all := append([]string{"prune", "--arm-endpoint", g.url, "-g", "rg-images", "--gallery", "corp", "--image", "web"}, args...)
-	status = execute(ctx, all, strings.NewReader(""), &o, &e)
-	return o.String(), e.String(), status
-}
-
-const decided = `keep    1.0.12  0s   its state is Creating
+const decided = `keep    1.0.12  3m   its state is Creating
 keep    1.0.11  2d   it is the latest in westeurope (by the region's own flag)
 keep    1.0.10  5d   it is the latest in westeurope
 keep    1.0.4   10d  it is among the newest 2
@@ -58,222 +29,358 @@ keep    1.0.1   30d  Goldmint did not make it: it lacks the tag goldmint-build-i
 delete  1.0.0   40d  2 newer ones stay
 `
 
-// showsInDocs holds a text against docs/retention.md.
-func showsInDocs(t *testing.T, shown string) {
-	t.Helper()
-	if !strings.Contains(text(t, "../../docs/retention.md"), shown) {
-		t.Errorf("docs/retention.md does not show:\n%s", shown)
-	}
-}
+const (
+	allOfThem = "1.0.0 1.0.1 1.0.2 1.0.3 1.0.4 1.0.10 1.0.11 1.0.12"
+	theKept   = "1.0.1 1.0.3 1.0.4 1.0.10 1.0.11 1.0.12"
+)
 
 func TestPruneDeletesNothingUnasked(t *testing.T) {
-	g := filled(t)
-	before := g.names()
-	out, errOut, status := pruned(t.Context(), g, "--keep", "2")
+	g := filled(t, quickly)
+	out, errOut, status := g.pruned(t.Context(), "--keep", "2")
 	want := decided + "2 go, 6 stay: nothing is deleted without --yes\n"
 	if diff := cmp.Diff(want, out); diff != "" || status != exitOK || errOut != "" {
 		t.Errorf("status %d %s\n%s", status, errOut, diff)
 	}
-	showsInDocs(t, out)
-	if g.names() != before || g.calls[http.MethodDelete]+g.calls[http.MethodGet] != 0 {
-		t.Errorf("left %s, calls %v", g.names(), g.calls)
+	showsInDocs(t, "prune-dry-run", "goldmint prune -g rg-images --gallery corp --image web --keep 2", out)
+	if calls := g.counts(); g.left() != allOfThem || calls["LIST"] != 1 || len(calls) != 1 {
+		t.Errorf("left %s, calls %v", g.left(), calls)
 	}
 }
 
 func TestPruneDeletesAndSaysWhat(t *testing.T) {
-	g := filled(t)
-	out, errOut, status := pruned(t.Context(), g, "--keep", "2", "--yes")
+	g := filled(t, quickly)
+	out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes")
 	want := decided + "deleted  1.0.0\ndeleted  1.0.2\n2 deleted, 0 left after all, 0 not deleted, 6 stay\n"
 	if diff := cmp.Diff(want, out); diff != "" || status != exitOK {
 		t.Errorf("status %d %s\n%s", status, errOut, diff)
 	}
-	showsInDocs(t, "deleted  1.0.0\ndeleted  1.0.2\n2 deleted, 0 left after all, 0 not deleted, 6 stay\n")
-	if got := g.names(); got != "1.0.1 1.0.10 1.0.11 1.0.12 1.0.3 1.0.4" {
+	showsInDocs(t, "prune-run", "goldmint prune -g rg-images --gallery corp --image web --keep 2 --yes", out)
+	if got := g.left(); got != theKept {
 		t.Errorf("left: %s", got)
 	}
-	if g.calls[http.MethodGet] != 2 || g.calls[http.MethodDelete] != 2 || g.calls["LIST"] != 2 {
-		t.Errorf("calls: %v", g.calls)
+}
+
+// TestPruneCalls: what it asks of Azure is the pages of the list, and a read and a DELETE for each version that goes.
+func TestPruneCalls(t *testing.T) {
+	signIn(t)
+	g := newGallery(t, quickly)
+	const many, keep = 250, 110
+	for n := range many {
+		g.put(fmt.Sprintf("1.0.%d", n))
+	}
+	g.FastForward(2 * day)
+	out, errOut, status := g.pruned(t.Context(), "--keep", fmt.Sprint(keep), "--yes", "--wait", "0s")
+	if want := fmt.Sprintf("\n0 deleted, %d being deleted, 0 left after all, 0 not deleted, %d stay\n", many-keep, keep); status != exitOK || !strings.HasSuffix(out, want) {
+		t.Fatalf("status %d %s\n%s", status, errOut, out)
+	}
+	want := map[string]int{"LIST": 3, http.MethodGet: many - keep, http.MethodDelete: many - keep}
+	if diff := cmp.Diff(want, g.counts()); diff != "" {
+		t.Error(diff)
 	}
 }
 
+// TestPruneLeavesWhatChangedMeanwhile: each is read again just before it is deleted.
 func TestPruneLeavesWhatChangedMeanwhile(t *testing.T) {
-	g := filled(t)
-	g.locked["1.0.0"] = true
-	g.before = func(kind, name string) {
-		if kind == http.MethodGet && name == "1.0.2" {
-			g.put("1.0.2", 20, func(v, _ object) { part(v, "tags")[retention.TagKeep] = "" })
-		}
-	}
-	out, errOut, status := pruned(t.Context(), g, "--keep", "2", "--yes")
-	if status != exitOK || !strings.Contains(out, "left     1.0.0  it is locked\nleft     1.0.2  its tags have changed since the list\n0 deleted, 2 left") {
-		t.Errorf("status %d %s\n%s", status, errOut, out)
-	}
-	if !strings.Contains(g.names(), "1.0.0 ") || !strings.Contains(g.names(), "1.0.2 ") {
-		t.Errorf("left: %s", g.names())
-	}
-}
-
-func TestPruneSaysWhatItCouldNotDelete(t *testing.T) {
-	for _, tt := range []struct {
-		name, want, wantErr string
-		code                string
-		code1               int
-		kind                string
-		status              int
+	for name, tt := range map[string]struct {
+		method string // before which it changes
+		change func(g *gallery)
+		want   string
 	}{
-		{"without the right to delete", "failed   1.0.0  Azure answered 403 AuthorizationFailed\nnot tried  1.0.2  the one before", "2 of 2 that should go did not", "AuthorizationFailed", http.StatusForbidden, http.MethodDelete, exitFailed},
-		{"without the right to list", "", "hint: docs/retention.md", "AuthorizationFailed", http.StatusForbidden, "LIST", exitUnreachable},
-		{"a gallery that is not there", "", "hint: check --subscription", "ParentResourceNotFound", http.StatusNotFound, "LIST", exitUsage},
+		"tags":         {http.MethodGet, func(g *gallery) { g.put("1.0.0", tagged(retention.TagKeep, "")) }, "left     1.0.0  its tags have changed since the list"},
+		"state":        {http.MethodGet, func(g *gallery) { g.put("1.0.0", inState("Updating")) }, "left     1.0.0  its state has become Updating"},
+		"another":      {http.MethodGet, func(g *gallery) { g.put("1.0.0") }, "left     1.0.0  it was made anew since the list"},
+		"gone":         {http.MethodGet, func(g *gallery) { g.remove("1.0.0") }, "deleted  1.0.0  by someone else"},
+		"going":        {http.MethodDelete, func(g *gallery) { g.remove("1.0.0") }, "deleted  1.0.0\n"},
+		"locked":       {http.MethodDelete, func(g *gallery) { g.Lock(firstVersion, arm.CanNotDelete) }, "left     1.0.0  it is locked"},
+		"locked above": {http.MethodDelete, func(g *gallery) { g.Lock(definition, arm.ReadOnly) }, "left     1.0.0  it is locked"},
+		"blocked": {http.MethodDelete, func(g *gallery) {
+			g.put("1.0.0", func(v *arm.Version) { v.BlockDeletion, v.EndOfLife = true, g.Now().Add(day) })
+		}, "left     1.0.0  it may not be deleted before its end of life"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			g := filled(t)
-			g.refuse = func(kind, _ string) (int, string) {
-				if kind == tt.kind {
-					return tt.code1, tt.code
+		t.Run(name, func(t *testing.T) {
+			g := filled(t, quickly)
+			var once sync.Once
+			g.before = func(method, name string) http.Handler {
+				if method == tt.method && name == "1.0.0" {
+					once.Do(func() { tt.change(g) })
 				}
-				return 0, ""
+				return nil
 			}
-			out, errOut, status := pruned(t.Context(), g, "--keep", "2", "--yes")
-			if status != tt.status || !strings.Contains(out, tt.want) || !strings.Contains(errOut, tt.wantErr) {
-				t.Errorf("status %d %s\n%s", status, errOut, out)
+			out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes")
+			if status != exitOK || !strings.Contains(out, tt.want) {
+				t.Errorf("status %d %s, %q is not said:\n%s", status, errOut, tt.want, out)
+			}
+			if stays := strings.HasPrefix(tt.want, "left"); stays != strings.Contains(g.left(), "1.0.0 ") {
+				t.Errorf("left: %s", g.left())
 			}
 		})
 	}
 }
 
+func TestPruneSaysWhatItCouldNotDelete(t *testing.T) {
+	const read, remove = "Microsoft.Compute/galleries/images/versions/read", "Microsoft.Compute/galleries/images/versions/delete"
+	for _, tt := range []struct {
+		name          string
+		role          []string
+		args          string
+		want, wantErr string
+		status        int
+	}{
+		{"without the right to delete", []string{read}, "--image web", "failed   1.0.0  Azure answered 403 AuthorizationFailed\nnot tried  1.0.2  the one before was refused for want of rights\n0 deleted, 0 left after all, 2 not deleted", "2 of 2 that should go did not", exitFailed},
+		{"without the right to list", []string{remove}, "--image web", "", "hint: docs/retention.md", exitUnreachable},
+		{"without the right to see who uses it", []string{read, remove}, "--image web --check-use", "", "list the VMs: Azure answered 403", exitUnreachable},
+		{"a gallery that is not there", nil, "--gallery other --image web", "", "hint: check --subscription", exitUsage},
+		{"a definition that is not there", nil, "--image other", "", "list the versions of corp/other: Azure answered 404 ParentResourceNotFound\nhint: check", exitUsage},
+		{"an empty definition", nil, "--image empty", "0 go, 0 stay\n", "", exitOK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := quickly
+			o.Role = tt.role
+			g := filled(t, o)
+			g.AddDefinition(arm.Definition{ID: computePath + "galleries/corp/images/empty", Location: "westeurope"})
+			args := append([]string{"prune", "-g", "rg-images", "--gallery", "corp", "--keep", "2", "--yes"}, strings.Fields(tt.args)...)
+			out, errOut, status := g.command(t.Context(), args...)
+			if status != tt.status || !strings.Contains(out, tt.want) || !strings.Contains(errOut, tt.wantErr) {
+				t.Errorf("status %d %s\n%s", status, errOut, out)
+			}
+			if tt.status != exitOK && g.left() != allOfThem {
+				t.Errorf("left: %s", g.left())
+			}
+		})
+	}
+}
+
+// TestPruneWithoutAzure: nobody listens.
+func TestPruneWithoutAzure(t *testing.T) {
+	g := filled(t, quickly)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // the SDK tries for longer
+	defer cancel()
+	if out, errOut, status := g.pruned(ctx, "--keep", "2", "--yes"); status == exitOK || out != "" {
+		t.Errorf("status %d %s\n%s", status, errOut, out)
+	}
+}
+
 func TestPruneInterrupted(t *testing.T) {
-	g := filled(t)
+	g := filled(t, arm.Options{})
 	ctx, stop := context.WithCancel(t.Context())
-	g.before = func(kind, _ string) {
-		if kind == http.MethodDelete {
+	g.before = func(method, _ string) http.Handler {
+		if method == http.MethodDelete {
 			stop()
 		}
+		return nil
 	}
-	out, errOut, status := pruned(ctx, g, "--keep", "2", "--yes")
-	if status != exitTimeout || g.calls[http.MethodDelete] != 1 {
-		t.Errorf("status %d, calls %v %s", status, g.calls, errOut)
+	out, errOut, status := g.pruned(ctx, "--keep", "2", "--yes")
+	if status != exitTimeout || g.counts()[http.MethodDelete] != 1 {
+		t.Errorf("status %d, calls %v %s", status, g.counts(), errOut)
 	}
-	for _, want := range []string{"not tried  1.0.2  interrupted\n", "1.0.0  interrupted: Azure has taken its deletion on and continues\n"} {
+	for _, want := range []string{
+		"not tried  1.0.2  interrupted\n", "deleting  1.0.0  interrupted: Azure has taken its deletion on and continues\n",
+		"0 deleted, 1 being deleted, 0 left after all, 1 not deleted, 6 stay\n",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not said:\n%s", want, out)
 		}
 	}
+	if got := g.left(); got != "1.0.1 1.0.2 1.0.3 1.0.4 1.0.10 1.0.11 1.0.12" {
+		t.Errorf("left: %s", got)
+	}
 }
 
-// TestPruneTwiceAtOnce: two prunes delete nothing that one would not.
+// TestPruneTwiceAtOnce: two prunes delete nothing that one would not, and neither fails.
 func TestPruneTwiceAtOnce(t *testing.T) {
-	g := filled(t)
+	g := filled(t, quickly)
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			if out, errOut, status := pruned(t.Context(), g, "--keep", "2", "--yes"); status != exitOK {
+			if out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes"); status != exitOK {
 				t.Errorf("status %d %s\n%s", status, errOut, out)
 			}
 		})
 	}
 	both.Wait()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, name := range []string{"1.0.1", "1.0.10", "1.0.11", "1.0.12", "1.0.3", "1.0.4"} {
-		if g.versions[name] == nil || part(g.versions[name], "properties")["provisioningState"] == "Deleting" {
-			t.Errorf("%s is gone", name)
+	if got := g.left(); got != theKept {
+		t.Errorf("left: %s", got)
+	}
+}
+
+// TestPruneWhileBuildsEnd: what was under way when it listed stays, and so does what came later.
+func TestPruneWhileBuildsEnd(t *testing.T) {
+	g := filled(t, quickly)
+	g.put("1.0.5", inState("Creating")) // a slow build with an old number
+	var once sync.Once
+	g.before = func(method, _ string) http.Handler {
+		if method != "LIST" {
+			once.Do(func() {
+				g.put("1.0.5")
+				g.put("1.0.6")
+				g.put("1.0.12")
+			})
+		}
+		return nil
+	}
+	out, errOut, status := g.pruned(t.Context(), "--keep", "1", "--older-than", "0s", "--yes")
+	if status != exitOK || !strings.Contains(out, "keep    1.0.5   0s   its state is Creating\n") {
+		t.Errorf("status %d %s\n%s", status, errOut, out)
+	}
+	for _, name := range []string{"1.0.5", "1.0.6", "1.0.12"} {
+		if _, ok := g.Version(galleryPath + "/" + name); !ok {
+			t.Errorf("%s is gone:\n%s", name, out)
 		}
 	}
 }
 
-func TestPruneForPrograms(t *testing.T) {
-	g := filled(t)
-	out, errOut, status := pruned(t.Context(), g, "--keep", "2", "--yes", "--output", "json")
-	var got struct {
-		DryRun bool
-		Items  []decisionJSON
-	}
-	if err := json.Unmarshal([]byte(out), &got); err != nil || status != exitOK {
-		t.Fatalf("%v, status %d %s\n%s", err, status, errOut, out)
-	}
-	said := map[string]string{}
-	for _, i := range got.Items {
-		said[i.Name] = fmt.Sprintf("%s %s %s", i.Decision, i.Reason, i.Result)
-	}
-	want := map[string]string{
-		"1.0.0": "delete Old deleted", "1.0.1": "keep Foreign ", "1.0.2": "delete Old deleted", "1.0.3": "keep KeepTag ", "1.0.4": "keep Newest ",
-		"1.0.10": "keep Latest ", "1.0.11": "keep Latest ", "1.0.12": "keep UnderWay ",
-	}
-	if diff := cmp.Diff(want, said); diff != "" || got.DryRun {
-		t.Error(diff)
-	}
-}
-
-// TestPruneImages: managed images, on the local Resource Manager.
-func TestPruneImages(t *testing.T) {
+// TestPruneGoesByAzuresClock: this machine's is a month ahead, so that all looks old.
+func TestPruneGoesByAzuresClock(t *testing.T) {
 	signIn(t)
-	manager := arm.Start(t, arm.Options{AnyBlob: true, ImageDuration: 10 * time.Millisecond, Limits: arm.Off()})
-	for _, name := range []string{"web-9", "web-10", "web-11", "web-api-3"} {
-		makeImage(t, manager, name)
+	g := newGallery(t, quickly)
+	g.FastForward(-30 * day)
+	for _, name := range []string{"1.0.0", "1.0.1", "1.0.2"} {
+		g.put(name)
 	}
-	prune := func(args ...string) string {
-		var out, errOut bytes.Buffer
-		all := append([]string{"prune", "--arm-endpoint", manager.Endpoint(), "-g", "golden", "--name-prefix", "web-", "--keep", "1"}, args...)
-		if status := execute(t.Context(), all, strings.NewReader(""), &out, &errOut); status != exitOK {
-			t.Fatalf("status %d %s%s", status, errOut.String(), out.String())
-		}
-		return out.String()
-	}
-	manager.FastForward(time.Minute)
-	if out := prune("--yes"); !strings.Contains(out, "0 go, 4 stay") {
-		t.Errorf("something younger than an hour goes:\n%s", out)
-	}
-	out := prune("--older-than", "0s", "--yes")
-	for _, want := range []string{"deleted  web-9\ndeleted  web-10\n", `what follows "web-" is not a number or date`} {
-		if !strings.Contains(out, want) {
-			t.Errorf("%q is not said:\n%s", want, out)
-		}
-	}
-	if out := prune("--older-than", "0s"); !strings.HasSuffix(out, "0 go, 2 stay\n") || !strings.Contains(out, "keep  web-11") {
-		t.Errorf("left:\n%s", out)
+	g.FastForward(190 * time.Second)
+	out, errOut, status := g.pruned(t.Context(), "--keep", "1", "--yes")
+	if status != exitOK || !strings.Contains(out, "keep  1.0.0  3m  it is not older than 25h\n") || !strings.HasSuffix(out, "0 go, 3 stay\n") {
+		t.Errorf("status %d %s\n%s", status, errOut, out)
 	}
 }
 
-// makeImage makes an image of Goldmint's from a blob.
-func makeImage(t *testing.T, manager *arm.Server, name string) {
+// TestPruneWaitsForTheLimit that other callers have used up, and says so.
+func TestPruneWaitsForTheLimit(t *testing.T) {
+	g := filled(t, quickly)
+	var once sync.Once
+	g.before = func(method, _ string) (answer http.Handler) {
+		if method == http.MethodDelete {
+			once.Do(func() {
+				answer = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Retry-After", "1")
+					w.WriteHeader(http.StatusTooManyRequests)
+					_, _ = io.WriteString(w, `{"code":"OperationNotAllowed","message":"too many requests"}`)
+				})
+			})
+		}
+		return answer
+	}
+	out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes")
+	if status != exitOK || errOut != "Azure limits deletions: the next in 1s\n" || !strings.HasSuffix(out, "2 deleted, 0 left after all, 0 not deleted, 6 stay\n") {
+		t.Errorf("status %d %s\n%s", status, errOut, out)
+	}
+}
+
+// TestPruneRecycles: a gallery's soft delete stays in force.
+func TestPruneRecycles(t *testing.T) {
+	g := filled(t, arm.Options{Speed: 1000}) // seven days are ten minutes
+	g.send(t, http.MethodPut, computePath+"galleries/corp", object{"location": "westeurope", "properties": object{"softDeletePolicy": object{"isSoftDeleteEnabled": true}}})
+	if out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes"); status != exitOK || !strings.Contains(out, "2 deleted") {
+		t.Errorf("status %d %s\n%s", status, errOut, out)
+	}
+	bin := g.send(t, http.MethodGet, computePath+"galleries/corp/softDeletedArtifactTypes/Images/artifacts/web/versions", nil)
+	if !strings.Contains(bin, `"name":"1.0.0"`) || !strings.Contains(bin, `"name":"1.0.2"`) {
+		t.Errorf("the recycle bin: %s", bin)
+	}
+}
+
+// send calls Azure as someone else does.
+func (g *gallery) send(t *testing.T, method, path string, body object) string {
 	t.Helper()
-	body, err := json.Marshal(object{
-		"location": "westeurope", "tags": object{retention.TagBuildID: name, retention.TagRequestedAt: time.Now().UTC().Format(time.RFC3339)},
-		"properties": object{"hyperVGeneration": "V1", "storageProfile": object{"osDisk": object{
-			"osType": "Linux", "osState": "Generalized", "blobUri": "https://store.blob.core.windows.net/vhds/web.vhd",
-		}}},
-	})
+	text, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := manager.Endpoint() + "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/golden/providers/Microsoft.Compute/images/" + name + "?api-version=2021-11-01"
-	request, err := http.NewRequest(http.MethodPut, url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), method, g.Endpoint()+path+"?api-version=2026-03-03", bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer any")
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	response, err := g.Client().Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusCreated {
-		t.Fatalf("%s: %s", name, response.Status)
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode >= http.StatusBadRequest {
+		t.Fatalf("%s %s: %s %s %v", method, path, response.Status, answer, err)
+	}
+	return string(answer)
+}
+
+func TestPruneForPrograms(t *testing.T) {
+	g := filled(t, quickly)
+	for _, run := range []struct{ yes, result string }{{"--yes=false", ""}, {"--yes", "deleted"}} {
+		out, errOut, status := g.pruned(t.Context(), "--keep", "2", run.yes, "--output", "json")
+		var got struct {
+			DryRun bool
+			Items  []decisionJSON
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil || status != exitOK {
+			t.Fatalf("%v, status %d %s\n%s", err, status, errOut, out)
+		}
+		said := map[string]string{}
+		for _, i := range got.Items {
+			said[i.Name] = fmt.Sprintf("%s %s %s", i.Decision, i.Reason, i.Result)
+			if i.ID != galleryPath+"/"+i.Name || i.Detail == "" {
+				t.Errorf("%+v", i)
+			}
+		}
+		want := map[string]string{
+			"1.0.0": "delete Old " + run.result, "1.0.1": "keep Foreign ", "1.0.2": "delete Old " + run.result, "1.0.3": "keep KeepTag ", "1.0.4": "keep Newest ",
+			"1.0.10": "keep Latest ", "1.0.11": "keep Latest ", "1.0.12": "keep UnderWay ",
+		}
+		if diff := cmp.Diff(want, said); diff != "" || got.DryRun != (run.result == "") {
+			t.Errorf("dry run: %t\n%s", got.DryRun, diff)
+		}
 	}
 }
 
-// TestPruneKeepsWhatIsInUse: a VM names the version, a scale set the definition that was resolved to a version.
+// TestPruneKeepsWhatIsInUse: a VM names the version, a scale set the definition whose latest it was.
 func TestPruneKeepsWhatIsInUse(t *testing.T) {
-	g := filled(t)
-	g.users = map[string]object{
-		"/virtualMachines":         {"name": "web-vm", "properties": object{"storageProfile": object{"imageReference": object{"id": strings.ToUpper(galleryPath) + "/1.0.0"}}}},
-		"/virtualMachineScaleSets": {"name": "web-set", "properties": object{"virtualMachineProfile": object{"storageProfile": object{"imageReference": object{"id": strings.TrimSuffix(galleryPath, "/versions"), "exactVersion": "1.0.2"}}}}},
-	}
-	out, errOut, status := pruned(t.Context(), g, "--keep", "2", "--check-use", "--yes")
+	signIn(t)
+	g := newGallery(t, quickly)
+	g.fill(func(name string) {
+		if name == "1.0.2" {
+			g.AddScaleSet(computePath+"virtualMachineScaleSets/web-set", "westeurope", definition)
+		}
+	})
+	g.AddVM(computePath+"virtualMachines/web-vm", "westeurope", func(vm *arm.VM) { vm.ImageID = strings.ToUpper(firstVersion) })
+	out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--check-use", "--yes")
 	for _, want := range []string{"1.0.0   40d  it is in use by VM web-vm\n", "1.0.2   20d  it is in use by scale set web-set\n", "0 go, 8 stay\n"} {
 		if status != exitOK || !strings.Contains(out, want) {
 			t.Errorf("status %d %s, %q is not said:\n%s", status, errOut, want, out)
+		}
+	}
+}
+
+// TestPruneByEndOfLife: --expired takes only what is past it, and what is blocked until then stays without it, too.
+func TestPruneByEndOfLife(t *testing.T) {
+	signIn(t)
+	g := newGallery(t, quickly)
+	ends := func(after time.Duration, blocked bool) func(*arm.Version) {
+		return func(v *arm.Version) { v.EndOfLife, v.BlockDeletion = g.Now().Add(after), blocked }
+	}
+	g.put("1.0.0", ends(day, true))
+	g.put("1.0.1", ends(90*day, true))
+	g.put("1.0.2", ends(90*day, false))
+	g.put("1.0.3")
+	g.put("1.0.4")
+	g.FastForward(30*day + time.Minute)
+	blocked := "1.0.1  30d  it may not be deleted before " + g.Now().Add(60*day).Format("2006-01-02")
+	for _, tt := range []struct {
+		args, left string
+		want       []string
+	}{
+		{"--expired", "1.0.0 1.0.1 1.0.2 1.0.3 1.0.4", []string{"delete  1.0.0", "keep    1.0.1  30d  its end of life has not come\n", "keep    1.0.2", "keep    1.0.3", "1 go, 4 stay"}},
+		{"--yes", "1.0.1 1.0.4", []string{"delete  1.0.0", blocked, "delete  1.0.2", "delete  1.0.3", "3 deleted, 0 left"}},
+	} {
+		out, errOut, status := g.pruned(t.Context(), "--keep", "1", tt.args)
+		for _, want := range tt.want {
+			if status != exitOK || !strings.Contains(out, want) {
+				t.Errorf("%s: status %d %s, %q is not said:\n%s", tt.args, status, errOut, want, out)
+			}
+		}
+		if got := g.left(); got != tt.left {
+			t.Errorf("%s leaves %s", tt.args, got)
 		}
 	}
 }
@@ -282,11 +389,15 @@ func TestPruneUsage(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"--gallery corp --image web", "--keep is missing"},
 		{"--gallery corp --image web --keep 0", "at least 1"},
+		{"--gallery corp --image web --keep -1", "at least 1"},
 		{"--keep 1", "give either --gallery and --image, or --name-prefix"},
+		{"--gallery corp --image web --name-prefix web- --keep 1", "give either --gallery and --image, or --name-prefix"},
 		{"--gallery corp --keep 1", "go together"},
 		{"--gallery ../x --image web --keep 1", "--gallery is"},
+		{"--gallery x --image a/b --keep 1", "--image is"},
 		{"--name-prefix web- --expired --keep 1", "no end of life"},
 		{"--name-prefix web- --keep 1 --older-than soon", "such as 30d"},
+		{"--name-prefix web- --keep 1 --older-than -1h", "such as 30d"},
 	} {
 		var out, errOut bytes.Buffer
 		args := append([]string{"prune", "--subscription", localazure.SubscriptionID, "-g", "rg"}, strings.Fields(tt.args)...)
@@ -294,65 +405,4 @@ func TestPruneUsage(t *testing.T) {
 			t.Errorf("%s: status %d\n%s", tt.args, status, errOut.String())
 		}
 	}
-}
-
-func TestPromote(t *testing.T) {
-	g := filled(t)
-	promote := func(args ...string) (string, int) {
-		var out, errOut bytes.Buffer
-		status := execute(t.Context(), append([]string{"promote", galleryPath + "/1.0.11", "--arm-endpoint", g.url}, args...), strings.NewReader(""), &out, &errOut)
-		return out.String() + errOut.String(), status
-	}
-	if out, status := promote("--only-if-latest-is", galleryPath+"/1.0.4"); status != exitFailed || !strings.Contains(out, "the latest in westeurope is "+galleryPath+"/1.0.10") {
-		t.Errorf("status %d\n%s", status, out)
-	}
-	if g.calls[http.MethodPut] != 0 {
-		t.Error("it was promoted all the same")
-	}
-	if out, status := promote("--only-if-latest-is", galleryPath+"/1.0.10"); status != exitOK || out != galleryPath+"/1.0.11\n" {
-		t.Errorf("status %d\n%s", status, out)
-	}
-	if out, _, _ := pruned(t.Context(), g, "--keep", "1"); !strings.Contains(out, "1.0.11  2d   it is the latest in westeurope") {
-		t.Errorf("it is not the latest:\n%s", out)
-	}
-}
-
-func TestVersions(t *testing.T) {
-	g := filled(t)
-	var out, errOut bytes.Buffer
-	args := []string{"versions", "--arm-endpoint", g.url, "-g", "rg-images", "--gallery", "corp", "--image", "web"}
-	if status := execute(t.Context(), args, strings.NewReader(""), &out, &errOut); status != exitOK {
-		t.Fatal(errOut.String())
-	}
-	lines := strings.Split(out.String(), "\n")
-	if want := "1.0.11  Succeeded  web-1.0.11  2d   web     West Europe (not latest)  30"; len(lines) != 10 || lines[2] != want {
-		t.Errorf("%s", out.String())
-	}
-}
-
-// BenchmarkPrune10000 lists a full definition and decides; it prints the calls and what memory it took at most.
-func BenchmarkPrune10000(b *testing.B) {
-	g := newGallery(b)
-	const full = 10_000
-	for i := range full {
-		g.put(fmt.Sprintf("1.0.%d", i), 2+(full-i)/100)
-	}
-	azure, err := catalog.New(localazure.SubscriptionID, g.url, publicARM, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	o := pruneOptions{keep: 5, olderThan: span(time.Hour)}
-	shelf := azure.Versions("rg-images", "corp", "web")
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	for b.Loop() {
-		decisions, err := o.decide(b.Context(), azure, shelf)
-		if err != nil || countGoing(decisions) != full-5 {
-			b.Fatal(err, countGoing(decisions))
-		}
-		runtime.ReadMemStats(&after)
-	}
-	b.ReportMetric(float64(after.HeapInuse-before.HeapInuse)/1e6, "MB-more")
-	b.ReportMetric(float64(g.calls["LIST"])/float64(b.N), "calls/op")
 }

@@ -63,6 +63,13 @@ func (s *Server) AddVersion(id, location string, options ...func(*Version)) {
 	s.state.versions[fold(v.ID)] = &versionRecord{version: v, spread: replication{regions: v.regions()}}
 }
 
+// RemoveVersion takes a version away at once.
+func (s *Server) RemoveVersion(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.state.versions, fold(id))
+}
+
 // Version is a version's JSON as a GET answers it, with its id in any case.
 func (s *Server) Version(id string) (json.RawMessage, bool) {
 	s.mu.Lock()

@@ -100,3 +100,20 @@ func (s *Server) latestVersion(definition, location string) *versionRecord {
 	}
 	return best
 }
+
+// AddScaleSet lets a scale set exist that makes its instances from an image, a version or, as it is now, the latest version
+// of a definition. It panics on an id of another type, and where a definition has no version in the location.
+func (s *Server) AddScaleSet(id, location, imageID string) {
+	t := mustTarget(id, "virtualmachinescalesets/*")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	storage := map[string]any{"imageReference": map[string]any{"id": imageID}}
+	if bad := s.resolveImage(storage, regionName(location)); bad != nil {
+		panic("arm: " + bad.Message)
+	}
+	s.ensureGroup(t, regionName(location))
+	s.state.scaleSets[fold(id)] = &vmBody{
+		ID: id, Name: t.name(), Location: regionName(location), Type: computeNamespace + "/virtualMachineScaleSets",
+		Properties: map[string]any{"provisioningState": "Succeeded", "virtualMachineProfile": map[string]any{"storageProfile": storage}},
+	}
+}

@@ -2,10 +2,13 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -26,11 +29,11 @@ type Record struct {
 
 // Azure is Resource Manager in one subscription.
 type Azure struct {
-	subscription string
-	versions     *armcompute.GalleryImageVersionsClient
-	images       *armcompute.ImagesClient
-	machines     *armcompute.VirtualMachinesClient
-	sets         *armcompute.VirtualMachineScaleSetsClient
+	clock    *clock
+	versions *armcompute.GalleryImageVersionsClient
+	images   *armcompute.ImagesClient
+	machines *armcompute.VirtualMachinesClient
+	sets     *armcompute.VirtualMachineScaleSetsClient
 }
 
 // New takes Resource Manager's endpoint and the audience of its tokens. Plain http is for loopback only.
@@ -42,6 +45,7 @@ func New(subscription, endpoint, audience string, credential azcore.TokenCredent
 	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("the Resource Manager endpoint %q is not https: a token would travel in the open", endpoint)
 	}
+	clock := &clock{}
 	factory, err := armcompute.NewClientFactory(subscription, credential, &arm.ClientOptions{
 		ClientOptions: policy.ClientOptions{
 			Cloud: cloud.Configuration{Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
@@ -50,6 +54,7 @@ func New(subscription, endpoint, audience string, credential azcore.TokenCredent
 			InsecureAllowCredentialWithHTTP: u.Scheme == "http",
 			Retry:                           policy.RetryOptions{MaxRetries: 4, MaxRetryDelay: 3 * time.Minute},
 			Telemetry:                       policy.TelemetryOptions{ApplicationID: "goldmint-command"},
+			PerCallPolicies:                 []policy.Policy{clock},
 		},
 		DisableRPRegistration: true,
 	})
@@ -57,9 +62,48 @@ func New(subscription, endpoint, audience string, credential azcore.TokenCredent
 		return nil, err
 	}
 	return &Azure{
-		subscription, factory.NewGalleryImageVersionsClient(), factory.NewImagesClient(),
+		clock, factory.NewGalleryImageVersionsClient(), factory.NewImagesClient(),
 		factory.NewVirtualMachinesClient(), factory.NewVirtualMachineScaleSetsClient(),
 	}, nil
+}
+
+// Now is the time by Azure's clock, in which it gives the dates of what it has: the Date of its latest answer, and what has
+// passed since. Before any answer it is this machine's.
+func (a *Azure) Now() time.Time {
+	a.clock.mu.Lock()
+	defer a.clock.mu.Unlock()
+	return time.Now().Add(a.clock.ahead)
+}
+
+// clock compares Azure's clock with this machine's.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration // of this machine's
+}
+
+// Do notes an answer's Date.
+func (c *clock) Do(r *policy.Request) (*http.Response, error) {
+	answer, err := r.Next()
+	if answer == nil {
+		return answer, err
+	}
+	if date, bad := http.ParseTime(answer.Header.Get("Date")); bad == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.ahead = time.Until(date)
+	}
+	return answer, err
+}
+
+// deletion is the context of a deletion's call: what its caller has to wait for is not waited for in the SDK, where nothing
+// says so.
+func deletion(ctx context.Context) context.Context {
+	return policy.WithRetryOptions(ctx, policy.RetryOptions{
+		MaxRetries: 4, MaxRetryDelay: 10 * time.Second,
+		StatusCodes: []int{
+			http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		},
+	})
 }
 
 func value[T any](p *T) (v T) {

@@ -52,18 +52,22 @@ func (i Images) Read(ctx context.Context, name string) (Record, bool, error) {
 
 // Delete asks for the deletion and does not wait for its end.
 func (i Images) Delete(ctx context.Context, name string) error {
-	_, err := i.azure.images.BeginDelete(ctx, i.group, name, nil)
+	_, err := i.azure.images.BeginDelete(deletion(ctx), i.group, name, nil)
 	if err != nil && !absent(err) {
 		return fmt.Errorf("delete image %s: %w", name, err)
 	}
 	return nil
 }
 
-// record has no region: `latest` does not know managed images. When an image was made only Goldmint's tag says.
+// record has no region: `latest` does not know managed images. When an image was made an older Azure does not say: then it
+// counts from the request.
 func (i Images) record(image *armcompute.Image) Record {
 	r := Record{Item: retention.Item{ID: value(image.ID), Name: value(image.Name), Tags: values(image.Tags)}}
 	r.Number = retention.Suffix(r.Name, i.prefix)
 	r.Created, _ = time.Parse(time.RFC3339, r.Tags[retention.TagRequestedAt])
+	if image.SystemData != nil && image.SystemData.CreatedAt != nil {
+		r.Created = *image.SystemData.CreatedAt
+	}
 	p := image.Properties
 	if p == nil {
 		return r

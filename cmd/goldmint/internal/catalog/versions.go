@@ -15,6 +15,9 @@ import (
 	"goldmint/cmd/goldmint/internal/retention"
 )
 
+// ErrContinues says that nobody waits any more for what Azure has taken on.
+var ErrContinues = errors.New("interrupted: Azure has taken the change on and continues")
+
 // Versions are those of one definition in a gallery.
 type Versions struct {
 	azure                 *Azure
@@ -56,7 +59,7 @@ func (v Versions) Read(ctx context.Context, name string) (Record, bool, error) {
 
 // Delete asks for the deletion and does not wait for its end. A gallery's soft delete stays in force.
 func (v Versions) Delete(ctx context.Context, name string) error {
-	_, err := v.azure.versions.BeginDelete(ctx, v.group, v.gallery, v.image, name, nil)
+	_, err := v.azure.versions.BeginDelete(deletion(ctx), v.group, v.gallery, v.image, name, nil)
 	if err != nil && !absent(err) {
 		return fmt.Errorf("delete version %s: %w", name, err)
 	}
@@ -64,7 +67,7 @@ func (v Versions) Delete(ctx context.Context, name string) error {
 }
 
 // Promote lets `latest` resolve to a version. It gives the version as it is afterwards.
-func (v Versions) Promote(ctx context.Context, name string, look time.Duration) (Record, error) {
+func (v Versions) Promote(ctx context.Context, name string) (Record, error) {
 	got, err := v.azure.versions.Get(ctx, v.group, v.gallery, v.image, name, nil)
 	if err != nil {
 		return Record{}, fmt.Errorf("read version %s: %w", name, err)
@@ -76,25 +79,45 @@ func (v Versions) Promote(ctx context.Context, name string, look time.Duration) 
 	if !hidden(before.Regions) {
 		return before, nil
 	}
-	poller, err := v.azure.versions.BeginCreateOrUpdate(ctx, v.group, v.gallery, v.image, name, promoted(got.GalleryImageVersion), nil)
+	// As with a deletion: Ctrl-C does not leave open whether Azure has taken the change on.
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	poller, err := v.azure.versions.BeginCreateOrUpdate(sending, v.group, v.gallery, v.image, name, promoted(got.GalleryImageVersion), nil)
 	if err != nil {
 		return Record{}, fmt.Errorf("promote version %s: %w", name, err)
 	}
-	if _, err := poller.PollUntilDone(ctx, &runtime.PollUntilDoneOptions{Frequency: look}); err != nil {
-		return Record{}, fmt.Errorf("promote version %s: %w", name, err)
-	}
-	after, found, err := v.Read(ctx, name)
+	result, err := finish(ctx, poller) // its last call reads the version again
+	after := recordOfVersion(&result.GalleryImageVersion)
 	switch {
-	case err != nil:
+	case errors.Is(err, ErrContinues):
 		return Record{}, err
-	case !found:
+	case absent(err):
 		return Record{}, fmt.Errorf("version %s was deleted while it was promoted", name)
-	case names(before.Regions) != names(after.Regions):
-		return after, fmt.Errorf("version %s was in %s and is in %s: someone else changed its regions meanwhile", name, names(before.Regions), names(after.Regions))
+	case err != nil:
+		return Record{}, fmt.Errorf("promote version %s: %w", name, err)
+	case before.Places() != after.Places():
+		return after, fmt.Errorf("version %s was in %s and is in %s: someone else changed its regions meanwhile", name, before.Places(), after.Places())
 	case hidden(after.Regions):
 		return after, fmt.Errorf("version %s is still hidden from latest: someone else changed it meanwhile", name)
 	}
 	return after, nil
+}
+
+// finish looks at an operation until it is over: soon, then every 15 s. A promotion takes Azure 150 s and more.
+func finish[T any](ctx context.Context, poller *runtime.Poller[T]) (result T, err error) {
+	for pause := time.Second; ; pause = min(2*pause, 15*time.Second) {
+		if _, err := poller.Poll(ctx); err != nil && ctx.Err() == nil { //nolint:bodyclose // the poller has read and closed it
+			return result, err
+		}
+		if poller.Done() {
+			return poller.Result(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return result, ErrContinues
+		case <-time.After(pause):
+		}
+	}
 }
 
 // promoted is the body to send: as it was read, without what is read-only, and with excludeFromLatest off everywhere: a
@@ -102,7 +125,7 @@ func (v Versions) Promote(ctx context.Context, name string, look time.Duration) 
 func promoted(v armcompute.GalleryImageVersion) armcompute.GalleryImageVersion {
 	v.ID, v.Name, v.Type, v.SystemData = nil, nil, nil, nil
 	p := v.Properties
-	p.ProvisioningState, p.ReplicationStatus, p.ValidationsProfile, p.ImageMetadataProfiles = nil, nil, nil, nil
+	p.ProvisioningState, p.ReplicationStatus, p.ValidationsProfile, p.ImageMetadataProfiles, p.Restore = nil, nil, nil, nil, nil
 	if p.SafetyProfile != nil {
 		p.SafetyProfile.PolicyViolations, p.SafetyProfile.ReportedForPolicyViolation = nil, nil
 	}
@@ -169,14 +192,6 @@ func hidden(regions []retention.Region) bool {
 		}
 	}
 	return false
-}
-
-func names(regions []retention.Region) string {
-	all := make([]string, len(regions))
-	for i, r := range regions {
-		all[i] = r.Name
-	}
-	return strings.Join(all, ", ")
 }
 
 func either(texts ...string) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,10 +30,10 @@ type Result string
 // The results. Left is no failure: what was to go turned out to be someone's who wants it to stay.
 const (
 	Deleted  Result = "deleted"
+	Deleting Result = "deleting" // Azure has taken the deletion on
 	Left     Result = "left"
 	Failed   Result = "failed"
 	NotTried Result = "not tried"
-	started  Result = "started" // Azure has taken the deletion on
 )
 
 // Outcome is an item that was to go with its result.
@@ -42,19 +43,30 @@ type Outcome struct {
 	Detail string
 }
 
-// Azure allows 150 deletions of versions in 3 minutes, and 120 of images; what it answers to more is waited for by the SDK.
-const window = 3 * time.Minute
+// Limit is how many deletions fit in a time. Azure counts those of all callers.
+type Limit struct {
+	Deletions int
+	Window    time.Duration
+}
+
+// VersionLimits and ImageLimits are one below what Azure was recorded to allow in a subscription and region.
+var (
+	VersionLimits = []Limit{{149, 3 * time.Minute}, {999, 30 * time.Minute}}
+	ImageLimits   = []Limit{{119, 3 * time.Minute}, {599, 30 * time.Minute}}
+)
 
 // Pruner deletes from a shelf.
 type Pruner struct {
 	Shelf  Shelf
-	Limit  int           // deletions in 3 minutes
-	Look   time.Duration // between two lists while deletions run, at most: it begins with a second
-	Wait   time.Duration // for deletions to end
-	Report func(Outcome) // of each as it becomes known
+	Limits []Limit
+	Look   time.Duration       // between two lists while deletions run, at most: it begins with a second
+	Wait   time.Duration       // for deletions to end; 0: not at all
+	Report func(Outcome)       // of each as it becomes known
+	Pause  func(time.Duration) // before a pause that Azure's limits make necessary
 
-	sent     []time.Time // the last deletions, Limit at most
+	sent     []time.Time // when deletions were asked for
 	outcomes []Outcome
+	vanish   map[string]bool // which of the outcomes were listed as being deleted
 }
 
 // Run deletes what the decisions say and waits until it is gone. When the context ends nothing more is deleted: the
@@ -65,107 +77,133 @@ func (p *Pruner) Run(ctx context.Context, decisions []retention.Decision) []Outc
 		if !d.Delete {
 			continue
 		}
-		o := Outcome{Name: d.Item.Name, Result: NotTried}
-		switch {
-		case refused:
-			o.Detail = "the one before was refused for want of rights"
-		case ctx.Err() != nil:
-			o.Detail = "interrupted"
-		default:
+		o := Outcome{Name: d.Item.Name, Result: NotTried, Detail: "the one before was refused for want of rights"}
+		if !refused {
 			o, refused = p.one(ctx, d.Item)
 		}
-		p.note(o)
+		p.outcomes = append(p.outcomes, o)
+		if o.Result != Deleting || p.Wait == 0 {
+			p.Report(o)
+		}
 	}
-	p.await(ctx)
+	if p.Wait > 0 {
+		p.await(ctx)
+	}
 	return p.outcomes
-}
-
-func (p *Pruner) note(o Outcome) {
-	p.outcomes = append(p.outcomes, o)
-	if o.Result != started {
-		p.Report(o)
-	}
 }
 
 // one looks at an item again and deletes it. refused means that the others need not be tried.
 func (p *Pruner) one(ctx context.Context, listed retention.Item) (o Outcome, refused bool) {
-	o.Name = listed.Name
-	if err := p.pace(ctx); err != nil {
-		o.Result, o.Detail = NotTried, "interrupted"
-		return o, false
+	for pause := p.pace(); p.rest(ctx, pause) == nil; {
+		o, err := p.attempt(ctx, listed)
+		if pause = tooMany(err); pause > 0 {
+			continue
+		}
+		if err != nil {
+			o.Result, o.Detail = failure(ctx, err)
+		}
+		var r *azcore.ResponseError
+		return o, errors.As(err, &r) && r.StatusCode == http.StatusForbidden
 	}
+	return Outcome{listed.Name, NotTried, "interrupted"}, false
+}
+
+// attempt reads the item and deletes it if it is as it was listed.
+func (p *Pruner) attempt(ctx context.Context, listed retention.Item) (Outcome, error) {
+	o := Outcome{Name: listed.Name}
 	now, found, err := p.Shelf.Read(ctx, listed.Name)
-	switch {
-	case err != nil:
-		return failure(ctx, o, err)
-	case !found:
+	if err != nil {
+		return o, err
+	}
+	if !found {
 		o.Result, o.Detail = Deleted, "by someone else"
-		return o, false
+		return o, nil
 	}
 	if why := retention.Again(listed, now.Item); why != "" {
 		o.Result, o.Detail = Left, why
-		return o, false
+		return o, nil
 	}
 	// Ctrl-C does not tear the connection while Azure takes the deletion on: then nobody would know whether it did.
-	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), window+time.Minute)
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
 	p.sent = append(p.sent, time.Now())
-	if err := p.Shelf.Delete(sending, listed.Name); err != nil {
-		return failure(ctx, o, err)
-	}
-	o.Result = started
-	return o, false
+	o.Result, o.Detail = Deleting, "Azure has taken its deletion on"
+	return o, p.Shelf.Delete(sending, listed.Name)
 }
 
-// failure is the outcome of an error.
-func failure(ctx context.Context, o Outcome, err error) (Outcome, bool) {
+// failure says what an error means.
+func failure(ctx context.Context, err error) (Result, string) {
 	var r *azcore.ResponseError
 	switch {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		o.Result, o.Detail = NotTried, "interrupted"
+		return NotTried, "interrupted"
 	case errors.As(err, &r) && r.ErrorCode == "ScopeLocked":
-		o.Result, o.Detail = Left, "it is locked"
+		return Left, "it is locked"
 	case errors.As(err, &r) && strings.Contains(r.ErrorCode, "BlockedBeforeEndOfLife"):
-		o.Result, o.Detail = Left, "it may not be deleted before its end of life"
-	default:
-		o.Result, o.Detail = Failed, Brief(err)
+		return Left, "it may not be deleted before its end of life"
 	}
-	return o, errors.As(err, &r) && r.StatusCode == http.StatusForbidden
+	return Failed, Brief(err)
 }
 
-// pace waits until one more deletion is within what Azure allows.
-func (p *Pruner) pace(ctx context.Context) error {
-	if len(p.sent) < p.Limit {
-		return ctx.Err()
+// tooMany is how long Azure wants to be left alone: zero where the error says nothing of the kind.
+func tooMany(err error) time.Duration {
+	var r *azcore.ResponseError
+	if !errors.As(err, &r) || r.StatusCode != http.StatusTooManyRequests {
+		return 0
 	}
-	p.sent = p.sent[len(p.sent)-p.Limit:]
-	return sleep(ctx, window-time.Since(p.sent[0]))
+	if r.RawResponse != nil {
+		if seconds, err := strconv.Atoi(r.RawResponse.Header.Get("Retry-After")); err == nil && seconds > 0 {
+			return time.Duration(seconds) * time.Second
+		}
+	}
+	return time.Minute
+}
+
+// pace is how long to wait until one more deletion is within the limits.
+func (p *Pruner) pace() (pause time.Duration) {
+	for _, l := range p.Limits {
+		if over := len(p.sent) - l.Deletions; over >= 0 {
+			pause = max(pause, l.Window-time.Since(p.sent[over]))
+		}
+	}
+	return pause
+}
+
+// rest pauses for Azure's limits, or ends with the context's error.
+func (p *Pruner) rest(ctx context.Context, pause time.Duration) error {
+	if pause > 0 && ctx.Err() == nil {
+		p.Pause(pause)
+	}
+	return sleep(ctx, pause)
 }
 
 // await lists until what was started is gone. It costs a list now and then instead of an operation's polls for each.
 func (p *Pruner) await(ctx context.Context) {
 	end := time.Now().Add(p.Wait)
 	pause := min(time.Second, p.Look)
+	p.vanish = map[string]bool{}
 	for slices.ContainsFunc(p.outcomes, running) {
-		err := p.settle(ctx)
+		err := p.settle(ctx) // one that fails is made up for by the next
 		if !slices.ContainsFunc(p.outcomes, running) {
 			return
 		}
-		if err == nil && time.Now().After(end) {
-			err = fmt.Errorf("it is still there after %s", p.Wait)
-		}
-		if err == nil {
-			err = sleep(ctx, pause)
-			pause = min(2*pause, p.Look)
-		}
-		if err != nil {
-			p.giveUp(ctx, err)
+		if time.Now().After(end) {
+			why := "it is still there after " + p.Wait.String()
+			if err != nil {
+				why = "Azure has taken its deletion on; whether it ended is not known: " + Brief(err)
+			}
+			p.giveUp(Failed, why)
 			return
 		}
+		if sleep(ctx, pause) != nil {
+			p.giveUp(Deleting, "interrupted: Azure has taken its deletion on and continues")
+			return
+		}
+		pause = min(2*pause, p.Look)
 	}
 }
 
-// settle lists once and notes what is gone.
+// settle lists once and notes what is gone, and what Azure did not delete after all.
 func (p *Pruner) settle(ctx context.Context) error {
 	records, err := p.Shelf.List(ctx)
 	if err != nil {
@@ -181,12 +219,14 @@ func (p *Pruner) settle(ctx context.Context) error {
 			continue
 		}
 		r, found := there[o.Name]
+		deleting := strings.EqualFold(r.State, "Deleting")
 		switch {
 		case !found:
-			o.Result = Deleted
-		case strings.EqualFold(r.State, "Failed"):
-			o.Result, o.Detail = Failed, "Azure could not delete it: its state is Failed"
+			o.Result, o.Detail = Deleted, ""
+		case !deleting && p.vanish[o.Name], strings.EqualFold(r.State, "Failed"):
+			o.Result, o.Detail = Failed, "Azure did not delete it: its state is "+r.State
 		default:
+			p.vanish[o.Name] = deleting
 			continue
 		}
 		p.Report(*o)
@@ -194,19 +234,17 @@ func (p *Pruner) settle(ctx context.Context) error {
 	return nil
 }
 
-func (p *Pruner) giveUp(ctx context.Context, err error) {
+// giveUp ends all that still runs.
+func (p *Pruner) giveUp(result Result, detail string) {
 	for i := range p.outcomes {
 		if o := &p.outcomes[i]; running(*o) {
-			o.Result, o.Detail = Failed, "Azure has taken its deletion on; whether it ended is not known: "+Brief(err)
-			if ctx.Err() != nil {
-				o.Detail = "interrupted: Azure has taken its deletion on and continues"
-			}
+			o.Result, o.Detail = result, detail
 			p.Report(*o)
 		}
 	}
 }
 
-func running(o Outcome) bool { return o.Result == started }
+func running(o Outcome) bool { return o.Result == Deleting }
 
 // Brief is an error in a line: of Azure's answers, code and message.
 func Brief(err error) string {

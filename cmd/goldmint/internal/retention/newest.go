@@ -1,6 +1,9 @@
 package retention
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Azure's page says that a region's own flag wins over the version's, and its answers fill the region's in as false. So
 // each of the two ways to read the flags has a latest, and both are kept.
@@ -20,7 +23,7 @@ func latestByRegion(sorted []Item) map[int][]string {
 				continue
 			}
 			for _, r := range item.Regions {
-				name := region(r.Name)
+				name := r.Short()
 				if !shown(r) || taken[name] {
 					continue
 				}
@@ -43,7 +46,7 @@ func LatestOf(items []Item) map[string]string {
 			continue
 		}
 		for _, r := range item.Regions {
-			name := region(r.Name)
+			name := r.Short()
 			if best, ok := top[name]; !r.Hidden && (!ok || item.Number.Compare(best.Number) > 0) {
 				top[name] = item
 			}
@@ -56,14 +59,20 @@ func LatestOf(items []Item) map[string]string {
 	return latest
 }
 
+// Places names the regions, in one order and form.
+func (i Item) Places() string {
+	var names []string
+	for _, r := range i.Regions {
+		names = append(names, r.Short())
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
 // In says whether the version has replicas in a region.
 func (i Item) In(name string) bool {
-	for _, r := range i.Regions {
-		if region(r.Name) == region(name) {
-			return true
-		}
-	}
-	return false
+	wanted := Region{Name: name}.Short()
+	return slices.ContainsFunc(i.Regions, func(r Region) bool { return r.Short() == wanted })
 }
 
 // newestOf gives the items of a sorted list that are among the newest: of all, and of those that `latest` may resolve to
@@ -84,10 +93,10 @@ func newestOf(sorted []Item, keep int) map[int]bool {
 		}
 		take(i, "")
 		for _, r := range item.Regions {
-			take(i, region(r.Name))
+			take(i, r.Short())
 			for k, shown := range readings {
 				if shown(r) {
-					take(i, region(r.Name)+string(rune('A'+k)))
+					take(i, r.Short()+string(rune('A'+k)))
 				}
 			}
 		}
@@ -95,8 +104,8 @@ func newestOf(sorted []Item, keep int) map[int]bool {
 	return newest
 }
 
-// region is a region's short name: Azure gives "West Europe" and "westeurope".
-func region(name string) string { return strings.ToLower(strings.ReplaceAll(name, " ", "")) }
+// Short is the region's short name: Azure gives "West Europe" and "westeurope".
+func (r Region) Short() string { return strings.ToLower(strings.ReplaceAll(r.Name, " ", "")) }
 
 func with(names []string, name string) []string {
 	for _, n := range names {

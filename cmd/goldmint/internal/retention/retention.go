@@ -87,7 +87,6 @@ func Decide(items []Item, rule Rule) []Decision {
 
 // judge gives the first reason to stay: those that nobody can lift come first.
 func (r Rule) judge(i Item, latest []string, newest bool) (Reason, string) {
-	_, keep := i.Tags[TagKeep]
 	switch {
 	case i.Number == nil && r.Prefix != "":
 		return NoNumber, fmt.Sprintf("what follows %q is not a number or date", r.Prefix)
@@ -97,7 +96,7 @@ func (r Rule) judge(i Item, latest []string, newest bool) (Reason, string) {
 		return Foreign, "Goldmint did not make it: it lacks the tag " + TagBuildID
 	case !strings.EqualFold(i.State, "Succeeded"):
 		return UnderWay, "its state is " + cmp.Or(i.State, "unknown")
-	case keep:
+	case i.tagged(TagKeep):
 		return KeepTag, "it has the tag " + TagKeep
 	case len(latest) > 0:
 		return Latest, "it is the latest in " + strings.Join(latest, ", ")
@@ -149,6 +148,16 @@ func sameTags(a, b map[string]string) bool {
 		}
 	}
 	return true
+}
+
+// tagged finds a tag by its name, whose case Azure does not distinguish.
+func (i Item) tagged(name string) bool {
+	for tag := range i.Tags {
+		if strings.EqualFold(tag, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func ours(i Item) bool { return i.Tags[TagBuildID] != "" }

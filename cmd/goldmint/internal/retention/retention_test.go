@@ -60,7 +60,7 @@ func latest(items []Item, name string, hides func(Region) bool) (best string) {
 	var top Number
 	for _, i := range items {
 		for _, r := range i.Regions {
-			if region(r.Name) == name && !hides(r) && i.State == "Succeeded" && (best == "" || i.Number.Compare(top) > 0) {
+			if r.Short() == name && !hides(r) && i.State == "Succeeded" && (best == "" || i.Number.Compare(top) > 0) {
 				best, top = i.ID, i.Number
 			}
 		}
@@ -123,7 +123,7 @@ func mayGo(t *rapid.T, i Item, rule Rule) {
 
 func visible(items []Item, name string, hides func(Region) bool) (n int) {
 	for _, i := range items {
-		if i.State == "Succeeded" && i.Tags[TagBuildID] != "" && slices.ContainsFunc(i.Regions, func(r Region) bool { return region(r.Name) == name && !hides(r) }) {
+		if i.State == "Succeeded" && i.Tags[TagBuildID] != "" && slices.ContainsFunc(i.Regions, func(r Region) bool { return r.Short() == name && !hides(r) }) {
 			n++
 		}
 	}
