@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,15 @@ func (b burst) print(r result, p policy, instances int, least time.Duration) {
 	fmt.Printf("| %s | %s | %d | %.1f | %.3f | %.2f %% | %.1f | %.2f s | %.0f %% |\n", b.title(), p, instances, r.last.Minutes(),
 		float64(r.last)/float64(least), 100*r.refusals(), float64(r.messages)/float64(r.builds), r.longestAsk.Seconds(),
 		100*float64(r.conflicts)/float64(max(1, r.writes)))
+}
+
+// TestASeedGivesOneCourse: what a burst shows can be played again.
+func TestASeedGivesOneCourse(t *testing.T) {
+	s := scenario{limit: images40, builds: 250, answerLost: 0.05, stale: 0.1}
+	one, two := s.play(t, goldmint, 4, 7), s.play(t, goldmint, 4, 7)
+	if one.messages != two.messages || one.writes != two.writes || !slices.Equal(one.starts, two.starts) {
+		t.Errorf("%d messages and %d writes, then %d and %d", one.messages, one.writes, two.messages, two.writes)
+	}
 }
 
 // TestOrder holds that at two requests a second nobody is overtaken by many that came ten seconds later.

@@ -15,9 +15,11 @@ func decode(body []byte, now time.Time) (State, error) {
 	}
 	const soon = time.Hour // clocks of stores and instances are never that far apart
 	switch latest := now.Add(soon); {
-	case len(s.Limits) > mostLimits || len(s.Starts) > mostKept || len(s.Writes) > keptWrites:
+	case len(s.Limits) > mostLimits || len(s.Starts) > mostKept || len(s.Writes) > keptWrites || len(s.Line) > mostWaiting:
 		return State{}, errors.New("the document has more entries than are ever written")
-	case s.Next < 0 || s.Granted < 0 || s.Granted > s.Next || s.GrantedAt.After(latest) || s.NotBefore.After(now.Add(longestWindow)):
+	case s.NotBefore.After(now.Add(longestWindow)):
+		return State{}, errors.New("the document has a Retry-After that cannot be")
+	case s.Next < 0 || len(s.Line) > 0 && (s.Line[0] <= 0 || s.Line[len(s.Line)-1] > s.Next) || !slices.IsSorted(s.Line):
 		return State{}, errors.New("the document has a line that cannot be")
 	case !slices.IsSorted(s.Starts) || len(s.Starts) > 0 && s.Starts[len(s.Starts)-1] > latest.UnixMilli():
 		return State{}, errors.New("the document has creations out of order or in the future")
@@ -36,7 +38,8 @@ func (l *Limit) sound(latest time.Time) bool {
 
 func (s *State) clone() State {
 	c := *s
-	c.Limits, c.Starts, c.Writes = slices.Clone(s.Limits), slices.Clone(s.Starts), slices.Clone(s.Writes)
+	c.Limits, c.Starts = slices.Clone(s.Limits), slices.Clone(s.Starts)
+	c.Line, c.Writes = slices.Clone(s.Line), slices.Clone(s.Writes)
 	return c
 }
 
@@ -54,8 +57,12 @@ func (s *State) merge(alone, base State) {
 		}
 	}
 	s.Next = max(s.Next, alone.Next)
-	s.Granted = min(s.Next, s.Granted+max(0, alone.Granted-base.Granted))
-	s.GrantedAt = later(s.GrantedAt, alone.GrantedAt)
+	for _, n := range added(alone.Line, base.Line) {
+		s.enter(n)
+	}
+	for _, n := range added(base.Line, alone.Line) {
+		s.Leave(n)
+	}
 	s.NotBefore = later(s.NotBefore, alone.NotBefore)
 	for _, l := range alone.Limits {
 		own := s.limit(l, l.At)
@@ -67,4 +74,12 @@ func (s *State) merge(alone, base State) {
 	}
 	s.Unlimited = s.Unlimited && len(s.Limits) == 0
 	s.trim()
+}
+
+// added is what is in one list and not in another. Both are sorted.
+func added(now, before []int) []int {
+	return slices.DeleteFunc(slices.Clone(now), func(n int) bool {
+		_, found := slices.BinarySearch(before, n)
+		return found
+	})
 }

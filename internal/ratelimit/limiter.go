@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,7 @@ type Limiter struct {
 	Store Store
 	Now   func() time.Time
 	Pause func(context.Context, time.Duration) error // before a write that another instance overtook is tried again
+	Rand  *rand.Rand                                 // draws the pauses; nil: nobody can repeat them
 	// Report is called with an error when a document cannot be shared any more, once, and with nil when it can again.
 	Report func(document string, err error)
 
@@ -37,7 +39,7 @@ type Limiter struct {
 }
 
 const (
-	budget        = 2 * time.Second  // for all that is asked at once
+	budget        = time.Second      // of a batch: nobody waits longer than for the one before and its own
 	retryStore    = 10 * time.Second // after it failed
 	mostLost      = 3                // answers to writes of one batch
 	keptWrites    = 32
@@ -59,10 +61,10 @@ func (l *Limiter) Answer(ctx context.Context, document string, a Answer) {
 	})
 }
 
-// Found gives back a turn that was not used.
-func (l *Limiter) Found(ctx context.Context, document string, t Turn) {
+// Return gives back a turn that was not used.
+func (l *Limiter) Return(ctx context.Context, document string, t Turn) {
 	if !t.Start.IsZero() {
-		l.do(ctx, document, func(s *State, _ time.Time, _ time.Duration) { s.Found(t.Start) })
+		l.do(ctx, document, func(s *State, _ time.Time, _ time.Duration) { s.Return(t.Start) })
 	}
 }
 
@@ -148,11 +150,16 @@ func (l *Limiter) share(ctx context.Context, name string, d *document, calls []*
 		d.doAlone(calls, l.Now())
 		return
 	}
-	was := d.retryAt
 	err := l.swap(ctx, name, d, calls)
-	d.retryAt = time.Time{}
 	if err != nil {
 		d.doAlone(calls, l.Now())
+	}
+	if errors.Is(err, ErrConflict) {
+		return // others were faster all the time: the store answers, and the next batch tells it
+	}
+	was := d.retryAt
+	d.retryAt = time.Time{}
+	if err != nil {
 		d.retryAt = l.Now().Add(retryStore)
 	}
 	if l.Report != nil && (err == nil) == !was.IsZero() { // it could not be shared before, and can now, or the other way round
@@ -160,28 +167,39 @@ func (l *Limiter) share(ctx context.Context, name string, d *document, calls []*
 	}
 }
 
-// swap does the calls on the document until no other instance comes between.
+// swap does the calls on the document until no other instance comes between. What ends at the budget after a conflict is a
+// conflict.
 func (l *Limiter) swap(ctx context.Context, name string, d *document, calls []*call) error {
-	ctx, cancel := context.WithTimeout(ctx, budget)
+	end := time.Now().Add(budget)
+	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	lost := 0
-	for try := 0; ; try++ {
+	conflict, lost := error(nil), 0
+	for {
 		err := l.try(ctx, name, d, calls)
 		switch {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil:
-			return err
 		case errors.Is(err, ErrConflict):
+			conflict = err
+		case ctx.Err() != nil:
+			return cmp.Or(conflict, err)
 		case d.written != 0 && d.alone == nil && lost < mostLost: // the next look tells whether it was written
 			lost++
 		default:
 			return err
 		}
-		if err := l.Pause(ctx, rand.N(10*time.Millisecond<<min(try, 5))); err != nil { //nolint:gosec // no secret
-			return err
+		// The less time is left, the sooner it tries again, so that nobody is overtaken for ever.
+		if err := l.Pause(ctx, l.upTo(max(time.Millisecond, time.Until(end)/8))); err != nil {
+			return cmp.Or(conflict, err)
 		}
 	}
+}
+
+func (l *Limiter) upTo(d time.Duration) time.Duration {
+	if l.Rand != nil {
+		return time.Duration(l.Rand.Int64N(int64(d)))
+	}
+	return rand.N(d) //nolint:gosec // no secret
 }
 
 func (l *Limiter) try(ctx context.Context, name string, d *document, calls []*call) error {
@@ -227,14 +245,17 @@ func (d *document) settle(s *State) (done bool) {
 	arrived := d.written != 0 && slices.Contains(s.Writes, d.written)
 	switch {
 	case arrived && d.alone == nil:
-		d.state, d.base, done = *s, nil, true
+		d.base, done = nil, true
 	case arrived:
 		d.base = d.alone
 	}
 	d.written, d.alone = 0, nil
 	if d.base != nil {
+		seen := s.clone()
 		s.merge(d.state, *d.base)
+		d.base = &seen
 	}
+	d.state = s.clone()
 	return done
 }
 

@@ -87,7 +87,7 @@ func TestItNeverStopsABuild(t *testing.T) {
 	}{
 		"unreachable": {func(b *bench) { b.store.fail = func() error { return down } }, func(b *bench) { b.store.fail = nil }, 2},
 		"garbage":     {func(b *bench) { b.store.put([]byte("<html>")) }, func(*bench) {}, 0},
-		"impossible":  {func(b *bench) { b.store.put([]byte(`{"granted":5,"next":-3}`)) }, func(*bench) {}, 0},
+		"impossible":  {func(b *bench) { b.store.put([]byte(`{"line":[5],"next":-3}`)) }, func(*bench) {}, 0},
 		"deleted":     {func(b *bench) { b.store.put(nil) }, func(*bench) {}, 0},
 		"lost":        {func(b *bench) { b.store.lose = true }, func(b *bench) { b.store.lose = false }, 0},
 	} {
@@ -103,7 +103,7 @@ func TestItNeverStopsABuild(t *testing.T) {
 			c.mend(b)
 			b.now = b.now.Add(time.Minute)
 			b.ask()
-			if s := b.store.state(t); s.Next != 5 || s.Granted != 5 || len(s.Starts) != 5 {
+			if s := b.store.state(t); s.Next != 5 || len(s.Line) != 0 || len(s.Starts) != 5 {
 				t.Errorf("the document has %+v, want five builds", s)
 			}
 			if len(b.reports) != c.reports || c.reports == 2 && (b.reports[0] == nil || b.reports[1] != nil) {
@@ -137,7 +137,7 @@ func TestAWriteWithoutAnswerIsCountedOnce(t *testing.T) {
 	b.ask()
 	b.store.lose, b.store.fail, b.now = false, nil, b.now.Add(time.Minute)
 	b.ask()
-	if s := b.store.state(t); s.Granted != 4 || s.Next != 4 || len(s.Starts) != 4 {
+	if s := b.store.state(t); s.Next != 4 || len(s.Line) != 0 || len(s.Starts) != 4 {
 		t.Errorf("%+v, want four builds", s)
 	}
 }
@@ -182,7 +182,7 @@ func TestManyInstances(t *testing.T) {
 				turn := l.Ask(context.Background(), "r", 0)
 				mu.Lock()
 				defer mu.Unlock()
-				numbers[max(turn.Number, -turn.Number)] = true
+				numbers[turn.Number] = true
 				if turn.Wait == 0 {
 					went++
 				}

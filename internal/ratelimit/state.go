@@ -18,10 +18,9 @@ type State struct {
 	Unlimited bool      `json:"unlimited,omitempty"` // the answers name no limit
 	Starts    []int64   `json:"starts,omitempty"`    // of the last creations, in Unix milliseconds, each unlike any other, oldest first
 	NotBefore time.Time `json:"notBefore,omitzero"`  // the end of a Retry-After
-	Next      int       `json:"next,omitempty"`      // the last number that was given to a build that waits
-	Granted   int       `json:"granted,omitempty"`   // how many of the numbers have had their turn
-	GrantedAt time.Time `json:"grantedAt,omitzero"`
-	Writes    []uint32  `json:"writes,omitempty"` // the last ones: an instance whose write was not answered looks for it here
+	Next      int       `json:"next,omitempty"`      // the last number that was given to a build
+	Line      []int     `json:"line,omitempty"`      // the numbers of the builds that wait, in order
+	Writes    []uint32  `json:"writes,omitempty"`    // the last ones: an instance whose write was not answered looks for it here
 }
 
 const (
@@ -30,58 +29,65 @@ const (
 	stalled     = 40 * time.Second // what is free that long has nobody who comes for it: no build oversleeps as much
 	kept        = 60               // starts that are remembered at least, and of which the pace is taken
 	mostKept    = 2000
+	mostWaiting = 100_000
 )
 
 // Turn is the answer to a build that asks whether it may create its image.
 type Turn struct {
-	// Number is the build's place in the line, to ask again with. It is negative once the place has been counted as served.
-	Number int
+	Number int           // of the build, to ask again with
 	Before int           // builds that are let go first
 	Wait   time.Duration // before it asks again; 0: it may start now
-	Start  time.Time     // of a build that may start: names the start, see Answer and Found
+	Start  time.Time     // of a build that may start: names the start, see Answer and Return
 }
 
 // Ask says whether a build may start now. number is that of its last Turn, 0 for a build that is new.
 func (s *State) Ask(number int, now time.Time) Turn {
 	if s.Unlimited && !now.Before(s.NotBefore) {
+		s.Leave(number)
 		return Turn{Number: number}
 	}
-	served, number := number < 0, s.enter(max(number, -number))
-	before := max(0, number-s.Granted-1)
+	number, before := s.enter(number)
 	wait := s.wait(before, now)
-	if wait > 0 && now.Sub(later(s.GrantedAt, s.slide(0, s.NotBefore, now))) > stalled && s.wait(0, now) < -inFlight {
+	if wait > 0 && s.unused(now) > stalled {
 		// Those before it have not come for what is free: an eighth of them are taken for gone. Whoever is not stands in front.
 		wait = 0
-		s.Granted += max(0, number-1-s.Granted) / 8
+		s.Line = slices.Delete(s.Line, 0, before/8)
 	}
 	if wait > 0 {
-		wait = min(wait, longestWait) + spread(number, wait, now)
-		if served {
-			number = -number
-		}
-		return Turn{Number: number, Before: before, Wait: wait}
+		wait = min(wait, longestWait)
+		return Turn{Number: number, Before: before, Wait: wait + spread(number, wait, now)}
 	}
-	if !served || number > s.Granted {
-		s.Granted = min(s.Granted+1, s.Next)
-	}
-	return Turn{Number: -number, Start: s.start(now)}
+	s.Leave(number)
+	return Turn{Number: number, Start: s.start(now)}
 }
 
-// enter gives a new build its number, and knows a number that the document has forgotten: then the first to come stands
-// in front.
-func (s *State) enter(number int) int {
-	const believable = 100_000
-	switch {
-	case number == 0 || number > s.Next && s.Next > 0 && number-s.Next > believable:
-		s.Next++
-		return s.Next
-	case number > s.Next:
-		if s.Next == 0 {
-			s.Granted = number - 1
-		}
-		s.Next = number
+// unused is for how long a creation has been free that nobody came for.
+func (s *State) unused(now time.Time) time.Duration {
+	free, idle := -max(s.wait(0, now), -longestWindow), longestWindow
+	if n := len(s.Starts); n > 0 {
+		idle = now.Sub(time.UnixMilli(s.Starts[n-1]))
 	}
-	return number
+	switch {
+	case free >= longestWindow: // no limit has been reached
+		return idle
+	case free > inFlight: // a bucket that is full does not say since when
+		return max(free, idle)
+	}
+	return free
+}
+
+// enter puts a build into the line, if it is not there, and says how many are before it. One that had its turn and did not use
+// it comes back under its number, and so does each build when the document was lost: it stands where its number does.
+func (s *State) enter(number int) (same, before int) {
+	if number <= 0 || number > s.Next+mostWaiting {
+		number = s.Next + 1
+	}
+	s.Next = max(s.Next, number)
+	before, found := slices.BinarySearch(s.Line, number)
+	if !found && len(s.Line) < mostWaiting {
+		s.Line = slices.Insert(s.Line, before, number)
+	}
+	return number, before
 }
 
 // spread keeps builds that wait equally long from asking at the same moment. It is drawn from what the build knows, so that
@@ -93,7 +99,6 @@ func spread(number int, wait time.Duration, now time.Time) time.Duration {
 }
 
 func (s *State) start(now time.Time) time.Time {
-	s.GrantedAt = now
 	for i := range s.Limits {
 		s.Limits[i].take(now)
 	}
@@ -152,7 +157,7 @@ func (s *State) room(l *Limit, now time.Time) int {
 	if now.Sub(l.At) > time.Minute {
 		return 0
 	}
-	return l.Remaining - s.count(l.At.Add(-inFlight), now)
+	return l.Remaining - s.count(l.At.Add(-inFlight), now.Add(time.Minute))
 }
 
 // count is how many creations started after from and not after to.
@@ -206,33 +211,23 @@ func (s *State) limit(seen Limit, at time.Time) *Limit {
 	return &s.Limits[i]
 }
 
-// Return takes a turn back that ended in a refusal. The build stands in front again.
+// Return takes a turn back that was not used: the creation was refused, the image is there, or the build ended before it.
 func (s *State) Return(start time.Time) {
-	if s.forget(start) {
-		s.Granted = max(0, s.Granted-1)
-	}
-}
-
-// Found takes a turn back that was not used: the image is there, or the build ended before its creation.
-func (s *State) Found(start time.Time) { s.forget(start) }
-
-// Leave takes a build out of the line that ends while it waits. Without it the line would fill with numbers that never come.
-func (s *State) Leave(number int) {
-	if number > s.Granted {
-		s.Granted = min(s.Granted+1, s.Next)
-	}
-}
-
-func (s *State) forget(start time.Time) bool {
 	if !s.remove(start) {
-		return false
+		return
 	}
 	for i := range s.Limits {
 		if l := &s.Limits[i]; l.Window == 0 {
 			l.Tokens++
 		}
 	}
-	return true
+}
+
+// Leave takes a build out of the line: it has its turn, or ends while it waits.
+func (s *State) Leave(number int) {
+	if i, found := slices.BinarySearch(s.Line, number); found {
+		s.Line = slices.Delete(s.Line, i, i+1)
+	}
 }
 
 func (s *State) remove(start time.Time) bool {

@@ -31,7 +31,7 @@ func TestAFewFindOut(t *testing.T) {
 			t.Errorf("told to wait for %s, want until the first answers are there", turn.Wait)
 		}
 	}
-	if went != unknown.Capacity || s.Next != 100 || s.Granted != went {
+	if went != unknown.Capacity || s.Next != 100 || len(s.Line) != s.Next-went {
 		t.Errorf("%d went, %+v", went, s)
 	}
 }
@@ -86,55 +86,68 @@ func TestOthersAreReckonedWith(t *testing.T) {
 
 func TestRefusedStandsInFront(t *testing.T) {
 	s := known(header, time.Minute)
-	turn, last := s.Ask(0, noon), s.Ask(0, noon)
-	granted, starts := s.Granted, len(s.Starts)
+	turn, starts := s.Ask(0, noon), len(s.Starts)-1
 	s.Answer(Answer{Start: turn.Start, Sent: noon, Refused: true, RetryAfter: time.Minute, Limits: Parse("Microsoft.Compute/CreateImages3Min;0")}, noon)
-	if s.Granted != granted-1 || len(s.Starts) != starts-1 {
-		t.Errorf("%d granted of %d, %d starts of %d: a refused creation is not counted", s.Granted, granted, len(s.Starts), starts)
+	if len(s.Starts) != starts {
+		t.Errorf("%d starts, want %d: a refused creation is not counted", len(s.Starts), starts)
 	}
-	if again := s.Ask(-turn.Number, noon); again.Wait < time.Minute || again.Wait > 5*time.Minute {
-		t.Errorf("waits %s, want Retry-After", again.Wait)
+	s.Ask(0, noon)
+	if again := s.Ask(turn.Number, noon); again.Wait < time.Minute || again.Wait > 5*time.Minute || s.Line[0] != turn.Number {
+		t.Errorf("waits %s in %v, want Retry-After, before the other", again.Wait, s.Line)
 	}
-	_ = last
 }
 
 // TestTheLineDoesNotFill holds that no number stays in the line that never comes.
 func TestTheLineDoesNotFill(t *testing.T) {
 	s := known(header, time.Minute)
 	found := s.Ask(0, noon)
-	s.Found(found.Start)
-	if s.Granted != s.Next || len(s.Starts) != 1 {
+	s.Return(found.Start)
+	if len(s.Line) != 0 || len(s.Starts) != 1 {
 		t.Errorf("after a build found its image: %+v", s)
 	}
 	full := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
 	for range 3 {
-		if turn := full.Ask(0, noon); turn.Wait > 0 {
-			full.Leave(turn.Number)
-		}
+		full.Leave(full.Ask(0, noon).Number)
 	}
-	if full.Granted != full.Next {
+	if len(full.Line) != 0 || full.Next != 4 {
 		t.Errorf("after three left: %+v", full)
 	}
 }
 
-// TestATurnIsCountedOnce: a build whose process died after its turn asks again, and so does one that was delivered twice
-// before it had one.
-func TestATurnIsCountedOnce(t *testing.T) {
-	s := known(header, time.Minute)
-	turn := s.Ask(0, noon)
-	granted := s.Granted
-	if again := s.Ask(turn.Number, noon); again.Wait > 0 || s.Granted != granted {
-		t.Errorf("%+v, %d granted, want %d", again, s.Granted, granted)
+// TestAPlaceIsTakenOnce: a build that was delivered twice, and one whose process died after its turn, stand where they stood.
+func TestAPlaceIsTakenOnce(t *testing.T) {
+	s := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
+	first, second := s.Ask(0, noon), s.Ask(0, noon)
+	s.Ask(second.Number, noon)
+	if s.Ask(first.Number, noon); len(s.Line) != 2 || s.Line[0] != first.Number {
+		t.Errorf("the line is %v", s.Line)
 	}
-	s.Next++
-	if waiting := s.Ask(-s.Next, noon); waiting.Wait > 0 || s.Granted != granted+1 {
-		t.Errorf("%+v, %d granted, want %d", waiting, s.Granted, granted+1)
+	turn := s.Ask(first.Number, noon.Add(time.Hour))
+	if again := s.Ask(turn.Number, noon.Add(time.Hour)); turn.Wait > 0 || s.Line[0] != second.Number && s.Line[0] != again.Number {
+		t.Errorf("%+v, then %+v, the line is %v", turn, again, s.Line)
+	}
+}
+
+// TestWhoComesBackStandsInOrder: builds whose places were given up do not all take themselves for the first.
+func TestWhoComesBackStandsInOrder(t *testing.T) {
+	s := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
+	s.Next = 100
+	last := time.Duration(0)
+	for n := range 50 {
+		turn := s.Ask(n+2, noon)
+		if turn.Wait < last*9/10 {
+			t.Errorf("number %d waits %s, one before it %s", n+2, turn.Wait, last)
+		}
+		last = turn.Wait
+	}
+	if len(s.Line) != 50 || last < 18*time.Minute {
+		t.Errorf("%d in line, the last waits %s", len(s.Line), last)
 	}
 }
 
 func TestAForgottenLineBeginsAnew(t *testing.T) {
 	s := &State{}
-	if turn := s.Ask(700, noon); turn.Wait > 0 || s.Next != 700 || s.Granted != 700 {
+	if turn := s.Ask(700, noon); turn.Wait > 0 || s.Next != 700 || len(s.Line) != 0 {
 		t.Errorf("%+v of %+v", turn, s)
 	}
 	if turn := s.Ask(1<<60, noon); turn.Wait > time.Minute || s.Next > 1000 {
@@ -145,7 +158,9 @@ func TestAForgottenLineBeginsAnew(t *testing.T) {
 // TestWhatNobodyComesForIsUsed: numbers of builds that vanished without a word hold nobody up for long.
 func TestWhatNobodyComesForIsUsed(t *testing.T) {
 	s := known(header, time.Hour)
-	s.Next += 500
+	for range 500 {
+		s.enter(0)
+	}
 	if turn := s.Ask(0, noon); turn.Wait > 0 {
 		t.Errorf("waits %s although nobody has come for an hour", turn.Wait)
 	}

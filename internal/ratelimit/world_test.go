@@ -12,7 +12,8 @@ import (
 )
 
 // The world in which bursts are played: a queue, instances with a limiter each, the store between them, Resource Manager. Its
-// time is synctest's. Everything in it that is not drawn here is the code that is deployed.
+// time is synctest's. Everything in it that is not drawn here is the code that is deployed. A seed gives one course: each message
+// and each limiter draws for itself, and no two things happen at the same moment.
 const (
 	putTakes   = 4800 * time.Millisecond // of a PUT, at least
 	putSpread  = time.Second             // by which it takes longer now and then
@@ -78,6 +79,7 @@ type message struct {
 	found    bool // the image will be there at the first look
 	leaves   bool // ends while it waits
 	twice    bool // is delivered twice while it waits
+	random   *rand.Rand
 }
 
 // policy is what decides over creations.
@@ -96,11 +98,13 @@ func (p policy) String() string {
 type world struct {
 	scenario
 	policy   policy
+	seed     uint64
 	begun    time.Time
 	models   map[string]model
 	store    *slowStore
 	limiters []*Limiter
 	busy     sync.WaitGroup // messages that are not completed
+	messages uint64         // that were submitted
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -128,11 +132,11 @@ func (s scenario) play(t *testing.T, p policy, instances int, seed uint64) (r re
 }
 
 func newWorld(s scenario, p policy, instances int, seed uint64) *world {
-	w := &world{scenario: s, policy: p, random: rand.New(rand.NewPCG(seed, 1))}
+	w := &world{scenario: s, policy: p, seed: seed, random: rand.New(rand.NewPCG(seed, 1))}
 	w.store = &slowStore{w: w, memory: NewMemory(time.Now), older: map[string][]byte{}}
-	for range instances {
+	for i := range instances {
 		off := time.Duration(w.random.Int64N(int64(2*clockError))) - clockError
-		w.limiters = append(w.limiters, &Limiter{Store: w.store, Pause: pause, Now: func() time.Time { return time.Now().Add(off) }})
+		w.limiters = append(w.limiters, &Limiter{Store: w.store, Pause: pause, Rand: rand.New(rand.NewPCG(seed, uint64(i)+2)), Now: func() time.Time { return time.Now().Add(off) }})
 		w.free = append(w.free, slots)
 	}
 	if w.builds == 0 {
@@ -177,6 +181,8 @@ func (w *world) burst() {
 
 func (w *world) submit(m *message) {
 	w.busy.Add(1)
+	m.random = rand.New(rand.NewPCG(w.seed, 1000+w.messages))
+	w.messages++
 	if m.came == 0 {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -188,7 +194,7 @@ func (w *world) submit(m *message) {
 }
 
 // schedule sends the message to be delivered after d. The message that is handled is complete.
-func (w *world) schedule(m *message, d time.Duration) { w.enqueue(m, d+w.upTo(lateness)) }
+func (w *world) schedule(m *message, d time.Duration) { w.enqueue(m, d+m.upTo(lateness)) }
 
 func (w *world) enqueue(m *message, d time.Duration) {
 	time.AfterFunc(d, func() {
@@ -218,7 +224,7 @@ func (w *world) deliver() {
 			w.result.messages++
 		}
 		go func() {
-			sleep(takes)
+			sleep(takes + m.upTo(time.Millisecond))
 			w.handle(i, m)
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -247,25 +253,27 @@ func (w *world) handle(i int, m *message) {
 	}
 	asked := time.Now()
 	turn := w.limiters[i].Ask(context.Background(), m.document, m.number)
+	m.settle()
 	w.note(func(r *result) { r.longestAsk = max(r.longestAsk, time.Since(asked)) })
 	switch {
 	case turn.Wait > 0 && m.leaves:
 		w.limiters[i].Leave(context.Background(), m.document, turn.Number)
+		m.settle()
 		w.busy.Done()
 	case turn.Wait > 0:
 		m.number = turn.Number
 		if m.twice { // the second delivery hands the build on, not knowing what the first has done
-			m.number, m.twice = -max(m.number, -m.number), false
+			m.twice = false
 		}
 		w.schedule(m, turn.Wait)
-	case w.chance(w.dies):
-		m.number = -max(m.number, -m.number)
+	case w.dies > 0 && m.random.Float64() < w.dies:
 		w.schedule(m, time.Minute)
 	default:
 		m.number = turn.Number
-		sleep(w.upTo(lookTakes))
+		sleep(m.upTo(lookTakes))
 		if m.found {
-			w.limiters[i].Found(context.Background(), m.document, turn)
+			w.limiters[i].Return(context.Background(), m.document, turn)
+			m.settle()
 			w.busy.Done()
 			return
 		}
@@ -278,7 +286,7 @@ func (w *world) put(i int, m *message, turn Turn) {
 	w.mu.Lock()
 	header, wait := w.models[m.document].take(time.Since(w.begun))
 	w.mu.Unlock()
-	took := putTakes + w.upTo(putSpread)
+	took := putTakes + m.upTo(putSpread)
 	if wait > 0 {
 		took = 100 * time.Millisecond
 	}
@@ -286,6 +294,7 @@ func (w *world) put(i int, m *message, turn Turn) {
 	if w.policy == goldmint {
 		w.limiters[i].Answer(context.Background(), m.document,
 			Answer{Start: turn.Start, Sent: sent, Limits: Parse(header), Refused: wait > 0, RetryAfter: wait})
+		m.settle()
 	}
 	if wait == 0 {
 		m.looks = 2
@@ -297,7 +306,6 @@ func (w *world) put(i int, m *message, turn Turn) {
 		return
 	}
 	w.note(func(r *result) { r.refused++ })
-	m.number = max(m.number, -m.number)
 	switch w.policy {
 	case inPlace:
 		sleep(wait)
@@ -305,9 +313,16 @@ func (w *world) put(i int, m *message, turn Turn) {
 	case afterTenth:
 		w.schedule(m, 10*time.Second)
 	default:
-		w.schedule(m, wait+w.upTo(2*time.Second))
+		w.schedule(m, wait+m.upTo(2*time.Second))
 	}
 }
+
+func (m *message) upTo(d time.Duration) time.Duration {
+	return time.Duration(m.random.Int64N(int64(d)))
+}
+
+// settle lets builds that one write has answered go on one after another.
+func (m *message) settle() { sleep(m.upTo(time.Millisecond)) }
 
 func (w *world) note(f func(*result)) {
 	w.mu.Lock()

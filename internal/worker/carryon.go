@@ -180,9 +180,6 @@ func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, 
 	if do.Event.Type != "" {
 		b = w.announce(ctx, b, do.Event, log)
 	}
-	if m.DeliveryCount > 1 && b.Number > 0 { // an earlier delivery may have had the build's turn
-		b.Number = -b.Number
-	}
 	out, err := w.outgoing(b, message.NextID(b.Key(), b.Seq, m.SequenceNumber))
 	if err != nil {
 		return err

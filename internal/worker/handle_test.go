@@ -116,7 +116,7 @@ func TestLargestFits(t *testing.T) {
 	const most = 256 << 10
 	b := newBench(Rules{})
 	large := b.read(t, received(largest(t)))
-	large.Number = -1 << 40
+	large.Number = 1 << 40
 	large.Attempt.Token, large.Attempts, large.AcceptedAt, large.Seq = strings.Repeat("t", 7<<10), 1, noon, 1
 	long := strings.Repeat("\x01", 100_000)
 	arm := &armerr.Error{Status: 409, Code: "OperationNotAllowed", Message: long, Details: []armerr.Detail{{Message: long}}}

@@ -52,7 +52,7 @@ func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen 
 	a := ratelimit.Answer{Start: t.got.Start, Sent: t.w.Limits.Now().Add(-t.w.Now().Sub(sent))}
 	switch o := seen.(type) {
 	case build.Accepted:
-		a.Limits = o.Left
+		a.Limits, b.Number = o.Left, 0
 	case build.Trouble:
 		if o.Err == nil || o.Err.Status == 0 {
 			return
@@ -61,7 +61,6 @@ func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen 
 		// Throttling with another status is that of a source, and no limit of the region.
 		if a.Refused = o.Err.Status == 429; a.Refused {
 			a.RetryAfter = max(o.Err.RetryAfter, time.Second)
-			b.Number = max(b.Number, -b.Number) // it stands in front again
 		} else if len(a.Limits) == 0 {
 			return
 		}
@@ -72,7 +71,7 @@ func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen 
 // over gives back a turn that was not used: there was an image, or the process could not go on.
 func (t *turn) over(ctx context.Context) {
 	if t.asked && !t.used {
-		t.w.Limits.Found(ctx, t.document, t.got)
+		t.w.Limits.Return(ctx, t.document, t.got)
 	}
 }
 
