@@ -112,11 +112,31 @@ func TestARefusedSettlementIsTold(t *testing.T) {
 
 func TestForwardingIsCheckedAtTheStart(t *testing.T) {
 	_, err := servicebus.Listen(servicebus.Options{Config: servicebus.Config{UserConfig: servicebus.UserConfig{
-		Namespaces: []servicebus.Namespace{{Name: "sbemulatorns", Queues: []servicebus.Queue{
-			{Name: "first", Properties: servicebus.QueueProperties{ForwardTo: "nowhere"}},
-		}}},
+		Namespaces: []servicebus.Namespace{{
+			Name: "sbemulatorns",
+			Queues: []servicebus.Queue{
+				{Name: "first", Properties: servicebus.QueueProperties{ForwardTo: "nowhere"}},
+				{Name: "second", Properties: servicebus.QueueProperties{ForwardDeadLetteredMessagesTo: "topic/Subscriptions/s"}},
+				{Name: "third", Properties: servicebus.QueueProperties{ForwardTo: "second", ForwardDeadLetteredMessagesTo: "topic"}},
+			},
+			Topics: []servicebus.Topic{{Name: "topic", Subscriptions: []servicebus.Subscription{
+				{Name: "s", Properties: servicebus.QueueProperties{ForwardTo: "Nowhere"}},
+			}}},
+		}},
 	}}})
-	if err == nil || !strings.Contains(err.Error(), `queue "first": ForwardTo: there is no queue or topic "nowhere"`) {
-		t.Errorf("the error is %v", err)
+	if err == nil {
+		t.Fatal("it started")
+	}
+	for _, want := range []string{
+		`queue "first": ForwardTo: there is no queue or topic "nowhere"`,
+		`queue "second": ForwardDeadLetteredMessagesTo: there is no queue or topic "topic/Subscriptions/s"`,
+		`topic "topic": subscription "s": ForwardTo: there is no queue or topic "Nowhere"`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want it to say %s", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "third") {
+		t.Errorf("the error is %v, but what the third queue forwards to is there", err)
 	}
 }

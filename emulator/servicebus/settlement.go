@@ -71,7 +71,7 @@ func encode(d broker.Delivery) []byte {
 	}
 	if d.LockToken != (amqp.UUID{}) {
 		a = append(a, amqp.Pair{Key: amqp.Symbol("x-opt-locked-until"), Value: d.LockedUntil})
-		m.Delivery = amqp.Map{{Key: amqp.Symbol("x-opt-lock-token"), Value: d.LockToken}}
+		m.Delivery = append(append(amqp.Map(nil), m.Delivery...), amqp.Pair{Key: amqp.Symbol(broker.AnnotationLockToken), Value: d.LockToken})
 	}
 	if d.DeadLetterSource != "" {
 		a = append(a, amqp.Pair{Key: amqp.Symbol("x-opt-deadletter-source"), Value: d.DeadLetterSource})

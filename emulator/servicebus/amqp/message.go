@@ -69,15 +69,14 @@ func Milliseconds(d time.Duration) uint32 {
 // (data, sequence or value sections, and the footer) stays as it came.
 type Message struct {
 	Header      Header
-	Delivery    Map // for the next hop alone: encoded, and dropped when read
+	Delivery    Map // delivery annotations
 	Annotations Map
 	Properties  Properties
 	Application Map
 	Body        []byte
 }
 
-// ReadMessage decodes a message. Delivery annotations are dropped: they are
-// meant for the next hop alone. Byte strings share b's memory.
+// ReadMessage decodes a message. Byte strings share b's memory.
 func ReadMessage(b []byte) (*Message, error) {
 	m := &Message{}
 	for len(b) > 0 {
@@ -116,10 +115,12 @@ func (m *Message) section(code uint64, d Described) error {
 		if !ok {
 			return fmt.Errorf("amqp: section %#x holds %T, want a map", code, d.Value)
 		}
-		if code == descAnnotations {
+		switch code {
+		case descDelivery:
+			m.Delivery = pairs
+		case descAnnotations:
 			m.Annotations = pairs
-		}
-		if code == descApplication {
+		default:
 			m.Application = pairs
 		}
 		return nil

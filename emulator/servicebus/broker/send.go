@@ -17,9 +17,10 @@ const (
 	maxHops           = 4         // entities that a message is forwarded through
 )
 
-// Annotations that a sender sets.
+// Annotations of a message and of its delivery.
 const (
-	AnnotationScheduled = "x-opt-scheduled-enqueue-time"
+	AnnotationScheduled = "x-opt-scheduled-enqueue-time" // a sender sets it
+	AnnotationLockToken = "x-opt-lock-token"             //nolint:gosec // its name, no secret
 )
 
 // Send takes messages in, all or none, and returns the sequence number of each.
@@ -96,10 +97,11 @@ func (q *Queue) Refuse(why *Error, d time.Duration) {
 }
 
 // ownAnnotations are what only the service sets, and a message still has when it
-// was received before.
+// was received before. A sender's own, of the message and of its delivery, are
+// kept.
 var ownAnnotations = map[string]bool{
 	"x-opt-enqueued-time": true, "x-opt-sequence-number": true, "x-opt-enqueue-sequence-number": true, "x-opt-message-state": true,
-	"x-opt-locked-until": true, "x-opt-deadletter-source": true,
+	"x-opt-locked-until": true, "x-opt-deadletter-source": true, AnnotationLockToken: true,
 }
 
 // strip removes the service's own annotations and fills in an absent message id:
@@ -107,19 +109,23 @@ var ownAnnotations = map[string]bool{
 func strip(m *amqp.Message) *amqp.Message {
 	out := *m
 	out.Header.DeliveryCount = 0
-	out.Annotations = nil
-	for _, p := range m.Annotations {
-		name, _ := amqp.Text(p.Key)
-		if !ownAnnotations[name] {
-			out.Annotations = append(out.Annotations, p)
-		}
-	}
+	out.Annotations, out.Delivery = sendersOwn(m.Annotations), sendersOwn(m.Delivery)
 	if out.Properties[amqp.PropMessageID] == nil {
 		var id [16]byte
 		_, _ = rand.Read(id[:]) // never fails: crypto/rand
 		out.Properties[amqp.PropMessageID] = hex.EncodeToString(id[:])
 	}
 	return &out
+}
+
+func sendersOwn(annotations amqp.Map) amqp.Map {
+	var out amqp.Map
+	for _, p := range annotations {
+		if name, _ := amqp.Text(p.Key); !ownAnnotations[name] {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // arrive puts a message where it belongs: to the entity's receivers, to its
