@@ -155,8 +155,8 @@ func compositeJSON(v reflect.Value) string {
 	}
 	if kind == reflect.Map {
 		o := object{}
-		for _, key := range v.MapKeys() {
-			o = append(o, member{fmt.Sprint(key.Interface()), propertyJSON(v.MapIndex(key).Interface())})
+		for entries := v.MapRange(); entries.Next(); { // MapIndex does not find the key NaN
+			o = append(o, member{fmt.Sprint(entries.Key().Interface()), propertyJSON(entries.Value().Interface())})
 		}
 		slices.SortFunc(o, func(a, b member) int { return strings.Compare(a.name, b.name) })
 		return o.json()

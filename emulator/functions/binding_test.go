@@ -3,6 +3,7 @@ package functions
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -244,4 +245,26 @@ func TestAMessageIDOfAnyType(t *testing.T) {
 			t.Errorf("%v is %q, want %q", c.id, got, c.want)
 		}
 	}
+}
+
+// FuzzPropertyIsJSON: whatever AMQP value a sender puts into a property, the invocation's body stays JSON.
+func FuzzPropertyIsJSON(f *testing.F) {
+	f.Add("text", []byte{1}, 1.5, int64(-1))
+	f.Add("\xff\u2028\"\\", []byte{}, math.NaN(), int64(math.MaxInt64))
+	f.Add("\x00", []byte(nil), math.Inf(-1), int64(0))
+	f.Fuzz(func(t *testing.T, text string, bytes []byte, number float64, integer int64) {
+		values := []any{text, bytes, number, float32(number), integer, uint8(integer), time.Unix(integer, 0), amqp.Symbol(text), nil, text == ""}
+		properties := map[string]any{
+			text:     values,
+			"map":    map[any]any{text: values, integer: map[string]any{text: number}, number: nil},
+			"guid":   amqp.UUID{},
+			"nested": []any{[]any{map[any]any{false: text}}},
+		}
+		msg := &azservicebus.ReceivedMessage{MessageID: text, Body: bytes, ApplicationProperties: properties}
+		for _, binary := range []bool{true, false} {
+			if body := (binding{name: "message", binary: binary}).encode(msg, stamp{}); !json.Valid(body) {
+				t.Errorf("the body is no JSON: %s", body)
+			}
+		}
+	})
 }

@@ -76,7 +76,10 @@ type testHandler struct {
 func (h *testHandler) serve(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Data     map[string]string
-		Metadata struct{ LockToken string }
+		Metadata struct {
+			LockToken, MessageID  string
+			ApplicationProperties json.RawMessage
+		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 		panic(err)
@@ -86,8 +89,11 @@ func (h *testHandler) serve(w http.ResponseWriter, r *http.Request) {
 		body = []byte(request.Data["message"])
 	}
 	mode, name, _ := strings.Cut(string(body), " ")
-	if mode == "token" {
+	switch mode {
+	case "token":
 		name = request.Metadata.LockToken
+	case "metadata":
+		name += fmt.Sprintf(" %s %s", request.Metadata.MessageID, request.Metadata.ApplicationProperties)
 	}
 	fmt.Println("got", mode, name, h.running.Add(1))
 	defer h.running.Add(-1)

@@ -83,7 +83,7 @@ func (h *Host) handle(life context.Context, fn function, q queue, msg *azservice
 		h.renew(renewing, q, msg)
 	}()
 	id, began := uuid.NewString(), time.Now()
-	h.log(fmt.Sprintf("executing 'Functions.%s' (message %s, delivery %d, id %s)", fn.function, msg.MessageID, deliveries(msg), id))
+	h.log(fmt.Sprintf("executing 'Functions.%s' (message %s, delivery %d, id %s)", fn.function, messageID(msg), deliveries(msg), id))
 	err := h.call(life, fn, id, msg)
 	stopRenewing()
 	<-renewed
@@ -121,7 +121,7 @@ func (h *Host) settle(life context.Context, q queue, msg *azservicebus.ReceivedM
 		verb, err = "abandon", q.AbandonMessage(ctx, msg, nil)
 	}
 	if err != nil {
-		h.log(fmt.Sprintf("error: %s message %s: %v", verb, msg.MessageID, err))
+		h.log(fmt.Sprintf("error: %s message %s: %v", verb, messageID(msg), err))
 	}
 }
 
@@ -143,7 +143,7 @@ func (h *Host) renew(ctx context.Context, q queue, msg *azservicebus.ReceivedMes
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			h.log(fmt.Sprintf("error: renew the lock of message %s: %v", msg.MessageID, err))
+			h.log(fmt.Sprintf("error: renew the lock of message %s: %v", messageID(msg), err))
 			return
 		}
 	}
