@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
 	"goldmint/internal/event"
@@ -119,4 +121,42 @@ func parseLockToken(s string) ([16]byte, error) {
 		return token, fmt.Errorf("lock token %q is not a GUID", s)
 	}
 	return token, nil
+}
+
+// Identity is the managed identity of the function app: the user-assigned one of the client id, else the system's.
+func Identity(clientID string) (azcore.TokenCredential, error) {
+	options := &azidentity.ManagedIdentityCredentialOptions{}
+	if clientID != "" {
+		options.ID = azidentity.ClientID(clientID)
+	}
+	c, err := azidentity.NewManagedIdentityCredential(options)
+	if err != nil {
+		return nil, fmt.Errorf("managed identity: %w", err)
+	}
+	return c, nil
+}
+
+// Namespace is a Service Bus namespace and how to be let in: with a connection string, or by its name with the managed
+// identity.
+type Namespace struct {
+	ConnectionString string
+	Name             string // NAME.servicebus.windows.net
+	ClientID         string // of the user-assigned identity; empty: the system's
+}
+
+// Dial makes a client. It connects with its first link.
+func (n Namespace) Dial() (*azservicebus.Client, error) {
+	options := &azservicebus.ClientOptions{ApplicationID: "goldmint", RetryOptions: busRetry}
+	if n.ConnectionString != "" {
+		client, err := azservicebus.NewClientFromConnectionString(n.ConnectionString, options)
+		if err != nil {
+			return nil, fmt.Errorf("ServiceBusConnection: %w", err)
+		}
+		return client, nil
+	}
+	credential, err := Identity(n.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	return azservicebus.NewClient(n.Name, credential, options)
 }

@@ -6,10 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
+	"strings"
 
 	"go.uber.org/zap"
 
+	"goldmint/internal/armid"
 	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/message"
@@ -92,7 +93,7 @@ func (w *Worker) takeRequest(m message.Received) (message.Outgoing, event.Event,
 		return message.Outgoing{}, event.Event{}, err
 	}
 	r = r.WithIdentity(m.ID, m.SequenceNumber)
-	if vmBuild.MatchString(r.ID) {
+	if ofVM(r.ID) {
 		refused := refuse(m, "ReservedID", "the id %s is of the form that builds made from VM events have: choose another", r.ID)
 		refused.buildID = r.ID
 		return message.Outgoing{}, event.Event{}, refused
@@ -105,14 +106,17 @@ func (w *Worker) takeRequest(m message.Received) (message.Outgoing, event.Event,
 	return out, b.Queued(w.Now()), err
 }
 
-// vmBuild is the form of the ids of builds that are made from VM events. They are reserved: who could take one before its
-// VM is generalized would keep the VM's image from being made.
-var vmBuild = regexp.MustCompile(`^vm-[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
+// ofVM says whether an id is of the form that builds made from VM events have. They are reserved: who could take one before
+// its VM is generalized would keep the VM's image from being made.
+func ofVM(buildID string) bool {
+	vmID, ok := strings.CutPrefix(buildID, "vm-")
+	return ok && armid.IsGUID(vmID)
+}
 
 // firstID is the MessageId of a build's first message. That of a VM has no digest, so that a second event about the VM, with
 // other tags perhaps, starts nothing.
 func firstID(b build.Build) string {
-	if vmBuild.MatchString(b.Request.ID) {
+	if ofVM(b.Request.ID) {
 		return message.FirstID(b.Request.ID)
 	}
 	return message.FirstID(b.Key())

@@ -23,7 +23,6 @@ import (
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/azure"
 	"goldmint/internal/build"
-	"goldmint/internal/config"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
 	"goldmint/internal/localazure"
@@ -70,8 +69,7 @@ func newRig(t *testing.T, change func(*vmevent.Policy)) *rig {
 	r := &rig{T: t, parallel: 1, crash: &crash{}}
 	r.bus = servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
 	r.arm = arm.Start(t, arm.Options{OnAction: r.acted, Intercept: r.interceptor})
-	connection := config.ServiceBus{ConnectionString: r.bus.ConnectionString()}
-	client := check(azure.DialServiceBus(connection))(t)
+	client := check(azure.Namespace{ConnectionString: r.bus.ConnectionString()}.Dial())(t)
 	t.Cleanup(func() { _ = client.Close(context.Background()) })
 	r.sender = check(client.NewSender(localazure.Requests, nil))(t)
 	r.history = check(history.Open(client, localazure.Topic, history.Subscription))(t)

@@ -3,8 +3,6 @@ package azure
 import (
 	"strings"
 	"testing"
-
-	"goldmint/internal/config"
 )
 
 // FuzzConnectionString: whatever an operator pastes into the setting gives a client or an error, never a panic, and the
@@ -19,7 +17,7 @@ func FuzzConnectionString(f *testing.F) {
 		f.Add(prefix, ";EntityPath=image-builds")
 	}
 	f.Fuzz(func(t *testing.T, prefix, suffix string) {
-		client, err := DialServiceBus(config.ServiceBus{ConnectionString: prefix + key + suffix + ";"})
+		client, err := Namespace{ConnectionString: prefix + key + suffix + ";"}.Dial()
 		switch {
 		case err == nil && client == nil:
 			t.Error("neither a client nor an error")
