@@ -216,7 +216,7 @@ func cut(w http.ResponseWriter) {
 		panic(http.ErrAbortHandler)
 	}
 	under := conn
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
+	for t, ok := under.(interface{ NetConn() net.Conn }); ok; t, ok = under.(interface{ NetConn() net.Conn }) {
 		under = t.NetConn()
 	}
 	if tcp, ok := under.(*net.TCPConn); ok {

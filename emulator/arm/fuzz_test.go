@@ -38,6 +38,11 @@ func FuzzRequest(f *testing.F) {
 		{"GET", scope + "/providers/Microsoft.Authorization/locks", "api-version=2016-09-01&$filter=atScope()", ""},
 		{"PUT", compute + "virtualMachineScaleSets/web", "api-version=2026-04-01", `{"location":"westus","properties":{"virtualMachineProfile":{"storageProfile":{"imageReference":{"id":"` + definitionID + `"}}}}}`},
 		{"DELETE", softDeletedPath + "/1.0.0", "api-version=2026-03-03", ""},
+		{"GET", "/metadata/endpoints", "api-version=2022-09-01", ""},
+		{"GET", "/metadata/endpoints", "api-version=2018", ""},
+		{"GET", "/subscriptions/x/resources", "api-version=2021-04-01", ""},
+		{"PATCH", diskID, "api-version=2026-03-02", `{"properties":{"creationData":{"sourceResourceId":"` + diskID + `"},"diskSizeGB":"x"}}`},
+		{"DELETE", scope, "api-version=2021-04-01", ""},
 		{"GET", "//..%2f/subscriptions/./providers", "", "\x00"},
 	} {
 		f.Add(seed.method, seed.path, seed.query, seed.body)

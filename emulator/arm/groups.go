@@ -127,7 +127,7 @@ func (s *Server) deleteGroup(rq *request) answer {
 }
 
 func (s *Server) groupResultURL(rq *request, op *operation) string {
-	return s.endpoint + s.signer.sign("/subscriptions/"+op.subscription+"/operationresults/"+op.id, rq.apiVersion, false, rq.now)
+	return s.endpointOf(rq) + s.signer.sign("/subscriptions/"+op.subscription+"/operationresults/"+op.id, rq.apiVersion, false, rq.now)
 }
 
 // getGroupResult answers 202 until the group has gone.

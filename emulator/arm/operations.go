@@ -191,9 +191,9 @@ func (s *Server) operationURL(rq *request, op *operation, monitor bool) string {
 		if monitor {
 			query += "&monitor=true"
 		}
-		return s.endpoint + path + query
+		return s.endpointOf(rq) + path + query
 	}
-	return s.endpoint + s.signer.sign(path, rq.apiVersion, monitor, rq.now)
+	return s.endpointOf(rq) + s.signer.sign(path, rq.apiVersion, monitor, rq.now)
 }
 
 func (s *Server) getOperation(rq *request) answer {

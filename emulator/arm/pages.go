@@ -30,7 +30,7 @@ func page[T any](s *Server, rq *request, all map[string]T, show func(T) (any, bo
 	for i, id := range ids {
 		if len(value) == listPage {
 			q := url.Values{"api-version": {rq.apiVersion}, "$skiptoken": {base64.RawURLEncoding.EncodeToString([]byte(ids[i-1]))}}
-			body["nextLink"] = s.endpoint + rq.http.URL.Path + "?" + q.Encode()
+			body["nextLink"] = s.endpointOf(rq) + rq.http.URL.Path + "?" + q.Encode()
 			break
 		}
 		if v, ok := show(all[id]); ok {

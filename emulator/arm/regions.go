@@ -19,6 +19,18 @@ const (
 	USGovernmentCloud Cloud = "AzureUSGovernment"
 )
 
+// Audiences are what a token for the cloud's Resource Manager may be meant for: the older name first, as Azure lists them.
+func (c Cloud) Audiences() []string {
+	switch c {
+	case ChinaCloud:
+		return []string{"https://management.core.chinacloudapi.cn", "https://management.chinacloudapi.cn"}
+	case USGovernmentCloud:
+		return []string{"https://management.core.usgovcloudapi.net", "https://management.usgovcloudapi.net"}
+	case PublicCloud:
+	}
+	return []string{"https://management.core.windows.net/", "https://management.azure.com/"}
+}
+
 // regions lists where compute is offered here, by name. ZRS is as Azure documents it: West US has none.
 func regions(cloud Cloud) map[string]region {
 	all := map[string]region{}

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,7 +32,7 @@ import (
 // and PUT latency, whose operations take as long as Azure's were recorded to.
 type Options struct {
 	Addr string // host:port to listen on; empty: 127.0.0.1:0
-	TLS  bool   // serve https with a certificate of a CA made for this server, see CAFile
+	TLS  bool   // answer https as well as http, with a certificate of a CA made for this server, see CAFile
 
 	ImageDuration  time.Duration // creating an image, from its PUT to its operation's end; zero: as recorded, by its source
 	PutLatency     time.Duration // what of it passes before the PUT answers; zero: nothing; RecordedLatency: by its source
@@ -65,15 +66,15 @@ type Options struct {
 
 // Server is one local Azure Resource Manager. Its methods may be called from any goroutine.
 type Server struct {
-	options  Options
-	endpoint string
-	clock    *clock
-	routes   map[string]route
-	signer   signer
-	trust    *authority
-	http     *http.Server
-	served   chan struct{}
-	stop     context.CancelFunc
+	options Options
+	host    string // and its port
+	clock   *clock
+	routes  map[string]route
+	signer  signer
+	trust   *authority
+	http    *http.Server
+	serving sync.WaitGroup
+	stop    context.CancelFunc
 
 	reporting sync.Mutex // held while actions are reported; taken before mu
 
@@ -122,16 +123,15 @@ func Listen(o Options) (*Server, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		options:  o,
-		endpoint: "http://" + listener.Addr().String(),
-		clock:    newClock(),
-		signer:   newSigner(secret),
-		served:   make(chan struct{}),
-		stop:     stop,
-		state:    newState(o.Cloud),
-		limiter:  limiter{limits: o.Limits, meters: map[string]*meter{}},
-		dice:     dice{faults: o.Faults, thrown: map[string]int{}, hits: map[string]int{}},
-		wake:     make(chan struct{}, 1),
+		options: o,
+		host:    listener.Addr().String(),
+		clock:   newClock(),
+		signer:  newSigner(secret),
+		stop:    stop,
+		state:   newState(o.Cloud),
+		limiter: limiter{limits: o.Limits, meters: map[string]*meter{}},
+		dice:    dice{faults: o.Faults, thrown: map[string]int{}, hits: map[string]int{}},
+		wake:    make(chan struct{}, 1),
 	}
 	s.routes = routes()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
@@ -144,23 +144,45 @@ func Listen(o Options) (*Server, error) {
 }
 
 func (s *Server) serve(listener net.Listener) error {
-	if s.options.TLS {
-		authority, err := newAuthority(listener.Addr())
-		if err != nil {
-			return err
-		}
-		s.trust, s.endpoint = authority, "https://"+listener.Addr().String()
-		listener = authority.listen(listener)
+	if !s.options.TLS {
+		s.serveOn(listener)
+		return nil
 	}
-	go func() {
-		defer close(s.served)
-		_ = s.http.Serve(listener) // always http.ErrServerClosed: Close is the only way out
-	}()
+	authority, err := newAuthority(listener.Addr())
+	if err != nil {
+		return err
+	}
+	s.trust = authority
+	both := newBothSchemes(listener)
+	s.serveOn(both.http)
+	s.serveOn(authority.listen(both.https))
 	return nil
 }
 
-// Endpoint is the server's scheme, host and port, without a trailing slash.
-func (s *Server) Endpoint() string { return s.endpoint }
+func (s *Server) serveOn(listener net.Listener) {
+	s.serving.Go(func() {
+		_ = s.http.Serve(listener) // always http.ErrServerClosed: Close is the only way out
+	})
+}
+
+// Endpoint is the server's scheme, host and port, without a trailing slash: https with Options.TLS.
+func (s *Server) Endpoint() string {
+	if s.trust != nil {
+		return "https" + strings.TrimPrefix(s.PlainEndpoint(), "http")
+	}
+	return s.PlainEndpoint()
+}
+
+// PlainEndpoint is the endpoint for http, which the server answers with and without Options.TLS.
+func (s *Server) PlainEndpoint() string { return "http://" + s.host }
+
+// endpointOf is the endpoint as the caller addressed it: what an answer links to speaks the caller's scheme.
+func (s *Server) endpointOf(rq *request) string {
+	if rq.http.TLS != nil {
+		return s.Endpoint()
+	}
+	return s.PlainEndpoint()
+}
 
 // CAFile is a PEM file with the certificate to trust, or empty without Options.TLS. Close removes it.
 func (s *Server) CAFile() string {
@@ -183,7 +205,7 @@ func (s *Server) Client() *http.Client {
 func (s *Server) Close() error {
 	s.stop()
 	err := s.http.Close()
-	<-s.served
+	s.serving.Wait()
 	if s.trust != nil {
 		err = errors.Join(err, s.trust.remove())
 	}

@@ -1,6 +1,7 @@
 package arm_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,6 +28,13 @@ func TestTLS(t *testing.T) {
 	if _, err := http.DefaultClient.Do(newRequest(t, http.MethodGet, s.Endpoint()+vmID+version, "")); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a client that does not know the CA: %v", err)
 	}
+	if got := call(t, s, http.MethodPut, imageID+version, fromVM(vmID)).header.Get("Azure-AsyncOperation"); !strings.HasPrefix(got, s.Endpoint()) {
+		t.Errorf("over https the operation is at %s", got)
+	}
+	plain := send(t, s, newRequest(t, http.MethodDelete, s.PlainEndpoint()+imageID+version, ""))
+	if got := plain.header.Get("Azure-AsyncOperation"); plain.status != http.StatusAccepted || !strings.HasPrefix(got, s.PlainEndpoint()) {
+		t.Errorf("over http, on the same port: %d %s", plain.status, got)
+	}
 	file := s.CAFile()
 	if text, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(text), "-----BEGIN CERTIFICATE-----") {
 		t.Errorf("CA file: %v", err)
@@ -37,6 +45,22 @@ func TestTLS(t *testing.T) {
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("after Close the CA file is still there: %v", err)
 	}
+}
+
+// TestSilentConnections neither hold up others nor Close: one that says nothing, and one that stops in TLS's first words.
+func TestSilentConnections(t *testing.T) {
+	s := arm.Start(t, arm.Options{TLS: true})
+	for _, word := range []string{"", "\x16\x03"} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.PlainEndpoint(), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := conn.Write([]byte(word)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	call(t, s, http.MethodGet, imageID+version, "").refused(t, http.StatusNotFound, "ResourceNotFound", "")
 }
 
 func TestTLSLostReply(t *testing.T) {

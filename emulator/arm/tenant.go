@@ -27,31 +27,6 @@ func (s *Server) wide(rq *request) (route, bool) {
 	return route{}, false
 }
 
-func isMetadata(r *http.Request) bool {
-	return r.Method == http.MethodGet && fold(path.Clean(r.URL.Path)) == "/metadata/endpoints"
-}
-
-// metadata tells where the services of this cloud are. It is asked without a token.
-// Source: Azure's answers of api-version 2015-01-01 and 2022-09-01, as az, azcore and Terraform read them.
-func (s *Server) metadata(rq *request) answer {
-	authentication := map[string]any{
-		"loginEndpoint": s.endpoint, "audiences": []string{"https://management.core.windows.net/", "https://management.azure.com/"},
-		"tenant": "common", "identityProvider": "AAD",
-	}
-	if rq.query.Get("api-version") < "2019" {
-		return answer{status: http.StatusOK, body: map[string]any{
-			"galleryEndpoint": s.endpoint, "graphEndpoint": s.endpoint, "portalEndpoint": s.endpoint, "authentication": authentication,
-		}}
-	}
-	cloud := s.options.Cloud
-	setDefault(&cloud, PublicCloud)
-	return answer{status: http.StatusOK, body: map[string]any{
-		"name": cloud, "portal": s.endpoint, "authentication": authentication, "graph": s.endpoint, "graphAudience": "https://graph.windows.net/",
-		"microsoftGraphResourceId": s.endpoint, "resourceManager": s.endpoint, "batch": "https://batch.core.windows.net/", "gallery": s.endpoint,
-		"suffixes": map[string]string{"storage": "core.windows.net", "keyVaultDns": "vault.azure.net", "acrLoginServer": "azurecr.io"},
-	}}
-}
-
 func (s *Server) listTenants(*request) answer {
 	return list([]any{map[string]any{"id": "/tenants/" + tenantID, "tenantId": tenantID, "displayName": "Local Azure", "tenantCategory": "Home"}})
 }

@@ -114,6 +114,6 @@ func (s *Server) action(rq *request, m *machine, action vmAction) Action {
 	return Action{
 		ID: newGUID(), Operation: action.operation(), ResourceID: m.ID, SubscriptionID: rq.target.subscription,
 		CorrelationID: rq.correlate, ClientRequestID: rq.http.Header.Get("x-ms-client-request-id"), ClientIP: client,
-		Method: rq.http.Method, URL: s.endpoint + rq.http.URL.RequestURI(), Started: rq.now,
+		Method: rq.http.Method, URL: s.endpointOf(rq) + rq.http.URL.RequestURI(), Started: rq.now,
 	}
 }
