@@ -75,6 +75,7 @@ func Listen(options Options) (*Server, error) {
 	s := &Server{options: options, listener: listener, secret: rand.Text(), key: []byte(rand.Text()), now: time.Now}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /msi/token", s.serveToken)
+	mux.HandleFunc("GET /msi/token/{$}", s.serveToken) // as az writes it
 	mux.HandleFunc("GET "+imdsPath, s.serveToken)
 	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.server.Serve(listener) }()

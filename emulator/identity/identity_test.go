@@ -2,8 +2,12 @@ package identity
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +191,7 @@ func TestOlderForms(t *testing.T) {
 		{s.Endpoint(), "2017-09-01", "Secret", s.Secret(), http.StatusOK},
 		{s.Endpoint(), "2017-09-01", "Secret", "wrong", http.StatusUnauthorized},
 		{s.Endpoint(), "2019-08-01", "Secret", s.Secret(), http.StatusBadRequest},
+		{s.Endpoint() + "/", "2017-09-01", "Secret", s.Secret(), http.StatusOK},
 		{vm, "2018-02-01", "Metadata", "true", http.StatusOK},
 		{vm, "2018-02-01", "Metadata", "", http.StatusBadRequest},
 	} {
@@ -199,9 +204,96 @@ func TestOlderForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var got map[string]string
+		err = json.NewDecoder(response.Body).Decode(&got)
 		_ = response.Body.Close()
 		if response.StatusCode != tt.want {
 			t.Errorf("%s of %s with %s %q: %d, want %d", tt.url, tt.version, tt.header, tt.value, response.StatusCode, tt.want)
 		}
+		if tt.want == http.StatusOK && (err != nil || !s.Valid(got["access_token"], "r") || !whenExpires[tt.version].MatchString(got["expires_on"])) {
+			t.Errorf("%s of %s: %v, %v", tt.url, tt.version, got, err)
+		}
 	}
+}
+
+// whenExpires is how each form writes the time at which its token expires.
+var whenExpires = map[string]*regexp.Regexp{
+	"2017-09-01": regexp.MustCompile(`^\d\d/\d\d/\d{4} \d\d:\d\d:\d\d \+00:00$`),
+	"2018-02-01": regexp.MustCompile(`^\d{10}$`),
+}
+
+// TestClaims are those that az and Terraform's azurerm read from a token.
+func TestClaims(t *testing.T) {
+	s := Start(t, Options{})
+	_, body := get(t, s, s.Secret(), "api-version=2019-08-01&resource=r&client_id=a")
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(body["access_token"].(string), ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got claims
+	if err := json.Unmarshal(payload, &got); err != nil || got.AppID != "a" || got.Tenant != tenantID || got.ObjectID != principal("A") || got.Subject != got.ObjectID {
+		t.Errorf("%s, %v", payload, err)
+	}
+}
+
+// directory asks as a client does that was told to sign in at a server which hands such requests on.
+func directory(s *Server, method, target, form string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(form))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	if h := s.Directory(r); h != nil {
+		h.ServeHTTP(w, r)
+	} else {
+		w.WriteHeader(http.StatusTeapot)
+	}
+	return w
+}
+
+// TestDirectory gives tokens for a client's id and secret, in both versions, and says who the client is.
+func TestDirectory(t *testing.T) {
+	s := Start(t, Options{ClientIDs: []string{"a"}})
+	secret := "&grant_type=client_credentials&client_secret=" + s.Secret()
+	for _, tt := range []struct {
+		method, target, form string
+		status               int
+		holds                string
+	}{
+		{http.MethodPost, "/tenant/oauth2/token", "client_id=a&resource=r" + secret, http.StatusOK, `"token_type":"Bearer"`},
+		{http.MethodPost, "/tenant/oauth2/v2.0/token", "client_id=A&scope=r/.default" + secret, http.StatusOK, `"resource":"r"`},
+		{http.MethodPost, "/tenant/oauth2/token", "client_id=b&resource=r" + secret, http.StatusBadRequest, "AADSTS700016"},
+		{http.MethodPost, "/tenant/oauth2/token", "client_id=a" + secret, http.StatusBadRequest, "AADSTS900144"},
+		{http.MethodPost, "/tenant/oauth2/token", "client_id=a&resource=r" + secret + "x", http.StatusUnauthorized, "AADSTS7000215"},
+		{http.MethodPost, "/tenant/oauth2/token", "client_id=a&grant_type=password", http.StatusBadRequest, "AADSTS70003"},
+		{http.MethodPost, "/tenant/oauth2/token", "%zz", http.StatusBadRequest, "AADSTS900144"},
+		{http.MethodPost, "/tenant/oauth2/token", strings.Repeat("a", maxForm+1), http.StatusBadRequest, "AADSTS900144"},
+		{http.MethodGet, "/v1.0/servicePrincipals(appId='a')", "", http.StatusOK, `"id":"` + principal("a") + `"`},
+		{http.MethodGet, "/v1.0/servicePrincipals(appId='b')", "", http.StatusNotFound, "Request_ResourceNotFound"},
+		{http.MethodGet, "/subscriptions", "", http.StatusTeapot, ""},
+	} {
+		if w := directory(s, tt.method, tt.target, tt.form); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.holds) {
+			t.Errorf("%s %s %.60s: %d %s, want %d %s", tt.method, tt.target, tt.form, w.Code, w.Body, tt.status, tt.holds)
+		}
+	}
+}
+
+// FuzzToken asks for tokens in any way: the answer is JSON, and nobody gets a token without the secret.
+func FuzzToken(f *testing.F) {
+	f.Add("POST", "/tenant/oauth2/token", "grant_type=client_credentials&client_id=a&client_secret=wrong&resource=r")
+	f.Add("POST", "/t/oauth2/v2.0/token", "client_id=a&scope=r/.default")
+	f.Add("GET", "/v1.0/servicePrincipals(appId='a')", "")
+	s := Start(f, Options{ClientIDs: []string{"a"}})
+	f.Fuzz(func(t *testing.T, method, path, form string) {
+		r := httptest.NewRequest(http.MethodGet, "/", strings.NewReader(form))
+		r.Method, r.URL = method, &url.URL{Path: path}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		h := s.Directory(r)
+		if h == nil {
+			return
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if !json.Valid(w.Body.Bytes()) || strings.Contains(w.Body.String(), "access_token") && !strings.Contains(form, s.Secret()) {
+			t.Errorf("%s %s %s: %d %s", method, path, form, w.Code, w.Body)
+		}
+	})
 }

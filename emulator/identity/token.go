@@ -10,16 +10,24 @@ import (
 	"time"
 )
 
+// tenantID is the directory of the tokens' holders: the one that the local Resource Manager lists.
+const tenantID = "44444444-4444-4444-4444-444444444444"
+
 // joseHeader begins every token. Entra ID signs with RS256; who takes a token
 // for opaque, as a client has to, sees no difference.
 var joseHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
 
+// claims are those of a service principal's token, as far as clients were seen to read them: az and Terraform's azurerm take the
+// tenant and the object from there.
 type claims struct {
 	Audience string `json:"aud"`
 	Issuer   string `json:"iss"`
 	IssuedAt int64  `json:"iat"`
 	Expires  int64  `json:"exp"`
 	AppID    string `json:"appid"`
+	ObjectID string `json:"oid"`
+	Subject  string `json:"sub"`
+	Tenant   string `json:"tid"`
 	ID       string `json:"uti"`
 }
 
@@ -32,6 +40,9 @@ func (s *Server) issue(resource, client string, expires time.Time) string {
 		IssuedAt: now.Unix(),
 		Expires:  expires.Unix(),
 		AppID:    client,
+		ObjectID: principal(client),
+		Subject:  principal(client),
+		Tenant:   tenantID,
 		ID:       rand.Text(),
 	})
 	signed := joseHeader + "." + base64.RawURLEncoding.EncodeToString(payload)
