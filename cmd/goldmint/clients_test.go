@@ -16,10 +16,8 @@ const clients = "../../examples/clients/"
 
 // The JavaScript client, with Microsoft's own SDK from npm, builds an image on the local Azure, and tells of a rejection.
 func TestJavaScriptClient(t *testing.T) {
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: the JavaScript client is not run", tool)
-		}
+	if os.Getenv("GOLDMINT_INTEROP") == "" {
+		t.Skip("GOLDMINT_INTEROP is not set: `make interop` runs this, because it installs packages from npm")
 	}
 	azure, err := startAzure(t.Context(), quick(), t.Cleanup)
 	if err != nil {

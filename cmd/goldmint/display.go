@@ -49,7 +49,8 @@ type jsonDisplay struct {
 
 func (d *jsonDisplay) ready(azure *localazure.Azure) {
 	d.print(map[string]any{
-		"ready": true, "serviceBus": azure.ServiceBus.ConnectionString(), "arm": azure.ARM.Endpoint(),
+		"ready": true, "serviceBus": azure.ServiceBus.ConnectionString(), "arm": azure.ARM.PlainEndpoint(),
+		"armTLS": azure.ARM.Endpoint(), "caFile": azure.ARM.CAFile(),
 		"requests": localazure.Requests, "builds": localazure.Builds, "topic": localazure.Topic, "subscription": localazure.History,
 		"identityEndpoint": azure.Identity.Endpoint(), "identityHeader": azure.Identity.Secret(),
 	})
@@ -74,10 +75,12 @@ func (d *boardDisplay) ready(azure *localazure.Azure) {
   Service Bus       %s
   queues            %s, %s
   topic             %s, subscription %s
-  Resource Manager  %s
+  Resource Manager  %s or %s
+  CA of https       %s
   managed identity  %s (X-IDENTITY-HEADER: %s)
 
-`, azure.ServiceBus.ConnectionString(), localazure.Requests, localazure.Builds, localazure.Topic, localazure.History, azure.ARM.Endpoint(), azure.Identity.Endpoint(), azure.Identity.Secret())
+`, azure.ServiceBus.ConnectionString(), localazure.Requests, localazure.Builds, localazure.Topic, localazure.History, azure.ARM.PlainEndpoint(), azure.ARM.Endpoint(), azure.ARM.CAFile(),
+		azure.Identity.Endpoint(), azure.Identity.Secret())
 	if n := len(d.progress.board.rows); n > 0 {
 		fmt.Fprintf(out, "Submitted %s.\n", count(n, "request"))
 	} else {

@@ -75,7 +75,7 @@ limits as recorded. Any bearer token is taken. The first line on stdout is {"rea
 		},
 	}
 	c.Flags().StringVar(&o.Addr, "listen", "127.0.0.1:0", "address to listen on")
-	c.Flags().BoolVar(&o.TLS, "tls", false, "serve https with a certificate of a CA made for this run")
+	c.Flags().BoolVar(&o.TLS, "tls", false, "answer https too, with a certificate of a CA made for this run")
 	armFlags(c, &o, &limits)
 	c.Flags().BoolVar(&o.AnyBlob, "any-blob", true, "every blob that a request names exists")
 	return c

@@ -61,7 +61,7 @@ func environmentOf(azure *localazure.Azure) string {
 	text := ""
 	for _, v := range [][2]string{
 		{namespace.EnvConnectionString, azure.ServiceBus.ConnectionString()},
-		{"ARM_ENDPOINT", azure.ARM.Endpoint()},
+		{"ARM_ENDPOINT", azure.ARM.PlainEndpoint()},
 		{"IDENTITY_ENDPOINT", azure.Identity.Endpoint()},
 		{"IDENTITY_HEADER", azure.Identity.Secret()},
 	} {

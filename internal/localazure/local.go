@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"goldmint"
@@ -26,7 +27,7 @@ const (
 	History        = "history"
 	SubscriptionID = "11111111-2222-3333-4444-555555555555" // of requests that name none
 	ClientID       = "9b1f9a3e-7c52-4d0e-8a64-0c7f3a5d2e11" // of the function's user-assigned identity
-	audience       = "https://management.azure.com"
+	audience       = "https://management.azure.com"         // of the handler's tokens
 )
 
 // Options say how the local Azure behaves.
@@ -55,6 +56,7 @@ type Azure struct {
 	app     functions.Options
 	appRoot string
 	faults  Faults
+	cloud   arm.Cloud
 	log     func(string)
 	starts  int            // of the handler, by hosts that have ended
 	done    map[string]int // to processes and connections, by the names of faults
@@ -62,7 +64,7 @@ type Azure struct {
 
 // Start starts everything and returns when the handler is ready. On an error nothing is left running.
 func Start(ctx context.Context, o Options) (*Azure, error) {
-	a := &Azure{faults: o.Faults, log: o.Log, done: map[string]int{}}
+	a := &Azure{faults: o.Faults, cloud: o.ARM.Cloud, log: o.Log, done: map[string]int{}}
 	if a.log == nil {
 		a.log = func(string) {}
 	}
@@ -92,7 +94,9 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 	if o.Faults.ARM != (arm.Faults{}) {
 		o.ARM.Faults = o.Faults.ARM
 	}
-	o.ARM.Authorize = func(token string) bool { return a.Identity.Valid(token, audience) }
+	o.ARM.TLS = true                       // for clients that take nothing else, such as Terraform's azurerm
+	o.ARM.Intercept = a.Identity.Directory // its metadata says that clients sign in there
+	o.ARM.Authorize = a.forResourceManager
 	if a.ARM, err = arm.Listen(o.ARM); err != nil {
 		return fmt.Errorf("local Resource Manager: %w", err)
 	}
@@ -104,6 +108,13 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 		a.app.Timing.RestartWindow = time.Nanosecond
 	}
 	return a.StartHost(ctx)
+}
+
+// forResourceManager reports whether a token is meant for this Resource Manager: by the names that its cloud's has, or by its
+// own address, as Terraform's azurerm asks for one.
+func (a *Azure) forResourceManager(token string) bool {
+	audiences := append(a.cloud.Audiences(), audience, a.ARM.Endpoint(), a.ARM.PlainEndpoint())
+	return slices.ContainsFunc(audiences, func(resource string) bool { return a.Identity.Valid(token, resource) })
 }
 
 // StartHost starts the Functions host, again after its Stop.
@@ -127,7 +138,7 @@ func (a *Azure) settings(more map[string]string) map[string]string {
 		"EVENT_TOPIC":           Topic,
 		"AZURE_SUBSCRIPTION_ID": SubscriptionID,
 		"AZURE_CLIENT_ID":       ClientID,
-		"ARM_ENDPOINT":          a.ARM.Endpoint(),
+		"ARM_ENDPOINT":          a.ARM.PlainEndpoint(),
 		"RATE_LIMIT_STORE":      a.Storage.CreateContainer("ratelimit"),
 		"IDENTITY_ENDPOINT":     a.Identity.Endpoint(),
 		"IDENTITY_HEADER":       a.Identity.Secret(),

@@ -64,7 +64,7 @@ func (a *azure) token() string {
 
 func (a *azure) act(token, vm, action string) {
 	a.t.Helper()
-	a.call(http.MethodPost, a.ARM.Endpoint()+vmGroup+vm+"/"+action+"?api-version=2026-04-01", http.Header{"Authorization": {"Bearer " + token}})
+	a.call(http.MethodPost, a.ARM.PlainEndpoint()+vmGroup+vm+"/"+action+"?api-version=2026-04-01", http.Header{"Authorization": {"Bearer " + token}})
 }
 
 func (a *azure) call(method, address string, header http.Header) []byte {
