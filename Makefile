@@ -75,7 +75,7 @@ destroy: ## remove ENV from Azure
 bench-burst: ## bursts of 1,000 requests against ARM's limits: prints the whole table, writes docs/burst.svg
 	@$(GO) test ./internal/ratelimit -run '^(TestBurstTable|TestOrder|TestPlot)$$' -count 1 -timeout 20m -args -burst.table -burst.seeds $(SEEDS) -burst.svg $(CURDIR)/docs/burst.svg
 
-interop: ## tests with foreign programs (npm installs them); prints what it skips
+interop: ## tests with other people's clients, which it installs; prints what it skips
 	@for script in interop/*.sh; do echo "== $$script"; $$script || exit 1; done
 
 bench-memory: ## the handler's memory over MESSAGES (10000) messages: prints the curve, fails when it grows without bound
