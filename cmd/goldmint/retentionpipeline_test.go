@@ -149,7 +149,7 @@ func retaining(t *testing.T) (*localazure.Azure, *runner) {
 		vars: map[string]string{"AZURE_SUBSCRIPTION_ID": "6b3f8f1e-52d4-4c6c-9d55-0e1f8f6f2a41"},
 		env: map[string]string{
 			"PATH": filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "1",
-			"ARM_ENDPOINT": azure.ARM.Endpoint(), namespace.EnvConnectionString: azure.ServiceBus.ConnectionString(),
+			"ARM_ENDPOINT": azure.ARM.PlainEndpoint(), namespace.EnvConnectionString: azure.ServiceBus.ConnectionString(),
 			"IDENTITY_ENDPOINT": azure.Identity.Endpoint(), "IDENTITY_HEADER": azure.Identity.Secret(), "AZURE_CLIENT_ID": localazure.ClientID,
 			"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
 		},

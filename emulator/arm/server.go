@@ -21,6 +21,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -134,7 +136,7 @@ func Listen(o Options) (*Server, error) {
 		wake:    make(chan struct{}, 1),
 	}
 	s.routes = routes()
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0), BaseContext: func(net.Listener) context.Context { return ctx }}
 	if err := s.serve(listener); err != nil {
 		stop()
 		return nil, errors.Join(err, listener.Close())
