@@ -32,7 +32,7 @@ func newBothSchemes(l net.Listener) *bothSchemes {
 
 func (b *bothSchemes) accept() {
 	for {
-		conn, err := b.Listener.Accept()
+		conn, err := b.Accept()
 		if err != nil { // closed: a loopback listener fails for no other reason
 			_ = b.Close()
 			return
