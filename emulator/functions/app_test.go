@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
 // TestTheRepositorysFilesAreWhatProductionWants reads the very files that are
@@ -120,6 +122,33 @@ func TestDefaultsAreTheHosts(t *testing.T) {
 	}
 	if a.command.path != "sh" {
 		t.Errorf("a command that is not in the app root is %q, want it left to PATH", a.command.path)
+	}
+	var file hostFile
+	if err := parseJSON([]byte(strings.Replace(host, `"functionTimeout":"-1",`, "", 1)), "host.json", &file); err != nil {
+		t.Fatal(err)
+	}
+	if bounded, err := file.app("/app"); err != nil || bounded.timeout != 30*time.Minute {
+		t.Errorf("without functionTimeout a function has %v (%v), want 30 minutes", bounded.timeout, err)
+	}
+}
+
+// TestRetryOptionsAreTheClients: those of host.json, and the extension's where it says nothing.
+func TestRetryOptionsAreTheClients(t *testing.T) {
+	for file, want := range map[string]azservicebus.RetryOptions{
+		`{}`: {MaxRetries: 3, RetryDelay: 800 * time.Millisecond, MaxRetryDelay: time.Minute},
+		`{"delay":"00:00:02","maxDelay":"00:00:30","maxRetries":0}`: {MaxRetries: -1, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second},
+	} {
+		var o retryOptions
+		if err := parseJSON([]byte(file), "host.json", &o); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := o.clientOptions(); err != nil || got.RetryOptions != want {
+			t.Errorf("%s: %+v (%v), want %+v", file, got, err, want)
+		}
+	}
+	wrong := "soon"
+	if _, err := (retryOptions{MaxDelay: &wrong}).clientOptions(); err == nil || !strings.Contains(err.Error(), "maxDelay: ") {
+		t.Errorf("a delay of %q: %v", wrong, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -486,5 +487,27 @@ func TestErrorsAddUpWhileNoneIsLongAlone(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestAnyAnswerIsReady: the host takes whatever answers for a handler that is ready.
+func TestAnyAnswerIsReady(t *testing.T) {
+	for _, status := range []int{200, 302, 404, 500} {
+		handler := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		p := &process{port: handler.Listener.Addr().(*net.TCPAddr).Port, client: newClient()}
+		if !p.answers(t.Context()) {
+			t.Errorf("%d is no answer", status)
+		}
+		handler.Close()
+		if p.answers(t.Context()) {
+			t.Error("nobody answered")
+		}
+	}
+}
+
+func TestTimesAreTheHosts(t *testing.T) {
+	want := Timing{ReadyInterval: 25 * time.Millisecond, ReadyLimit: 30 * time.Second, RestartWindow: 30 * time.Minute, DrainLimit: 10 * time.Second}
+	if got := (Timing{}).withDefaults(); got != want {
+		t.Errorf("times %+v, want %+v", got, want)
 	}
 }

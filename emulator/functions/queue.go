@@ -46,5 +46,8 @@ func (o retryOptions) clientOptions() (*azservicebus.ClientOptions, error) {
 	if o.MaxRetries != nil {
 		options.MaxRetries = int32(*o.MaxRetries)
 	}
+	if options.MaxRetries == 0 {
+		options.MaxRetries = -1 // the Go client takes 0 for its default
+	}
 	return &azservicebus.ClientOptions{RetryOptions: options}, nil
 }
