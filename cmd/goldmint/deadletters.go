@@ -217,7 +217,7 @@ func printList(out io.Writer, letters []deadletter.Letter) error {
 	for _, l := range letters {
 		reasons[l.Reason]++
 		description := strings.TrimPrefix(screen.Line(l.Description), l.Reason+": ")
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", l.SequenceNumber, l.Queue, age(time.Since(l.EnqueuedAt)), l.Kind, l.BuildID, screen.Line(l.Reason), screen.Clip(description, 100))
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", l.SequenceNumber, l.Queue, ageOf(l), l.Kind, l.BuildID, screen.Line(l.Reason), screen.Clip(description, 100))
 	}
 	_ = w.Flush() // to a builder
 	for line := range strings.Lines(table.String()) {
@@ -234,6 +234,14 @@ func printList(out io.Writer, letters []deadletter.Letter) error {
 	}
 	_, err := fmt.Fprintf(out, "%s: %s\n", count(len(letters), "dead letter"), strings.Join(sums, ", "))
 	return err
+}
+
+// ageOf is how long ago the letter was sent, as far as that is known.
+func ageOf(l deadletter.Letter) string {
+	if l.EnqueuedAt.IsZero() {
+		return "?"
+	}
+	return age(time.Since(l.EnqueuedAt))
 }
 
 // age is a duration as people say it, in its largest unit.
@@ -298,6 +306,9 @@ func writeLetter(out io.Writer, l deadletter.Letter) error {
 func showLetter(out io.Writer, l deadletter.Letter) {
 	_, _ = fmt.Fprintf(out, "number       %d\nfrom         %s\nmessage id   %s\nkind         %s\nbuild        %s\nenqueued     %s\ndeliveries   %d\nreason       %s\ndescription  %s\n\n",
 		l.SequenceNumber, l.Queue, l.MessageID, l.Kind, l.BuildID, clock(l.EnqueuedAt), l.DeliveryCount, l.Reason, strings.ReplaceAll(l.Description, "\n", "\n             "))
+	if l.Kind == deadletter.Unreadable {
+		return
+	}
 	var indented bytes.Buffer
 	if json.Indent(&indented, l.Body(), "", "  ") == nil {
 		_, _ = fmt.Fprintf(out, "%s\n\n", indented.String())

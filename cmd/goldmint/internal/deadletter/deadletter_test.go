@@ -28,7 +28,12 @@ type stage struct {
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	bus := servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
-	client, err := azservicebus.NewClientFromConnectionString(bus.ConnectionString(), nil)
+	return dial(t, bus.ConnectionString())
+}
+
+func dial(t *testing.T, connectionString string) *stage {
+	t.Helper()
+	client, err := azservicebus.NewClientFromConnectionString(connectionString, &azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,6 +180,34 @@ func TestBodyHidesTheToken(t *testing.T) {
 	}
 	if r, err := l.Request(); err != nil || !strings.Contains(string(r), `"id":"web-1"`) {
 		t.Errorf("request %s, %v", r, err)
+	}
+}
+
+// AMQP has bodies of two more kinds than bytes, and other clients send them: a value is shown, and sent again, as its text or
+// its JSON.
+func TestValues(t *testing.T) {
+	s := newStage(t)
+	sender, err := s.client.NewSender(localazure.Requests, nil)
+	s.check(err)
+	for id, value := range map[string]any{"text": `{"name":"web"}`, "map": map[string]any{"name": "web"}, "bytes": []byte(`{"name":"web"}`)} {
+		properties := &azservicebus.AMQPAnnotatedMessageProperties{MessageID: id}
+		s.check(sender.SendAMQPAnnotatedMessage(s.ctx, &azservicebus.AMQPAnnotatedMessage{Body: azservicebus.AMQPAnnotatedMessageBody{Value: value}, Properties: properties}, nil))
+	}
+	receiver, err := s.client.NewReceiverForQueue(localazure.Requests, nil)
+	s.check(err)
+	for n := 0; n < 3; {
+		got, err := receiver.ReceiveMessages(s.ctx, 3-n, nil)
+		s.check(err)
+		for _, m := range got {
+			s.check(receiver.DeadLetterMessage(s.ctx, m, nil))
+		}
+		n += len(got)
+	}
+	for _, l := range s.list() {
+		text, err := l.Request()
+		if want := `{"name":"web"}`; string(l.Body()) != want || string(l.Again().Body) != want || string(text) != want || err != nil {
+			t.Errorf("%s: %s, again %s, request %s, %v", l.MessageID, l.Body(), l.Again().Body, text, err)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	Request      Kind = "request"      // or what was meant to be one
 	Continuation Kind = "continuation" // Goldmint's own message about a build that goes on
 	Event        Kind = "event"        // of a virtual machine, from Event Grid
+	Unreadable   Kind = "unreadable"   // a message that the AMQP client cannot decode: nothing is known of it but its number
 )
 
 // Letter is one dead-lettered message.
@@ -40,6 +41,11 @@ type Letter struct {
 
 	message *azservicebus.ReceivedMessage
 	body    []byte
+}
+
+// unreadable is the letter that stands for a message which cannot be decoded.
+func unreadable(number int64, err error) Letter {
+	return Letter{SequenceNumber: number, Kind: Unreadable, Reason: "Unreadable", Description: "this message cannot be read: " + err.Error()}
 }
 
 // continuationType is the CloudEvents type of Goldmint's messages to itself.
@@ -143,6 +149,8 @@ func (l Letter) Request() ([]byte, error) {
 		if r := open(l.body).Data.Request; len(r) > 0 {
 			return r, nil
 		}
+	case Unreadable:
+		return nil, fmt.Errorf("message %d cannot be read, so it cannot be sent again: discard it", l.SequenceNumber)
 	case Event:
 	}
 	return nil, fmt.Errorf("message %d is %s %s and holds no request", l.SequenceNumber, article(l.Kind), l.Kind)
