@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -22,13 +24,14 @@ import (
 // doctorOptions are the flags of `goldmint doctor`.
 type doctorOptions struct {
 	connection
-	settings string
-	app      string
-	arm      string
-	groups   []string
-	parts    []string
-	identity string
-	output   string
+	settings           string
+	app                string
+	arm                string
+	groups             []string
+	galleries, sources []string
+	parts              []string
+	identity           string
+	output             string
 }
 
 func newDoctor() *cobra.Command {
@@ -60,15 +63,22 @@ reached.`,
 	f.StringVar(&o.app, "app", "", "`id` of the function app: look at what Azure holds of the deployment too, which needs Reader")
 	f.StringVar(&o.arm, "arm-endpoint", "", "Resource Manager (default: setting ARM_ENDPOINT)")
 	f.StringArrayVar(&o.groups, "resource-group", nil, "`id` of a resource group that holds images (default: those that the settings allow)")
+	f.StringArrayVar(&o.galleries, "gallery", nil, "with --app: `id` of a gallery that versions go to, or of an image definition in it")
+	f.StringArrayVar(&o.sources, "gallery-source", nil, "with --app: `id` of a resource group, VM, disk or snapshot that versions are made from")
 	f.StringSliceVar(&o.parts, "as", []string{"function", "submitter", "waiter"}, "whose `rights` to look for")
 	addOneOf(f, &o.identity, "identity", "", "whose rights to use: yours, the managed identity's, or the latter's where there is one", "auto", "caller", "managed")
 	addOutput(f, &o.output, "a list, or one JSON object", "text", "json")
 	return c
 }
 
-var groupID = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}$`)
+const groupPattern = `(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}`
 
-var appID = regexp.MustCompile(`(?i)^/subscriptions/[0-9a-f-]{36}/resourceGroups/[-\w._()]{1,90}/providers/Microsoft\.Web/sites/[-\w]+$`)
+var (
+	groupID   = regexp.MustCompile(groupPattern + `$`)
+	appID     = regexp.MustCompile(groupPattern + `/providers/Microsoft\.Web/sites/[-\w]+$`)
+	galleryID = regexp.MustCompile(groupPattern + `/providers/Microsoft\.Compute/galleries/[\w.]+(/images/[-\w.]+)?$`)
+	sourceID  = regexp.MustCompile(groupPattern + `(/providers/Microsoft\.Compute/(virtualMachines|disks|snapshots)/[-\w.]+)?$`)
+)
 
 func (o doctorOptions) check() error {
 	for _, p := range o.parts {
@@ -78,12 +88,24 @@ func (o doctorOptions) check() error {
 			return fmt.Errorf("--as is %q: use function, submitter or waiter", p)
 		}
 	}
-	if o.app != "" && !appID.MatchString(o.app) {
-		return fmt.Errorf("--app is %q: give its id, which az functionapp show -g GROUP -n NAME --query id -o tsv prints", o.app)
+	if o.app == "" && len(o.galleries)+len(o.sources) > 0 {
+		return errors.New("--gallery and --gallery-source are looked at with --app: give the id of the function app too")
 	}
-	for _, g := range o.groups {
-		if !groupID.MatchString(g) {
-			return fmt.Errorf("--resource-group is %q: give its id, /subscriptions/GUID/resourceGroups/NAME", g)
+	for _, given := range []struct {
+		flag string
+		ids  []string
+		form *regexp.Regexp
+		want string
+	}{
+		{"--app", strings.Fields(o.app), appID, "its id, which az functionapp show -g GROUP -n NAME --query id -o tsv prints"},
+		{"--resource-group", o.groups, groupID, "its id, /subscriptions/GUID/resourceGroups/NAME"},
+		{"--gallery", o.galleries, galleryID, "its id, which az sig show -g GROUP -r NAME --query id -o tsv prints"},
+		{"--gallery-source", o.sources, sourceID, "the id of a resource group, VM, disk or snapshot"},
+	} {
+		for _, id := range given.ids {
+			if !given.form.MatchString(id) {
+				return fmt.Errorf("%s is %q: give %s", given.flag, id, given.want)
+			}
 		}
 	}
 	return nil
@@ -187,13 +209,13 @@ func (o doctorOptions) deployment(c config.Config, address namespace.Address) (d
 	d := doctor.Deployment{
 		Requests: c.Requests, Builds: c.Builds, Topic: c.Topic, History: o.subscription, Namespace: address,
 		ARMEndpoint: c.ARMEndpoint, ARMAudience: c.ARMAudience, ResourceGroups: o.groups,
-		App: o.app, VMEvents: c.VMEvents,
+		App: o.app, VMEvents: c.VMEvents, VMGalleryImage: c.VMGalleryImage, Galleries: o.galleries, GallerySources: o.sources,
 	}
 	for _, p := range o.parts {
 		d.Parts = append(d.Parts, doctor.Part(p))
 	}
 	if len(d.ResourceGroups) == 0 {
-		d.ResourceGroups = doctor.Groups(c)
+		d.ResourceGroups = withoutGalleries(doctor.Groups(c), o.galleries)
 	}
 	var err error
 	if d.ARMCredential, err = o.credential(c.ClientID); err != nil {
@@ -209,6 +231,16 @@ func (o doctorOptions) deployment(c config.Config, address namespace.Address) (d
 	}
 	d.Bus, err = azservicebus.NewClient(address.Host, d.BusCredential, options)
 	return d, err
+}
+
+// withoutGalleries leaves out the groups of the named galleries: the settings allow them for versions, which the role on images
+// has no part in.
+func withoutGalleries(groups, galleries []string) []string {
+	return slices.DeleteFunc(groups, func(group string) bool {
+		return slices.ContainsFunc(galleries, func(id string) bool {
+			return strings.HasPrefix(strings.ToLower(id), strings.ToLower(group)+"/")
+		})
+	})
 }
 
 // credential is a managed identity's, or the caller's own.

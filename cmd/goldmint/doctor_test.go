@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,32 +21,86 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// patients are a healthy deployment and broken ones. What the doctor says of each is in docs/doctor.md, word for word.
+var update = flag.Bool("update", false, "write what the doctor says into docs/doctor.md")
+
+// deployment is what the doctor visits, and the means to break it.
+type deployment struct {
+	t        *testing.T
+	settings map[string]string
+	bus      *servicebus.Server
+	manager  arm.Options
+	azure    map[string]string // what the stub answers, by path
+}
+
+// change replaces a text in one of the stub's answers.
+func (d *deployment) change(path, from, to string) {
+	d.t.Helper()
+	changed := strings.Replace(d.azure[path], from, to, 1)
+	if changed == d.azure[path] {
+		d.t.Fatalf("the answer to %s has no %q", path, from)
+	}
+	d.azure[path] = changed
+}
+
+// patients are healthy deployments and broken ones. What the doctor says of each is in docs/doctor.md, word for word.
 var patients = []struct {
-	name   string // the paragraph that leads to the text
+	name   string // the marker before the text
 	status int
-	ail    func(settings map[string]string, bus *servicebus.Server, manager *arm.Options)
+	app    bool // what Azure holds of the deployment is looked at too
+	ail    func(*deployment)
 }{
-	{"healthy", exitOK, func(map[string]string, *servicebus.Server, *arm.Options) {}},
-	{"a setting that cannot be used", exitUsage, func(s map[string]string, _ *servicebus.Server, _ *arm.Options) {
-		s["MAX_WAIT"] = "24h"
-		s["VM_EVENTS"] = "some"
+	{"healthy", exitOK, true, func(*deployment) {}},
+	{"a setting that cannot be used", exitUsage, false, func(d *deployment) {
+		d.settings["MAX_WAIT"] = "24h"
+		d.settings["VM_EVENTS"] = "some"
 	}},
-	{"a key that is not current", exitFailed, func(s map[string]string, bus *servicebus.Server, _ *arm.Options) {
-		s["ServiceBusConnection"] = strings.Replace(bus.ConnectionString(), "SharedAccessKey=", "SharedAccessKey=OLD", 1)
+	{"a key that is not current", exitFailed, false, func(d *deployment) {
+		d.settings["ServiceBusConnection"] = strings.Replace(d.bus.ConnectionString(), "SharedAccessKey=", "SharedAccessKey=OLD", 1)
 	}},
-	{"a queue of another name", exitFailed, func(s map[string]string, _ *servicebus.Server, _ *arm.Options) { s["BUILD_QUEUE"] = "builds" }},
-	{"no Service Bus", exitUnreachable, func(_ map[string]string, bus *servicebus.Server, _ *arm.Options) { _ = bus.Close() }},
-	{"a role with too little in it", exitFailed, func(_ map[string]string, _ *servicebus.Server, o *arm.Options) {
-		o.Role = []string{"*/read", "Microsoft.Compute/images/write"}
+	{"a queue of another name", exitFailed, false, func(d *deployment) { d.settings["BUILD_QUEUE"] = "builds" }},
+	{"no Service Bus", exitUnreachable, false, func(d *deployment) { _ = d.bus.Close() }},
+	{"a role with too little in it", exitFailed, false, func(d *deployment) {
+		d.manager.Role = []string{"*/read", "Microsoft.Compute/images/write"}
 	}},
-	{"an identity that is not assigned", exitFailed, func(s map[string]string, _ *servicebus.Server, _ *arm.Options) {
-		s["AZURE_CLIENT_ID"] = "00000000-0000-0000-0000-00000000dead"
+	{"an identity that is not assigned", exitFailed, false, func(d *deployment) {
+		d.settings["AZURE_CLIENT_ID"] = "00000000-0000-0000-0000-00000000dead"
+	}},
+	{"a function is not listed", exitFailed, true, func(d *deployment) {
+		d.change(docApp+"/functions", `, {"name": "func-goldmint-dev/build-image"}`, "")
+	}},
+	{"an empty AzureWebJobsStorage", exitFailed, true, func(d *deployment) { d.settings["AzureWebJobsStorage"] = "" }},
+	{"no Data Owner on the builds", exitFailed, true, func(d *deployment) {
+		d.change(docAssignments, "090c5cfd-751d-490a-894a-3ce6f1109419", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39")
+	}},
+	{"the role on another resource group", exitFailed, true, func(d *deployment) {
+		d.change(docAssignments, docImages+`"`, docImages+`-old"`)
+	}},
+	{"no role on the gallery", exitFailed, true, func(d *deployment) { d.change(docAssignments, docGallery, docGallery+"2") }},
+	{"no image definition", exitFailed, true, func(d *deployment) { d.change(docGallery+"/images", `, {"name": "web"}`, "") }},
+	{"no gallery", exitFailed, true, func(d *deployment) { d.azure[docGallery] = missing }},
+	{"dead letters", exitFailed, true, func(d *deployment) {
+		d.change(docBus+"/queues/image-requests", `"deadLetterMessageCount": 0`, `"deadLetterMessageCount": 2`)
+	}},
+	{"a queue that is disabled", exitFailed, true, func(d *deployment) { d.change(docBus+"/queues/image-builds", "Active", "Disabled") }},
+	{"no container for the rate limits", exitFailed, true, func(d *deployment) {
+		d.azure[docStorage+"/blobServices/default/containers/ratelimit"] = missing
+	}},
+	{"no event subscription", exitFailed, true, func(d *deployment) { d.change(docTopic+"/eventSubscriptions", "image-requests", "image-builds") }},
+	{"VM events that were not delivered", exitFailed, true, func(d *deployment) { d.change(docMetrics, `"total": 0`, `"total": 4`) }},
+	{"a provider that is not registered", exitFailed, true, func(d *deployment) {
+		d.change(docSubscription+"/providers/Microsoft.App", "Registered", "NotRegistered")
+	}},
+	{"an identity that may see less than Reader", exitOK, true, func(d *deployment) {
+		d.azure[docAssignments], d.azure[docMetrics], d.azure[docGallery] = forbidden, forbidden, forbidden
+		delete(d.settings, "AzureWebJobsStorage__accountName")
+		d.azure[docGroup+"/providers/Microsoft.Storage/storageAccounts"] = forbidden
 	}},
 }
 
+const doctorPage = "../../docs/doctor.md"
+
 func TestDoctor(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/doctor.md")
+	docs, err := os.ReadFile(doctorPage)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +108,17 @@ func TestDoctor(t *testing.T) {
 	msi := identity.Start(t, identity.Options{ClientIDs: []string{localazure.ClientID}})
 	for _, p := range patients {
 		t.Run(p.name, func(t *testing.T) {
-			got, status := visit(t, msi, "text", p.ail)
+			got, status := visit(t, msi, "text", p.app, p.ail)
 			if status != p.status {
 				t.Errorf("exit status %d, want %d", status, p.status)
 			}
-			compareWithDocs(t, docs, p.name, got)
+			if p.name != "healthy" {
+				got = broken(got)
+			}
+			docs = holdAgainst(t, docs, p.name, got)
 		})
 		t.Run(p.name+" in JSON", func(t *testing.T) {
-			text, status := visit(t, msi, "json", p.ail)
+			text, status := visit(t, msi, "json", p.app, p.ail)
 			var got struct {
 				Healthy bool
 				Checks  []doctor.Finding
@@ -70,38 +129,73 @@ func TestDoctor(t *testing.T) {
 			if got.Healthy != (status == exitOK) || status != p.status || len(got.Checks) == 0 || got.Checks[0].Check != "settings" {
 				t.Errorf("exit status %d, %+v", status, got)
 			}
+			for _, f := range got.Checks {
+				if strings.Contains(f.Hint, "\n") || (f.Result == doctor.Failed && f.Hint == "") {
+					t.Errorf("the fix of %q is not one line: %q", f.Check, f.Hint)
+				}
+			}
 		})
+	}
+	if *update {
+		if err := os.WriteFile(doctorPage, docs, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// compareWithDocs holds a text against the block below the paragraph that begins with its name.
-func compareWithDocs(t *testing.T, docs []byte, name, got string) {
+// broken are the findings that are not ok, but for the last word, which is the same for every deployment.
+func broken(text string) string {
+	var kept strings.Builder
+	keep := false
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, " ") {
+			keep = !strings.HasPrefix(line, "ok ") && !strings.Contains(line, " the rest")
+		}
+		if keep {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// holdAgainst compares a text with the block of the page that is marked with its name, and with -update puts it there.
+func holdAgainst(t *testing.T, docs []byte, name, got string) []byte {
 	t.Helper()
-	want := regexp.MustCompile("(?s)\n\\*\\*" + name + "\\*\\*[^`]*\n```text\n(.*?)```\n").FindSubmatch(docs)
-	if want == nil {
-		t.Fatalf("docs/doctor.md has no text for %s; it is\n%s", name, got)
+	block := regexp.MustCompile("(?s)(<!-- doctor: " + regexp.QuoteMeta(name) + " -->\n```text\n)(.*?)(```\n<!-- end -->)")
+	found := block.FindSubmatchIndex(docs)
+	if found == nil {
+		t.Fatalf("docs/doctor.md has no block marked %q; it would hold\n%s", name, got)
 	}
-	if diff := cmp.Diff(string(want[1]), got); diff != "" {
-		t.Errorf("docs/doctor.md says otherwise (-docs +got):\n%s\n%s", diff, got)
+	if *update {
+		return slices.Concat(docs[:found[4]], []byte(got), docs[found[5]:])
 	}
+	if diff := cmp.Diff(string(docs[found[4]:found[5]]), got); diff != "" {
+		t.Errorf("docs/doctor.md says otherwise: go test ./cmd/goldmint -run TestDoctor -update (-docs +got):\n%s", diff)
+	}
+	return docs
 }
 
 // visit runs the doctor on a local deployment with an ailment, and makes its addresses those of a real one.
-func visit(t *testing.T, msi *identity.Server, output string, ail func(map[string]string, *servicebus.Server, *arm.Options)) (text string, status int) {
+func visit(t *testing.T, msi *identity.Server, output string, app bool, ail func(*deployment)) (text string, status int) {
 	t.Helper()
-	bus := servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
-	settings := map[string]string{
-		"ServiceBusConnection": bus.ConnectionString(), "AZURE_CLIENT_ID": localazure.ClientID,
-		"AZURE_SUBSCRIPTION_ID": localazure.SubscriptionID, "ALLOWED_RESOURCE_GROUPS": "rg-images",
-		"IDENTITY_ENDPOINT": msi.Endpoint(), "IDENTITY_HEADER": msi.Secret(),
+	d := &deployment{t: t, bus: servicebus.Start(t, servicebus.Options{Config: localazure.Entities()}), azure: azureStub()}
+	d.settings = map[string]string{
+		"ServiceBusConnection": d.bus.ConnectionString(), "AZURE_CLIENT_ID": localazure.ClientID,
+		"AZURE_SUBSCRIPTION_ID": localazure.SubscriptionID, "ALLOWED_RESOURCE_GROUPS": "rg-images,rg-galleries", "VM_GALLERY_IMAGE": "corp/web",
+		"AzureWebJobsStorage__accountName": "stgoldmintdev",
+		"IDENTITY_ENDPOINT":                msi.Endpoint(), "IDENTITY_HEADER": msi.Secret(),
 	}
-	options := arm.Options{Authorize: func(token string) bool { return msi.Valid(token, "https://management.azure.com") }}
-	ail(settings, bus, &options)
-	settings["ARM_ENDPOINT"] = arm.Start(t, options).Endpoint()
+	d.manager = arm.Options{Authorize: func(token string) bool { return msi.Valid(token, "https://management.azure.com") }}
+	arguments := []string{"--app", docApp, "--gallery", docGallery, "--gallery-source", docSources}
+	if !app {
+		arguments, d.settings["ALLOWED_RESOURCE_GROUPS"] = nil, "rg-images"
+	}
+	ail(d)
+	d.settings["ARM_ENDPOINT"] = startStub(t, d.azure, arm.Start(t, d.manager).Endpoint(), msi)
 	t.Setenv("IDENTITY_ENDPOINT", "")
 	t.Setenv("IDENTITY_HEADER", "")
 	file := filepath.Join(t.TempDir(), "local.settings.json")
-	content, err := json.Marshal(map[string]any{"Values": settings})
+	content, err := json.Marshal(map[string]any{"Values": d.settings})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +205,7 @@ func visit(t *testing.T, msi *identity.Server, output string, ail func(map[strin
 	var out bytes.Buffer
 	root := newRoot()
 	root.SetOut(&out)
-	root.SetArgs([]string{"doctor", "--settings", file, "--output", output})
+	root.SetArgs(append([]string{"doctor", "--settings", file, "--output", output}, arguments...))
 	status = exitOK
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		var e *exitError
@@ -120,5 +214,8 @@ func visit(t *testing.T, msi *identity.Server, output string, ail func(map[strin
 		}
 		status = e.status
 	}
-	return strings.NewReplacer(bus.Addr(), "sb-goldmint-dev-1a2b3c.servicebus.windows.net", msi.Endpoint(), "http://127.0.0.1:8081/msi/token").Replace(out.String()), status
+	return strings.NewReplacer(
+		d.bus.Addr(), "sb-goldmint-dev-1a2b3c.servicebus.windows.net", msi.Endpoint(), "http://127.0.0.1:8081/msi/token",
+		"/namespaces/127/", "/namespaces/sb-goldmint-dev-1a2b3c/",
+	).Replace(out.String()), status
 }

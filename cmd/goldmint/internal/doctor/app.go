@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"goldmint/cmd/goldmint/internal/namespace"
 )
@@ -25,11 +24,16 @@ const (
 // Fixes that more than one check names.
 const (
 	applyAgain = "run infra/deploy.sh apply ENV again; role assignments then take up to ten minutes"
-	askReader  = "needs Reader on the deployment's resource group (for roles and providers: on the subscription)"
+	askReader  = "needs Reader on the deployment's resource group and the galleries, and on the subscription for roles and providers"
 )
 
-// requiredProviders are those that infra/versions.tf registers and a running deployment cannot do without.
-var requiredProviders = []string{"Microsoft.App", "Microsoft.Compute", "Microsoft.EventGrid", "Microsoft.ServiceBus", "Microsoft.Storage", "Microsoft.Web"}
+// Providers are those that infra/versions.tf registers, but for Microsoft.Network, which a private network alone needs.
+func Providers() []string {
+	return []string{
+		"Microsoft.App", "Microsoft.Compute", "Microsoft.EventGrid", "Microsoft.Insights", "Microsoft.ManagedIdentity",
+		"Microsoft.OperationalInsights", "Microsoft.ServiceBus", "Microsoft.Storage", "Microsoft.Web",
+	}
+}
 
 // app looks at what Azure holds of a deployment, over Resource Manager and with no more than Reader.
 type app struct {
@@ -37,6 +41,11 @@ type app struct {
 	api                 manager
 	subscription, group string
 	namespaceID, name   string
+}
+
+type appCheck struct {
+	name string
+	look func(context.Context, func(Finding)) error
 }
 
 // examineApp makes the checks that need the function app's id.
@@ -48,10 +57,7 @@ func (d Deployment) examineApp(ctx context.Context, report func(Finding)) {
 	}
 	host, _, _ := strings.Cut(d.Namespace.Host, ".")
 	a.namespaceID = a.group + "/providers/Microsoft.ServiceBus/namespaces/" + host
-	for _, check := range []struct {
-		name string
-		look func(context.Context, func(Finding)) error
-	}{
+	checks := []appCheck{
 		{"functions of " + a.name, a.functions},
 		{"app settings of " + a.name, a.settings},
 		{"roles of the function's identity", a.roles},
@@ -60,7 +66,8 @@ func (d Deployment) examineApp(ctx context.Context, report func(Finding)) {
 		{"container " + rateContainer, a.container},
 		{"VM events", a.vmEvents},
 		{"resource providers", a.providers},
-	} {
+	}
+	for _, check := range append(checks, a.galleries()...) {
 		bounded, cancel := context.WithTimeout(ctx, patience)
 		err := check.look(bounded, func(f Finding) {
 			f.Check = check.name
@@ -218,7 +225,7 @@ func (a app) storageAccount(ctx context.Context) (string, error) {
 
 func (a app) providers(ctx context.Context, report func(Finding)) error {
 	var missing []string
-	for _, name := range requiredProviders {
+	for _, name := range Providers() {
 		var provider struct{ RegistrationState string }
 		if err := a.api.get(ctx, a.subscription+"/providers/"+name, providersAPI, &provider); err != nil {
 			return err
@@ -232,78 +239,5 @@ func (a app) providers(ctx context.Context, report func(Finding)) error {
 		return nil
 	}
 	report(Finding{Result: Failed, Detail: "not registered: " + strings.Join(missing, ", "), Hint: "az provider register --wait -n " + missing[0]})
-	return nil
-}
-
-type destination struct {
-	Properties struct{ ResourceID string }
-}
-
-type eventSubscription struct {
-	named
-	Properties struct {
-		ProvisioningState            string
-		Destination                  destination
-		DeliveryWithResourceIdentity struct{ Destination destination }
-	}
-}
-
-// vmEvents looks for the event subscription that delivers to the queue of requests, and for what it could not deliver.
-func (a app) vmEvents(ctx context.Context, report func(Finding)) error {
-	if a.VMEvents == "off" {
-		report(Finding{Result: OK, Detail: "VM_EVENTS is off"})
-		return nil
-	}
-	var topics struct{ Value []named }
-	if err := a.api.get(ctx, a.subscription+"/providers/Microsoft.EventGrid/systemTopics", eventGridAPI, &topics); err != nil {
-		return err
-	}
-	queue := a.namespaceID + "/queues/" + a.Requests
-	for _, topic := range topics.Value {
-		var all struct{ Value []eventSubscription }
-		if err := a.api.get(ctx, topic.ID+"/eventSubscriptions", eventGridAPI, &all); err != nil {
-			return err
-		}
-		for _, s := range all.Value {
-			to := s.Properties.Destination.Properties.ResourceID + s.Properties.DeliveryWithResourceIdentity.Destination.Properties.ResourceID
-			if strings.EqualFold(to, queue) {
-				return a.deliveries(ctx, topic, s, report)
-			}
-		}
-	}
-	report(Finding{Result: Failed, Detail: "no event subscription delivers to " + a.Requests, Hint: applyAgain})
-	return nil
-}
-
-func (a app) deliveries(ctx context.Context, topic named, s eventSubscription, report func(Finding)) error {
-	if s.Properties.ProvisioningState != "Succeeded" {
-		report(Finding{Result: Failed, Detail: "event subscription " + s.Name + " is " + s.Properties.ProvisioningState, Hint: applyAgain})
-		return nil
-	}
-	var metrics struct {
-		Value []struct {
-			Name       struct{ Value string }
-			Timeseries []struct{ Data []struct{ Total float64 } }
-		}
-	}
-	to := time.Now().UTC()
-	span := to.Add(-24*time.Hour).Format(time.RFC3339) + "/" + to.Format(time.RFC3339)
-	err := a.api.get(ctx, topic.ID+"/providers/Microsoft.Insights/metrics?metricnames=DeadLetteredCount,DroppedEventCount&aggregation=Total&interval=PT1H&timespan="+span, metricsAPI, &metrics)
-	if err != nil {
-		return err
-	}
-	lost := map[string]float64{}
-	for _, metric := range metrics.Value {
-		for _, series := range metric.Timeseries {
-			for _, point := range series.Data {
-				lost[metric.Name.Value] += point.Total
-			}
-		}
-	}
-	f := Finding{Result: OK, Detail: fmt.Sprintf("in 24 hours %.0f were stored undelivered, %.0f lost", lost["DeadLetteredCount"], lost["DroppedEventCount"])}
-	if lost["DeadLetteredCount"]+lost["DroppedEventCount"] > 0 {
-		f.Result, f.Hint = Failed, "Event Grid's identity needs Azure Service Bus Data Sender on "+a.Requests+"; the events are in the container undelivered-vm-events"
-	}
-	report(f)
 	return nil
 }

@@ -67,6 +67,10 @@ type Deployment struct {
 	App      string            // id of the function app, to look at what Azure holds of it; empty: not looked at
 	Settings map[string]string // the app settings, as far as they are known
 	VMEvents string            // the policy of that name
+
+	Galleries      []string // ids of galleries, or of image definitions in them
+	GallerySources []string // ids of what versions are made from
+	VMGalleryImage string   // the setting of that name: gallery/definition
 }
 
 // patience bounds one check.

@@ -58,22 +58,50 @@ func (a app) roles(ctx context.Context, report func(Finding)) error {
 			missing = append(missing, Grant{Role: need.role, Scope: need.scope})
 		}
 	}
-	for _, group := range a.ResourceGroups {
-		lacks, err := a.lacks(ctx, group, principal)
-		if err != nil {
-			return err
-		}
-		for _, action := range lacks {
-			missing = append(missing, Grant{Role: customRole, Action: action, Scope: group})
+	for _, custom := range a.customRoles() {
+		for _, scope := range custom.scopes {
+			lacks, err := a.lacks(ctx, custom, scope, principal)
+			if err != nil {
+				return err
+			}
+			missing = append(missing, lacks...)
 		}
 	}
 	for _, grant := range missing {
-		report(Finding{Result: Failed, Detail: "a role is missing", Missing: &grant, Hint: applyAgain})
+		f := Finding{Result: Failed, Detail: "a role is missing", Missing: &grant, Hint: applyAgain}
+		if variable := variableOf[grant.Role]; variable != "" {
+			f.Hint = "name it in " + variable + ", and " + applyAgain
+		}
+		report(f)
 	}
 	if len(missing) == 0 {
-		report(Finding{Result: OK, Detail: fmt.Sprintf("on both queues, the topic, the storage account and %d resource groups", len(a.ResourceGroups))})
+		report(Finding{Result: OK, Detail: fmt.Sprintf("on both queues, the topic, the storage account, %d resource groups, %d galleries and %d sources of theirs",
+			len(a.ResourceGroups), len(a.Galleries), len(a.GallerySources))})
 	}
 	return nil
+}
+
+// custom is a role of infra/, and where the function needs it.
+type custom struct {
+	name    string
+	actions []string
+	scopes  []string
+}
+
+func (a app) customRoles() []custom {
+	var images, galleries []string
+	for _, action := range Actions() {
+		images = append(images, action.Name)
+	}
+	for _, id := range a.Galleries {
+		gallery, _, _ := strings.Cut(id, "/images/")
+		galleries = append(galleries, gallery)
+	}
+	return []custom{
+		{customRole, images, a.ResourceGroups},
+		{galleryRole, GalleryActions(), galleries},
+		{sourceRole, SourceActions(), a.GallerySources},
+	}
 }
 
 // principal is the object id of the app's only user-assigned identity, or of the one that the settings name.
@@ -101,15 +129,15 @@ func (a app) assignments(ctx context.Context, subscription, principal string) ([
 	return answer.Value, err
 }
 
-// lacks are the actions of the custom role that no role of the identity allows on a resource group.
-func (a app) lacks(ctx context.Context, group, principal string) ([]string, error) {
-	held, err := a.assignments(ctx, strings.Join(strings.Split(group, "/")[:3], "/"), principal)
+// lacks is what no role of the identity allows on a scope: the custom role, or those of its actions that are missing.
+func (a app) lacks(ctx context.Context, c custom, scope, principal string) ([]Grant, error) {
+	held, err := a.assignments(ctx, strings.Join(strings.Split(scope, "/")[:3], "/"), principal)
 	if err != nil {
 		return nil, err
 	}
 	var granted []permission
 	for _, g := range held {
-		if !g.covers(group) {
+		if !g.covers(scope) {
 			continue
 		}
 		var role struct {
@@ -120,11 +148,14 @@ func (a app) lacks(ctx context.Context, group, principal string) ([]string, erro
 		}
 		granted = append(granted, role.Properties.Permissions...)
 	}
-	var missing []string
-	for _, action := range Actions() {
-		if !slices.ContainsFunc(granted, func(p permission) bool { return p.allows(action.Name) }) {
-			missing = append(missing, action.Name)
+	var missing []Grant
+	for _, action := range c.actions {
+		if !slices.ContainsFunc(granted, func(p permission) bool { return p.allows(action) }) {
+			missing = append(missing, Grant{Role: c.name, Action: action, Scope: scope})
 		}
+	}
+	if len(missing) == len(c.actions) {
+		return []Grant{{Role: c.name, Scope: scope}}, nil
 	}
 	return missing, nil
 }
