@@ -4,15 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"goldmint/cmd/goldmint/internal/doctor"
 	"goldmint/emulator/arm"
@@ -20,8 +15,6 @@ import (
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/localazure"
 )
-
-var update = flag.Bool("update", false, "write what the doctor says into docs/doctor.md")
 
 // deployment is what the doctor visits, and the means to break it.
 type deployment struct {
@@ -97,13 +90,7 @@ var patients = []struct {
 	}},
 }
 
-const doctorPage = "../../docs/doctor.md"
-
 func TestDoctor(t *testing.T) {
-	docs, err := os.ReadFile(doctorPage)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// One for all: the SDK keeps a process's tokens for an identity, whoever gave them.
 	msi := identity.Start(t, identity.Options{ClientIDs: []string{localazure.ClientID}})
 	for _, p := range patients {
@@ -115,7 +102,7 @@ func TestDoctor(t *testing.T) {
 			if p.name != "healthy" {
 				got = broken(got)
 			}
-			docs = holdAgainst(t, docs, p.name, got)
+			holdBlock(t, "../../docs/doctor.md", "doctor: "+p.name, "```text\n"+got+"```\n")
 		})
 		t.Run(p.name+" in JSON", func(t *testing.T) {
 			text, status := visit(t, msi, "json", p.app, p.ail)
@@ -136,11 +123,6 @@ func TestDoctor(t *testing.T) {
 			}
 		})
 	}
-	if *update {
-		if err := os.WriteFile(doctorPage, docs, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // broken are the findings that are not ok, but for the last word, which is the same for every deployment.
@@ -156,23 +138,6 @@ func broken(text string) string {
 		}
 	}
 	return kept.String()
-}
-
-// holdAgainst compares a text with the block of the page that is marked with its name, and with -update puts it there.
-func holdAgainst(t *testing.T, docs []byte, name, got string) []byte {
-	t.Helper()
-	block := regexp.MustCompile("(?s)(<!-- doctor: " + regexp.QuoteMeta(name) + " -->\n```text\n)(.*?)(```\n<!-- end -->)")
-	found := block.FindSubmatchIndex(docs)
-	if found == nil {
-		t.Fatalf("docs/doctor.md has no block marked %q; it would hold\n%s", name, got)
-	}
-	if *update {
-		return slices.Concat(docs[:found[4]], []byte(got), docs[found[5]:])
-	}
-	if diff := cmp.Diff(string(docs[found[4]:found[5]]), got); diff != "" {
-		t.Errorf("docs/doctor.md says otherwise: go test ./cmd/goldmint -run TestDoctor -update (-docs +got):\n%s", diff)
-	}
-	return docs
 }
 
 // visit runs the doctor on a local deployment with an ailment, and makes its addresses those of a real one.
