@@ -15,13 +15,15 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// stopped are the ways in which a handler is told to end, or is ended, while thirty builds are sent and under way.
+// stopped are the ways in which a handler is told to end, is ended, or answers too late, while thirty builds are sent and
+// under way.
 var stopped = []struct {
 	name     string
 	underway int // invocations that run at the first signal
 	signals  []syscall.Signal
 	toGroup  bool
 	again    bool // the same to the next process
+	late     bool // answers come after their messages' locks were lost, and these dealt with again
 }{
 	{name: "SIGTERM as the first requests come", underway: 1, signals: []syscall.Signal{syscall.SIGTERM}},
 	{name: "SIGTERM while requests keep coming", underway: 5, signals: []syscall.Signal{syscall.SIGTERM}},
@@ -31,9 +33,10 @@ var stopped = []struct {
 	{name: "SIGINT to the process group", underway: 12, signals: []syscall.Signal{syscall.SIGINT}, toGroup: true},
 	{name: "SIGKILL", underway: 12, signals: []syscall.Signal{syscall.SIGKILL}},
 	{name: "hung until it is killed", underway: 8, signals: []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL}},
+	{name: "answers after the lock was lost", late: true},
 }
 
-// TestAStoppedHandlerLosesNothing: whenever the handler is told to stop, every build has one end, no message is
+// TestAStoppedHandlerLosesNothing: whenever the handler is told to stop, and however late it answers, every build has one end, no message is
 // dead-lettered, and none is delivered more than once more for each process that ended. A redelivered build waits for ten
 // seconds, so all of them wait side by side.
 func TestAStoppedHandlerLosesNothing(t *testing.T) {
@@ -41,7 +44,11 @@ func TestAStoppedHandlerLosesNothing(t *testing.T) {
 	worlds, sent := make([]*azure, len(stopped)), make([]map[string]build.Build, len(stopped))
 	var signalling sync.WaitGroup
 	for i, c := range stopped {
-		a := start(t, localazure.Options{Settings: killable(), ARM: arm.Options{PutLatency: 500 * time.Millisecond, ImageDuration: time.Second}})
+		o := localazure.Options{Settings: killable(), ARM: arm.Options{PutLatency: 500 * time.Millisecond, ImageDuration: time.Second}}
+		if c.late {
+			o = answersLate(t, o)
+		}
+		a := start(t, o)
 		worlds[i] = a
 		signalling.Go(func() {
 			a.signal(c.underway, c.toGroup, c.signals)
@@ -52,7 +59,7 @@ func TestAStoppedHandlerLosesNothing(t *testing.T) {
 		})
 		sent[i] = a.submitMany(builds)
 	}
-	t.Logf("%-36s %9s %8s %13s %15s %5s", "", "processes", "refused", "dead letters", "most deliveries", "ends")
+	t.Logf("%-36s %9s %8s %5s %13s %15s %5s", "", "processes", "refused", "late", "dead letters", "most deliveries", "ends")
 	for i, c := range stopped {
 		a, history := worlds[i], &peeking{}
 		a.collect(history, builds)
@@ -64,13 +71,21 @@ func TestAStoppedHandlerLosesNothing(t *testing.T) {
 		check(t, a, sent[i], history.all)
 		ends := outcomes(history.all)[event.Succeeded]
 		dead, deliveries, refused := a.dead(), a.mostDelivered(), a.lines("connection refused")
-		processes := 2
-		if c.again {
-			processes = 3
+		processes, most := 2, 2
+		switch {
+		case c.again:
+			processes, most = 3, 3
+		case c.late:
+			processes = 1
+			a.until("the late answers find their locks lost", func() bool {
+				late := a.lines("answered late")
+				return late >= 2*mostLate && a.lines("error: complete message") >= late
+			})
 		}
-		t.Logf("%-36s %9d %8d %13d %15d %5d", c.name, a.Host.Starts(), refused, dead, deliveries, ends)
-		if a.Host.Starts() != processes || dead > 0 || deliveries > processes || ends != builds {
-			t.Errorf("%s: want %d processes, no dead letter, at most %d deliveries of a message and %d ends", c.name, processes, processes, builds)
+		late := a.lines("answered late")
+		t.Logf("%-36s %9d %8d %5d %13d %15d %5d", c.name, a.Host.Starts(), refused, late, dead, deliveries, ends)
+		if a.Host.Starts() != processes || dead > 0 || deliveries > most || ends != builds {
+			t.Errorf("%s: want %d processes, no dead letter, at most %d deliveries of a message and %d ends", c.name, processes, most, builds)
 		}
 	}
 }

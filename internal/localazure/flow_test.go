@@ -68,7 +68,9 @@ func start(t *testing.T, o localazure.Options) *azure {
 		t.Fatal(err)
 	}
 	a := &azure{t: t}
-	o.Handler, o.HostJSON, o.FunctionJSON = handler, goldmint.HostJSON, goldmint.FunctionJSON
+	if o.FunctionJSON = goldmint.FunctionJSON; o.Handler == "" {
+		o.Handler, o.HostJSON = handler, goldmint.HostJSON
+	}
 	if o.Settings == nil {
 		o.Settings = quick
 	}
