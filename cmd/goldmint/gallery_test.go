@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -40,6 +42,15 @@ var quickly = arm.Options{Speed: 10_000_000}
 // newGallery serves until the test ends.
 func newGallery(tb testing.TB, o arm.Options) *gallery {
 	tb.Helper()
+	g, err := listenGallery(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = g.Close() })
+	return g
+}
+
+func listenGallery(o arm.Options) (*gallery, error) {
 	g := &gallery{}
 	o.Intercept = func(r *http.Request) http.Handler {
 		ours := strings.HasPrefix(r.UserAgent(), "goldmint-command")
@@ -53,9 +64,13 @@ func newGallery(tb testing.TB, o arm.Options) *gallery {
 		}
 		return nil
 	}
-	g.Server = arm.Start(tb, o)
+	server, err := arm.Listen(o)
+	if err != nil {
+		return nil, err
+	}
+	g.Server = server
 	g.AddDefinition(arm.Definition{ID: definition, Location: "westeurope"})
-	return g
+	return g, nil
 }
 
 // methodOf is a call's method, or LIST.
@@ -70,12 +85,16 @@ func methodOf(method, path string) string {
 // signIn gives the command an identity.
 func signIn(t *testing.T) {
 	t.Helper()
-	msi := identity.Start(t, identity.Options{ClientIDs: []string{localazure.ClientID}})
-	for name, value := range map[string]string{
+	for name, value := range identityOf(identity.Start(t, identity.Options{ClientIDs: []string{localazure.ClientID}})) {
+		t.Setenv(name, value)
+	}
+}
+
+// identityOf is the environment of a command that signs in with a managed identity.
+func identityOf(msi *identity.Server) map[string]string {
+	return map[string]string{
 		"IDENTITY_ENDPOINT": msi.Endpoint(), "IDENTITY_HEADER": msi.Secret(), "AZURE_CLIENT_ID": localazure.ClientID,
 		"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential", "AZURE_SUBSCRIPTION_ID": localazure.SubscriptionID,
-	} {
-		t.Setenv(name, value)
 	}
 }
 
@@ -169,4 +188,38 @@ var ofDefinition = []string{"-g", "rg-images", "--gallery", "corp", "--image", "
 // pruned runs `goldmint prune` on it.
 func (g *gallery) pruned(ctx context.Context, args ...string) (out, errOut string, status int) {
 	return g.command(ctx, append(append([]string{"prune"}, ofDefinition...), args...)...)
+}
+
+// call calls Azure as someone else does.
+func (g *gallery) call(t *testing.T, method, path string, body object) (status int, answer string) {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, g.Endpoint()+path+"?api-version=2026-03-03", bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer any")
+	response, err := g.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	all, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(all)
+}
+
+// send is a call that Azure takes.
+func (g *gallery) send(t *testing.T, method, path string, body object) string {
+	t.Helper()
+	status, answer := g.call(t, method, path, body)
+	if status >= http.StatusBadRequest {
+		t.Fatalf("%s %s: %d %s", method, path, status, answer)
+	}
+	return answer
 }

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 
 	"goldmint/cmd/goldmint/internal/retention"
@@ -189,6 +192,65 @@ func TestPruneInterrupted(t *testing.T) {
 	}
 }
 
+// TestPruneInterruptedAtTheQuestion: Ctrl-C is an answer, too.
+func TestPruneInterruptedAtTheQuestion(t *testing.T) {
+	g := filled(t, quickly)
+	keyboard, terminal, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = keyboard.Close() }()
+	defer func() { _ = terminal.Close() }()
+	ctx, stop := context.WithCancel(t.Context())
+	var out, errOut bytes.Buffer
+	asked := writer(func(text []byte) {
+		errOut.Write(text)
+		if bytes.Contains(text, []byte("[y/N]")) {
+			stop()
+		}
+	})
+	args := append([]string{"prune", "--keep", "2", "--arm-endpoint", g.Endpoint()}, ofDefinition...)
+	if status := execute(ctx, args, terminal, &out, asked); status != exitTimeout || errOut.String() != "Delete 2 of them? [y/N] \nerror: interrupted\n" {
+		t.Errorf("status %d %s", status, errOut.String())
+	}
+	if out.String() != decided || g.left() != allOfThem {
+		t.Errorf("left %s\n%s", g.left(), out.String())
+	}
+}
+
+// writer is told of what is written.
+type writer func([]byte)
+
+func (w writer) Write(text []byte) (int, error) {
+	w(text)
+	return len(text), nil
+}
+
+// TestPruneStoppedByASignal: the process is interrupted while Azure takes the first deletion on.
+func TestPruneStoppedByASignal(t *testing.T) {
+	g := filled(t, arm.Options{})
+	c := exec.CommandContext(t.Context(), "goldmint", append([]string{"prune", "--arm-endpoint", g.Endpoint(), "--keep", "2", "--yes"}, ofDefinition...)...)
+	g.before = func(method, _ string) http.Handler {
+		if method == http.MethodDelete {
+			if err := c.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	}
+	out, _ := c.Output()
+	if c.ProcessState.ExitCode() != exitTimeout {
+		t.Errorf("exit status %d", c.ProcessState.ExitCode())
+	}
+	for _, name := range []string{"1.0.0", "1.0.2"} { // how many it has begun depends on when the signal arrives
+		begun := strings.Contains(string(out), "deleting  "+name+"  interrupted: Azure has taken its deletion on and continues\n")
+		tried := !strings.Contains(string(out), "not tried  "+name+"  interrupted\n")
+		if body, _ := g.Version(galleryPath + "/" + name); begun != tried || begun != bytes.Contains(body, []byte(`"Deleting"`)) {
+			t.Errorf("%s is %s, but the command says\n%s", name, body, out)
+		}
+	}
+}
+
 // TestPruneTwiceAtOnce: two prunes delete nothing that one would not, and neither fails.
 func TestPruneTwiceAtOnce(t *testing.T) {
 	g := filled(t, quickly)
@@ -280,30 +342,6 @@ func TestPruneRecycles(t *testing.T) {
 	if !strings.Contains(bin, `"name":"1.0.0"`) || !strings.Contains(bin, `"name":"1.0.2"`) {
 		t.Errorf("the recycle bin: %s", bin)
 	}
-}
-
-// send calls Azure as someone else does.
-func (g *gallery) send(t *testing.T, method, path string, body object) string {
-	t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := http.NewRequestWithContext(t.Context(), method, g.Endpoint()+path+"?api-version=2026-03-03", bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer any")
-	response, err := g.Client().Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode >= http.StatusBadRequest {
-		t.Fatalf("%s %s: %s %s %v", method, path, response.Status, answer, err)
-	}
-	return string(answer)
 }
 
 func TestPruneForPrograms(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"goldmint/cmd/goldmint/internal/namespace"
 	"goldmint/emulator/arm"
+	"goldmint/emulator/identity"
 	"goldmint/emulator/servicebus"
 	"goldmint/internal/event"
 	"goldmint/internal/localazure"
@@ -30,6 +31,8 @@ import (
 //	running VM-ID           make a virtual machine that runs, and so cannot be captured
 //	send MESSAGE-ID FILE    send whatever is in the file to the queue
 //	publish ID DIGEST TYPE  publish an event; the digest is one letter
+//	gallery                 start a Resource Manager with a gallery that has versions of each kind, and an identity
+//	left VERSION…           hold that of its versions these are left
 //	cut                     cut every connection to the Service Bus
 //	exits STATUS COMMAND…   run a command that ends with this status
 //	until PATTERN COMMAND…  run a command again and again until its standard output has the pattern
@@ -52,6 +55,8 @@ func TestScripts(t *testing.T) {
 			"running": cmdRunning,
 			"send":    cmdSend,
 			"publish": cmdPublish,
+			"gallery": cmdGallery,
+			"left":    cmdLeft,
 			"cut":     cmdCut,
 			"exits":   cmdExits,
 			"until":   cmdUntil,
@@ -61,8 +66,9 @@ func TestScripts(t *testing.T) {
 
 // stage is what a script has started.
 type stage struct {
-	azure *localazure.Azure
-	bus   *servicebus.Server
+	azure   *localazure.Azure
+	bus     *servicebus.Server
+	gallery *gallery
 }
 
 type stageKey struct{}
@@ -78,7 +84,7 @@ func stageOf(ts *testscript.TestScript) *stage {
 func cmdAzure(ts *testscript.TestScript, _ bool, _ []string) {
 	azure, err := startAzure(context.Background(), quick(), ts.Defer)
 	ts.Check(err)
-	*stageOf(ts) = stage{azure, azure.ServiceBus}
+	*stageOf(ts) = stage{azure: azure, bus: azure.ServiceBus}
 	ts.Setenv(namespace.EnvConnectionString, azure.ServiceBus.ConnectionString())
 }
 
@@ -88,6 +94,27 @@ func cmdBus(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Defer(func() { _ = bus.Close() })
 	stageOf(ts).bus = bus
 	ts.Setenv(namespace.EnvConnectionString, bus.ConnectionString())
+}
+
+func cmdGallery(ts *testscript.TestScript, _ bool, _ []string) {
+	msi, err := identity.Listen(identity.Options{ClientIDs: []string{localazure.ClientID}})
+	ts.Check(err)
+	ts.Defer(func() { _ = msi.Close() })
+	for name, value := range identityOf(msi) {
+		ts.Setenv(name, value)
+	}
+	g, err := listenGallery(quickly)
+	ts.Check(err)
+	ts.Defer(func() { _ = g.Close() })
+	ts.Setenv("ARM_ENDPOINT", g.Endpoint())
+	g.fill(nil)
+	stageOf(ts).gallery = g
+}
+
+func cmdLeft(ts *testscript.TestScript, _ bool, want []string) {
+	if got := stageOf(ts).gallery.left(); got != strings.Join(want, " ") {
+		ts.Fatalf("left are %s", got)
+	}
 }
 
 func cmdSources(ts *testscript.TestScript, _ bool, args []string) {

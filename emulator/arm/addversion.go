@@ -11,6 +11,7 @@ type Version struct {
 	State             string // its provisioning state; empty: Succeeded
 	ExcludeFromLatest bool
 	Regions           []VersionRegion // empty: its own
+	Published         time.Time       // zero: now
 	EndOfLife         time.Time
 	BlockDeletion     bool   // before the end of its life
 	VirtualMachineID  string // what it was made from
@@ -53,7 +54,10 @@ func (s *Server) AddVersion(id, location string, options ...func(*Version)) {
 	if o.BlockDeletion {
 		p.SafetyProfile.BlockDeletionBeforeEndOfLife = new(true)
 	}
-	p.PublishingProfile.PublishedDate = stamp(s.clock.now())
+	if o.Published.IsZero() {
+		o.Published = s.clock.now()
+	}
+	p.PublishingProfile.PublishedDate = stamp(o.Published)
 	p.ProvisioningState = o.State
 	setDefault(&p.ProvisioningState, "Succeeded")
 	if o.VirtualMachineID != "" {

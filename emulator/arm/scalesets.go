@@ -82,6 +82,17 @@ func (s *Server) resolveImage(storage map[string]any, location string) *armError
 	return nil
 }
 
+// Latest is the name of the version that a definition's latest stands for in a region, empty where there is none.
+func (s *Server) Latest(definitionID, location string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endDue()
+	if r := s.latestVersion(definitionID, regionName(location)); r != nil {
+		return r.version.Name
+	}
+	return ""
+}
+
 // latestVersion is the highest version of a definition that has a replica in the region and is hidden from latest neither
 // by its own flag nor by the region's.
 func (s *Server) latestVersion(definition, location string) *versionRecord {
