@@ -54,14 +54,9 @@ type bus struct {
 	client  *azservicebus.Client
 }
 
-// find goes by the flags, else by the variables that lookup knows, else, with discover, by the local Azure that runs here.
-func (c connection) find(lookup func(name string) string, discover bool) (namespace.Address, error) {
+// find goes by the flags, else by the variables that lookup knows.
+func (c connection) find(lookup func(name string) string) (namespace.Address, error) {
 	address, err := namespace.Find(c.connectionString, c.namespace, lookup)
-	if discover && errors.Is(err, namespace.ErrNoAddress) {
-		if running, ok := findLocal(); ok {
-			return namespace.Find(running.ConnectionString, "", lookup)
-		}
-	}
 	if errors.Is(err, namespace.ErrNoAddress) {
 		err = &exitError{error: err, status: exitUsage, hint: "`goldmint help environment` tells all ways; `goldmint local` runs a Service Bus on this machine"}
 	}
@@ -79,7 +74,10 @@ func (c connection) dial() (*bus, error) {
 			return nil, err
 		}
 	}
-	address, err := c.find(os.Getenv, true)
+	address, err := c.find(os.Getenv)
+	if local, none := namespace.Find("", "", localSetting); none == nil && errors.Is(err, namespace.ErrNoAddress) {
+		address, err = local, nil
+	}
 	if err != nil {
 		return nil, err
 	}

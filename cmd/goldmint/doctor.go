@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -181,6 +182,9 @@ func (o doctorOptions) overlay(values map[string]string, given func(flag string)
 			values[s.name] = s.value
 		}
 	}
+	if o.settings == "" {
+		o.addLocal(values)
+	}
 	for _, name := range []string{"IDENTITY_ENDPOINT", "IDENTITY_HEADER"} { // where the Azure SDK looks for them
 		if value := values[name]; value != "" {
 			if err := os.Setenv(name, value); err != nil {
@@ -188,7 +192,7 @@ func (o doctorOptions) overlay(values map[string]string, given func(flag string)
 			}
 		}
 	}
-	address, err := o.find(func(name string) string { return values[name] }, o.settings == "")
+	address, err := o.find(func(name string) string { return values[name] })
 	if err == nil && !address.OfApp() {
 		values[namespace.AppConnectionString], values[namespace.AppNamespace] = address.ConnectionString, ""
 		if address.ConnectionString == "" {
@@ -196,6 +200,16 @@ func (o doctorOptions) overlay(values map[string]string, given func(flag string)
 		}
 	}
 	return address, err
+}
+
+// addLocal adds the settings of the local Azure that runs here, where nothing else names a namespace.
+func (o doctorOptions) addLocal(values map[string]string) {
+	_, err := namespace.Find(o.connectionString, o.namespace, func(name string) string { return values[name] })
+	if running, ok := findLocal(); ok && errors.Is(err, namespace.ErrNoAddress) {
+		for name, value := range running.Settings {
+			values[name] = cmp.Or(values[name], value)
+		}
+	}
 }
 
 func readSettings(file string, stdin io.Reader) ([]byte, error) {

@@ -12,8 +12,14 @@ import (
 
 // runningLocal is how to reach a `goldmint local` of this user, as it writes it down while it runs.
 type runningLocal struct {
-	PID              int    `json:"pid"`
-	ConnectionString string `json:"connectionString"`
+	PID      int               `json:"pid"`
+	Settings map[string]string `json:"settings"` // of its function app, among them the addresses of all that it uses
+}
+
+// localSetting is a setting of the local Azure that runs here, if one does.
+func localSetting(name string) string {
+	running, _ := findLocal()
+	return running.Settings[name]
 }
 
 func localStateFile() (string, error) {
@@ -31,7 +37,7 @@ func announceLocal(azure *localazure.Azure) (withdraw func()) {
 	if err != nil {
 		return func() {}
 	}
-	text, err := json.Marshal(runningLocal{os.Getpid(), azure.ServiceBus.ConnectionString()})
+	text, err := json.Marshal(runningLocal{os.Getpid(), azure.Settings()})
 	if err != nil || os.MkdirAll(filepath.Dir(file), 0o700) != nil || os.WriteFile(file, text, 0o600) != nil {
 		return func() {}
 	}
@@ -53,7 +59,10 @@ func findLocal() (running runningLocal, ok bool) {
 		return running, false
 	}
 	process, err := os.FindProcess(running.PID)
-	return running, err == nil && process.Signal(syscall.Signal(0)) == nil
+	if err != nil || process.Signal(syscall.Signal(0)) != nil {
+		return runningLocal{}, false
+	}
+	return running, true
 }
 
 // environment is what a shell or a program needs to know to use the local Azure, a variable a line.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,6 +128,9 @@ func (a *Azure) StartHost(ctx context.Context) (err error) {
 
 // Starts counts how often the handler was started, by this host and those before it.
 func (a *Azure) Starts() int { return a.starts + a.Host.Starts() }
+
+// Settings are the app settings of the running function app.
+func (a *Azure) Settings() map[string]string { return maps.Clone(a.app.Settings) }
 
 // settings are the app settings that infra/ would give the function app, but for the connection string: the Service Bus
 // client cannot use a token without TLS.
