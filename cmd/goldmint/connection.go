@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"goldmint/cmd/goldmint/internal/namespace"
-	"goldmint/cmd/goldmint/internal/secret"
 	"goldmint/internal/history"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -64,16 +63,6 @@ func (c connection) find(lookup func(name string) string) (namespace.Address, er
 }
 
 func (c connection) dial() (*bus, error) {
-	for _, e := range []struct{ flag, name string }{
-		{"--request-queue (REQUEST_QUEUE)", c.queue},
-		{"--build-queue (BUILD_QUEUE)", c.builds},
-		{"--topic (EVENT_TOPIC)", c.topic},
-		{"--topic-subscription", c.subscription},
-	} {
-		if err := secret.Check(e.flag, e.name); err != nil {
-			return nil, err
-		}
-	}
 	address, err := c.find(os.Getenv)
 	if local, none := namespace.Find("", "", localSetting); none == nil && errors.Is(err, namespace.ErrNoAddress) {
 		address, err = local, nil

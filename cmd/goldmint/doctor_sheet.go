@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"goldmint/cmd/goldmint/internal/doctor"
+	"goldmint/cmd/goldmint/internal/secret"
 )
 
 // sheet shows findings as they come.
@@ -22,6 +23,7 @@ func (s *sheet) add(f doctor.Finding) {
 	if s.counts == nil {
 		s.counts = map[doctor.Result]int{}
 	}
+	f.Check, f.Detail, f.Hint = secret.Redact(f.Check), secret.Redact(f.Detail), secret.Redact(f.Hint)
 	s.counts[f.Result]++
 	s.findings = append(s.findings, f)
 	if s.json {

@@ -64,6 +64,7 @@ func (p *pipe) Write(text []byte) (int, error) {
 
 // execute runs the command and gives its exit status.
 func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	errOut = secret.Writer(errOut)
 	root := newRoot() //nolint:contextcheck // the commands get it by ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -75,7 +76,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	}
 	paint := screen.PaintFor(errOut, os.Getenv)
 	log := pipeline.Detect(os.Getenv, errOut).Plain(errOut)
-	_, _ = fmt.Fprintln(log, paint.Bad("error:"), secret.Redact(err.Error()))
+	_, _ = fmt.Fprintln(log, paint.Bad("error:"), err)
 	var e *exitError
 	if !errors.As(err, &e) {
 		return exitUsage
@@ -108,6 +109,8 @@ resource ID comes out of a topic. This command submits requests, waits for their
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return noSecrets(c.Flags()) },
 	}
 	root.AddGroup(&cobra.Group{ID: groupBuilds, Title: "Builds:"}, &cobra.Group{ID: groupImages, Title: "Images and versions:"}, &cobra.Group{ID: groupDeployment, Title: "A deployment:"}, &cobra.Group{ID: groupLocal, Title: "On this machine:"})
 	for _, c := range []*cobra.Command{newNew(), newSchema(), newValidate(), newSubmit(), newWait(), newStatus(), newList()} {

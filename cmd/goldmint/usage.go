@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"goldmint/cmd/goldmint/internal/secret"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -69,6 +71,31 @@ func arguments(least, most int) cobra.PositionalArgs {
 // usageError is an error with the way to use the command.
 func usageError(c *cobra.Command, err error) error {
 	return &exitError{error: err, status: exitUsage, hint: fmt.Sprintf("usage: %s; `%s --help` says more", c.UseLine(), c.CommandPath())}
+}
+
+// noSecrets refuses keys and passwords in flags that want something else. The values of some may come from variables.
+func noSecrets(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "--" + f.Name
+		switch f.Name {
+		case "connection-string", "namespace", "servicebus-key", "set", "blob": // which hold one, or look at it themselves
+			return
+		case "request-queue", "build-queue", "topic", "arm-endpoint", "arm-audience":
+			name += " (" + variableOf(f.Name) + ")"
+		}
+		if err == nil {
+			err = secret.Check(name, f.Value.String())
+		}
+	})
+	return err
+}
+
+// variableOf is the variable that gives a flag its default.
+func variableOf(flag string) string {
+	if flag == "topic" {
+		return "EVENT_TOPIC"
+	}
+	return strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // asGroup makes a command of one that only has others below it: alone it shows its help, and an unknown one is an error.

@@ -3,18 +3,43 @@ package secret
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 )
 
 var (
-	value    = regexp.MustCompile(`(?i)\b(SharedAccessKey|SharedAccessSignature|AccountKey|sig|password|pwd)=[^;&\s"']+`)
+	value    = regexp.MustCompile(`(?i)(\b|u0026)(SharedAccessKey|SharedAccessSignature|AccountKey|sig|password|pwd)=[^;&\s"']+`)
 	password = regexp.MustCompile(`(://[^/\s:@"']*:)[^/\s@"']+@`)
 )
 
 // Redact puts stars in the place of keys, signatures and passwords.
 func Redact(text string) string {
-	return password.ReplaceAllString(value.ReplaceAllString(text, "$1=***"), "$1***@")
+	return password.ReplaceAllString(value.ReplaceAllString(text, "$1$2=***"), "$1***@")
+}
+
+// Writer redacts what is written to a log. A write is taken for whole lines. A terminal stays one.
+func Writer(to io.Writer) io.Writer {
+	if f, ok := to.(file); ok {
+		return redactedFile{redacted{to}, f}
+	}
+	return redacted{to}
+}
+
+type file interface{ Fd() uintptr }
+
+type redactedFile struct {
+	redacted
+	file
+}
+
+type redacted struct{ to io.Writer }
+
+func (r redacted) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(r.to, Redact(string(text))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // Check refuses a value that is a connection string, or holds a password, where a name is wanted, and one that a file with the

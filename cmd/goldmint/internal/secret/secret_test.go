@@ -12,6 +12,7 @@ func TestRedact(t *testing.T) {
 		"Endpoint=sb://x/;SharedAccessKeyName=k;SharedAccessKey=c2VjcmV0=;EntityPath=q": "Endpoint=sb://x/;SharedAccessKeyName=k;SharedAccessKey=***;EntityPath=q",
 		"https://user:hunter2@host/path":                                                "https://user:***@host/path",
 		"https://a.blob.core.windows.net/c?sig=ab":                                      "https://a.blob.core.windows.net/c?sig=***",
+		`{"blobUri":"https://a.example.net/c?sv=1\u0026sig=ab"}`:                        `{"blobUri":"https://a.example.net/c?sv=1\u0026sig=***"}`,
 		"dial tcp 127.0.0.1:5671: refused":                                              "dial tcp 127.0.0.1:5671: refused",
 	} {
 		if got := secret.Redact(text); got != want {
