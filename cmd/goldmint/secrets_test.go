@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		}
 	}
 	for _, c := range leaves(newRoot()) {
-		path := append(strings.Fields(c.CommandPath())[1:], examples[c.Name()]...)
+		path := slices.Concat(strings.Fields(c.CommandPath())[1:], examples[c.Name()])
 		for _, secret := range doorOpeners {
 			c.InheritedFlags() // merges them
 			c.Flags().VisitAll(func(f *pflag.Flag) {
