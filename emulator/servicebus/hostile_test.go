@@ -129,8 +129,9 @@ func FuzzConnection(f *testing.F) {
 	f.Add(opened)
 	f.Add(amqp.AppendFrame(bytes.Clone(opened), body(&amqp.Attach{Name: "l", Target: amqp.Described{Descriptor: uint64(0x29), Value: amqp.List{"$cbs"}}})))
 	f.Add([]byte(protocolSASL))
+	f.Add(conversation())
 	lines := make(chan string, 1)
-	bus, err := servicebus.Listen(servicebus.Options{Config: config(), Log: func(line string) {
+	bus, err := servicebus.Listen(servicebus.Options{Config: config(), SharedAccessKey: "key", Log: func(line string) {
 		if strings.Contains(line, "panic") {
 			select {
 			case lines <- line:
@@ -151,4 +152,41 @@ func FuzzConnection(f *testing.F) {
 		default:
 		}
 	})
+}
+
+// conversation is a client that signs in, sends a message to a queue, receives, and asks its management node.
+func conversation() []byte {
+	terminus := func(address string) any { return amqp.Described{Descriptor: uint64(0x29), Value: amqp.List{address}} }
+	source := func(address string) any { return amqp.Described{Descriptor: uint64(0x28), Value: amqp.List{address}} }
+	message := amqp.Message{
+		Delivery: amqp.Map{{Key: amqp.Symbol("x-opt-own"), Value: "d"}}, Application: amqp.Map{{Key: "operation", Value: "com.microsoft:peek-message"}},
+		Body: amqp.ValueBody(amqp.Map{{Key: "from-sequence-number", Value: int64(0)}, {Key: "message-count", Value: int32(1)}}),
+	}
+	message.Properties[amqp.PropReplyTo] = "answers"
+	payload := message.Append(nil)
+	id, credit, handle := uint32(0), uint32(5), uint32(1)
+	out := append([]byte(protocolSASL), amqp.AppendFrame(nil, amqp.Frame{
+		Type: amqp.FrameSASL, Body: &amqp.SASLInit{Mechanism: "PLAIN", InitialResponse: []byte("\x00RootManageSharedAccessKey\x00key")},
+	})...)
+	out = append(out, frames(
+		body(&amqp.Open{ContainerID: "x"}), body(&amqp.Begin{IncomingWindow: 10}),
+		body(&amqp.Attach{Name: "s", Handle: 0, Role: amqp.RoleSender, Target: terminus("queue")}),
+		amqp.Frame{Body: &amqp.Transfer{Handle: 0, DeliveryID: &id, DeliveryTag: []byte("t")}, Payload: payload},
+		body(&amqp.Attach{Name: "r", Handle: 1, Role: amqp.RoleReceiver, Source: source("queue")}),
+		body(&amqp.Flow{Handle: &handle, LinkCredit: &credit, IncomingWindow: 10}),
+		body(&amqp.Attach{Name: "a", Handle: 2, Role: amqp.RoleReceiver, Source: source("queue/$management"), Target: terminus("answers")}),
+		body(&amqp.Attach{Name: "m", Handle: 3, Role: amqp.RoleSender, Target: terminus("queue/$management")}),
+		amqp.Frame{Body: &amqp.Transfer{Handle: 3, DeliveryID: &handle, DeliveryTag: []byte("u")}, Payload: payload},
+		body(&amqp.Disposition{Role: amqp.RoleReceiver, First: 0, Settled: true, State: amqp.Accepted()}),
+	)...)
+	return out
+}
+
+// TestAConversation: the seed of the fuzzer does what it says. The message and the request are accepted.
+func TestAConversation(t *testing.T) {
+	b := start(t, servicebus.Options{SharedAccessKey: "key"})
+	accepted := amqp.Append(nil, amqp.Accepted())
+	if got := b.raw(conversation()); bytes.Count(got, accepted) != 2 {
+		t.Errorf("%d transfers were accepted, want 2: %q", bytes.Count(got, accepted), got)
+	}
 }

@@ -1,7 +1,6 @@
 package amqp_test
 
 import (
-	"bytes"
 	"math"
 	"testing"
 	"time"
@@ -139,52 +138,4 @@ func TestMalformedMessages(t *testing.T) {
 			t.Errorf("%s was read as %+v", name, m)
 		}
 	}
-}
-
-// FuzzFrame checks that whatever is read can be written and read again.
-func FuzzFrame(f *testing.F) {
-	size, id := uint64(1<<18), uint32(1)
-	for _, p := range []amqp.Performative{
-		&amqp.Open{ContainerID: "c"}, &amqp.Begin{}, &amqp.Attach{Name: "l", MaxMessageSize: &size, Properties: amqp.Map{{Key: amqp.Symbol("k"), Value: "v"}}},
-		&amqp.Flow{Handle: &id}, &amqp.Transfer{DeliveryID: &id, DeliveryTag: []byte("t")}, &amqp.Disposition{State: amqp.Rejected(&amqp.Error{Condition: "c"})},
-		&amqp.Detach{Error: &amqp.Error{Condition: "c"}}, &amqp.End{}, &amqp.Close{}, &amqp.SASLMechanisms{Mechanisms: []amqp.Symbol{"PLAIN"}},
-		&amqp.SASLInit{Mechanism: "PLAIN", InitialResponse: []byte("x")}, &amqp.SASLOutcome{},
-	} {
-		f.Add(amqp.AppendFrame(nil, amqp.Frame{Body: p, Payload: []byte("payload")}))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		frame, err := amqp.ReadFrame(bytes.NewReader(b), 1<<16)
-		if err != nil {
-			return
-		}
-		first := amqp.AppendFrame(nil, frame)
-		again, err := amqp.ReadFrame(bytes.NewReader(first), 1<<20)
-		if err != nil {
-			t.Fatalf("%x, written from %x, cannot be read: %v", first, b, err)
-		}
-		if second := amqp.AppendFrame(nil, again); !bytes.Equal(first, second) {
-			t.Errorf("written once %x, twice %x", first, second)
-		}
-	})
-}
-
-// FuzzMessage does so for messages.
-func FuzzMessage(f *testing.F) {
-	m := &amqp.Message{Annotations: amqp.Map{{Key: amqp.Symbol("a"), Value: int64(1)}}, Application: amqp.Map{{Key: "k", Value: "v"}}, Body: amqp.ValueBody(amqp.List{"x", nil})}
-	m.Properties[amqp.PropMessageID] = "id"
-	f.Add(m.Append(nil))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := amqp.ReadMessage(b)
-		if err != nil {
-			return
-		}
-		first := m.Append(nil)
-		again, err := amqp.ReadMessage(first)
-		if err != nil {
-			t.Fatalf("%x, written from %x, cannot be read: %v", first, b, err)
-		}
-		if second := again.Append(nil); !bytes.Equal(first, second) {
-			t.Errorf("written once %x, twice %x", first, second)
-		}
-	})
 }

@@ -13,12 +13,17 @@ func frame(f amqp.Frame) []byte { return amqp.AppendFrame(nil, f) }
 
 // FuzzReadFrame: a peer's bytes never bring the decoder down, and what it reads is written and read the same again.
 func FuzzReadFrame(f *testing.F) {
-	size := uint32(frameLimit)
+	size, most, id := uint32(frameLimit), uint64(1<<18), uint32(1)
 	f.Add(frame(amqp.Frame{}))
-	f.Add(frame(amqp.Frame{Body: &amqp.Open{ContainerID: "c", Hostname: "h", MaxFrameSize: &size}}))
-	f.Add(frame(amqp.Frame{Channel: 1, Body: &amqp.Begin{IncomingWindow: 1, OutgoingWindow: 1}}))
-	f.Add(frame(amqp.Frame{Body: &amqp.Close{}}))
-	f.Add(frame(amqp.Frame{Channel: 1, Body: &amqp.Transfer{DeliveryTag: []byte("tag")}, Payload: []byte("\x00Sw\xa0\x01x")}))
+	for _, p := range []amqp.Performative{
+		&amqp.Open{ContainerID: "c", Hostname: "h", MaxFrameSize: &size}, &amqp.Begin{IncomingWindow: 1, OutgoingWindow: 1},
+		&amqp.Attach{Name: "l", MaxMessageSize: &most, Properties: amqp.Map{{Key: amqp.Symbol("k"), Value: "v"}}},
+		&amqp.Flow{Handle: &id}, &amqp.Transfer{DeliveryID: &id, DeliveryTag: []byte("tag")},
+		&amqp.Disposition{State: amqp.Rejected(&amqp.Error{Condition: "c"})}, &amqp.Detach{Error: &amqp.Error{Condition: "c"}}, &amqp.End{}, &amqp.Close{},
+		&amqp.SASLMechanisms{Mechanisms: []amqp.Symbol{"PLAIN"}}, &amqp.SASLInit{Mechanism: "PLAIN", InitialResponse: []byte("x")}, &amqp.SASLOutcome{},
+	} {
+		f.Add(frame(amqp.Frame{Channel: 1, Body: p, Payload: []byte("\x00Sw\xa0\x01x")}))
+	}
 	f.Add([]byte{0, 0, 0, 16, 2, 1, 0, 0, 0, 0x53, 0x40, 0xc0, 1, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		read, err := amqp.ReadFrame(bytes.NewReader(wire), frameLimit)
@@ -39,6 +44,7 @@ func FuzzReadFrame(f *testing.F) {
 // FuzzReadMessage: the same for the payload of transfers.
 func FuzzReadMessage(f *testing.F) {
 	m := amqp.Message{
+		Delivery:    amqp.Map{{Key: amqp.Symbol("x-opt-lock-token"), Value: amqp.UUID{1}}},
 		Annotations: amqp.Map{{Key: amqp.Symbol("x-opt-scheduled-enqueue-time"), Value: int64(1)}},
 		Application: amqp.Map{{Key: "type", Value: "x"}},
 		Body:        []byte("\x00Su\xa0\x02{}"),
