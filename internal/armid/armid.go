@@ -52,21 +52,42 @@ func (e *OtherTypeError) Error() string {
 	return "it is the ID of a " + e.Found + ", not of a Microsoft.Compute/" + e.Want
 }
 
-// Parse reads the ID of a resource of that type, such as "virtualMachines", in any letter case and with or without its
-// leading slash, and checks every segment.
-func Parse(s, resourceType string) (ID, error) {
+// Parts are what the ID of a resource below a resource group consists of, unchecked.
+type Parts struct {
+	SubscriptionID, ResourceGroup string
+	Type                          string   // Microsoft.Compute/disks, Microsoft.Compute/galleries/images/versions
+	Names                         []string // one for each part of the type but the first
+}
+
+// Split takes an ID apart, in any letter case and with or without its leading slash.
+func Split(s string) (Parts, bool) {
 	segments := strings.Split(strings.TrimPrefix(s, "/"), "/")
 	if len(segments) < 8 || len(segments)%2 != 0 || !strings.EqualFold(segments[0], "subscriptions") ||
 		!strings.EqualFold(segments[2], "resourceGroups") || !strings.EqualFold(segments[4], "providers") {
+		return Parts{}, false
+	}
+	p := Parts{SubscriptionID: segments[1], ResourceGroup: segments[3], Type: segments[5]}
+	for i := 6; i < len(segments); i += 2 {
+		p.Type += "/" + segments[i]
+		p.Names = append(p.Names, segments[i+1])
+	}
+	return p, true
+}
+
+// Parse reads the ID of a resource of that type, such as "virtualMachines", in any letter case and with or without its
+// leading slash, and checks every segment.
+func Parse(s, resourceType string) (ID, error) {
+	p, ok := Split(s)
+	if !ok {
 		return ID{}, fmt.Errorf("it has to be /subscriptions/{guid}/resourceGroups/{name}/providers/Microsoft.Compute/%s/{name}", resourceType)
 	}
-	id := ID{SubscriptionID: segments[1], ResourceGroup: segments[3], Type: resourceType, Name: segments[7]}
+	id := ID{SubscriptionID: p.SubscriptionID, ResourceGroup: p.ResourceGroup, Type: resourceType, Name: p.Names[0]}
 	switch {
 	case !IsGUID(id.SubscriptionID):
 		return ID{}, fmt.Errorf("its subscription is not a GUID")
 	case !ValidGroup(id.ResourceGroup):
 		return ID{}, fmt.Errorf("its resource group has a name that Azure does not allow")
-	case !strings.EqualFold(segments[5], "Microsoft.Compute") || !strings.EqualFold(segments[6], resourceType) || len(segments) > 8:
+	case !strings.EqualFold(p.Type, "Microsoft.Compute/"+resourceType):
 		return ID{}, &OtherTypeError{Found: "resource of another type", Want: resourceType}
 	case !ValidName(id.Name):
 		return ID{}, fmt.Errorf("its last part is a name that Azure does not allow")
