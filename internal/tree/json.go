@@ -1,0 +1,104 @@
+package tree
+
+import (
+	"bytes"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ReadJSON reads a source whose text is JSON. An error says which limit the document exceeds, or
+// that the text is no JSON, for which encoding/json has the better words.
+func ReadJSON(source *Source) (*Node, error) {
+	r := jsonReader{
+		source: source, line: 1, column: 1,
+		decoder: jsontext.NewDecoder(bytes.NewReader(source.Text),
+			jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
+	}
+	return r.value(nil, "", Place{}, false)
+}
+
+type jsonReader struct {
+	Builder
+	source       *Source
+	decoder      *jsontext.Decoder
+	offset       int // up to which lines and columns are counted
+	line, column int
+}
+
+// value reads the next value. One with a name has the name's place.
+func (r *jsonReader) value(parent *Node, name string, at Place, broken bool) (*Node, error) {
+	kind := kinds[r.decoder.PeekKind()]
+	if kind != Object && kind != Array {
+		return r.scalar(parent, kind, name, at, broken)
+	}
+	begin, err := r.decoder.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	if at.Line == 0 {
+		at = r.place(1)
+	}
+	n, err := r.Add(parent, kind, name, at)
+	if err != nil {
+		return nil, err
+	}
+	n.Broken = broken
+	for end := begin.Kind() + 2; r.decoder.PeekKind() != end; { // } is two behind {, as ] is behind [
+		name, at, broken := "", Place{}, false
+		if kind == Object {
+			raw, err := r.decoder.ReadValue()
+			if err != nil {
+				return nil, err
+			}
+			at = r.place(len(raw))
+			name, broken = unquote(raw)
+		}
+		if _, err := r.value(n, name, at, broken); err != nil {
+			return nil, err
+		}
+	}
+	_, err = r.decoder.ReadToken()
+	return n, err
+}
+
+func (r *jsonReader) scalar(parent *Node, kind Kind, name string, at Place, broken bool) (*Node, error) {
+	raw, err := r.decoder.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if at.Line == 0 {
+		at = r.place(len(raw))
+	}
+	n, err := r.Add(parent, kind, name, at)
+	if err != nil {
+		return nil, err
+	}
+	n.Text, n.Broken = string(raw), broken
+	if kind == String {
+		n.Text, n.Broken = unquote(raw)
+		n.Broken = n.Broken || broken
+	}
+	return n, nil
+}
+
+var kinds = map[jsontext.Kind]Kind{
+	'n': Null, 't': Boolean, 'f': Boolean, '0': Number, '"': String, '[': Array, '{': Object,
+}
+
+// place is where the last length bytes that were read start.
+func (r *jsonReader) place(length int) Place {
+	start := int(r.decoder.InputOffset()) - length
+	for _, c := range string(r.source.Text[r.offset:start]) {
+		if r.column++; c == '\n' {
+			r.line, r.column = r.line+1, 1
+		}
+	}
+	r.offset = start
+	return Place{r.source, r.line, r.column}
+}
+
+// unquote is the text of a JSON string, and whether it holds half a character.
+func unquote(raw jsontext.Value) (text string, broken bool) {
+	b, err := jsontext.AppendUnquote(nil, raw)
+	return string(b), err != nil
+}

@@ -1,0 +1,265 @@
+// Package tree is a document as a tree of values that know where they were written. JSON, JSON with
+// comments and YAML all become such a tree, so that what is said of a document needs one walk.
+package tree
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Kind is the kind of a value, in JSON's own words.
+type Kind string
+
+// The kinds. Missing is that of a place at which there is nothing.
+const (
+	Missing Kind = ""
+	Null    Kind = "null"
+	Boolean Kind = "boolean"
+	Number  Kind = "number"
+	String  Kind = "string"
+	Array   Kind = "array"
+	Object  Kind = "object"
+)
+
+// Node is a value and where it was written. An object keeps the order of its members, and members
+// that appear twice: the reader of the tree decides what that means.
+type Node struct {
+	Kind     Kind
+	Text     string  // a string, a number as it was written, true or false
+	Name     string  // in an object
+	Children []*Node // members or elements
+	Place    Place   // of a member, that of its name
+	Broken   bool    // the name or the text holds half a character: a \ud800 without its partner
+	Raw      string  // what a person typed in a --set: the text, where text is wanted
+
+	parent *Node
+	index  int // among the parent's children
+}
+
+// Place is a character of a source, both numbers from 1; line 0 is no place.
+type Place struct {
+	Source       *Source
+	Line, Column int
+}
+
+// Source is a text that a value can come from.
+type Source struct {
+	Name    string
+	Text    []byte
+	Setting bool // a --set of the command line
+}
+
+// At is the place of a byte of the text.
+func (s *Source) At(offset int) Place {
+	before := s.Text[:min(offset, len(s.Text))]
+	line := strings.Count(string(before), "\n") + 1
+	return Place{s, line, utf8.RuneCount(before[strings.LastIndexByte(string(before), '\n')+1:]) + 1}
+}
+
+// At is the member that a chain of names leads to, the last one where a name appears twice. What is
+// not there is a node all the same, of kind Missing and at the place of what is around it.
+func (n *Node) At(names ...string) *Node {
+	for _, name := range names {
+		next := &Node{Name: name, Place: n.Place, parent: n, index: len(n.Children)}
+		for _, child := range n.Children {
+			if child.Name == name && n.Kind == Object {
+				next = child
+			}
+		}
+		n = next
+	}
+	return n
+}
+
+// Given reports whether there is something.
+func (n *Node) Given() bool { return n.Kind != Missing }
+
+// Drop takes the value away. Its place stays, for what may be said of that.
+func (n *Node) Drop() { n.Kind = Missing }
+
+// Members are the members of an object that are given; anything else has none.
+func (n *Node) Members() []*Node {
+	if n.Kind != Object {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(n.Children), func(child *Node) bool { return !child.Given() })
+}
+
+// Elements are the elements of an array; anything else has none.
+func (n *Node) Elements() []*Node {
+	if n.Kind != Array {
+		return nil
+	}
+	return n.Children
+}
+
+// String is the text of a string.
+func (n *Node) String() (text string, ok bool) { return n.Text, n.Kind == String }
+
+// Is reports whether the value is the string, or the number or boolean of that text.
+func (n *Node) Is(text string) bool { return n.Kind != Missing && n.Text == text }
+
+// Set puts a value in the node's place. A node that was nowhere becomes its parent's last child.
+func (n *Node) Set(v *Node) {
+	if n.parent != nil && !n.attached() {
+		n.parent.Children = append(n.parent.Children, n)
+	}
+	n.Kind, n.Text, n.Raw, n.Broken, n.Children, n.Place = v.Kind, v.Text, v.Raw, v.Broken, v.Children, v.Place
+	for _, child := range n.Children {
+		child.parent = n
+	}
+}
+
+func (n *Node) attached() bool {
+	return n.index < len(n.parent.Children) && n.parent.Children[n.index] == n
+}
+
+// Element is the element of that index; the first one behind an array's last is Missing.
+func (n *Node) Element(index int) *Node {
+	if index < len(n.Children) {
+		return n.Children[index]
+	}
+	return &Node{Place: n.Place, parent: n, index: index}
+}
+
+// Compare orders nodes as they stand in the document; what is missing comes with what is around it.
+func Compare(a, b *Node) int { return slices.Compare(a.position(), b.position()) }
+
+func (n *Node) position() []int {
+	var position []int
+	for ; n.parent != nil; n = n.parent {
+		if n.attached() {
+			position = append(position, n.index)
+		}
+	}
+	slices.Reverse(position)
+	return position
+}
+
+// JSON writes the value as JSON, in the order of the tree.
+func (n *Node) JSON() []byte { return n.appendJSON(nil) }
+
+func (n *Node) appendJSON(b []byte) []byte {
+	switch n.Kind {
+	case Object, Array:
+		open, end := "{", "}"
+		if n.Kind == Array {
+			open, end = "[", "]"
+		}
+		b = append(b, open...)
+		for _, child := range n.Children {
+			if !child.Given() {
+				continue
+			}
+			if b[len(b)-1] != open[0] {
+				b = append(b, ',')
+			}
+			if n.Kind == Object {
+				b = append(appendQuote(b, child.Name), ':')
+			}
+			b = child.appendJSON(b)
+		}
+		return append(b, end...)
+	case String:
+		return appendQuote(b, n.Text)
+	case Number, Boolean:
+		return append(b, n.Text...)
+	default:
+		return append(b, "null"...)
+	}
+}
+
+func appendQuote(b []byte, s string) []byte {
+	b, _ = jsontext.AppendQuote(b, s) // which minds invalid UTF-8 alone
+	return b
+}
+
+// Limits of a document, far above what a request can use and far below what costs anything to read.
+const (
+	maxDepth  = 16
+	maxValues = 6_000
+	maxName   = 64 // bytes, of a field that holds an object or an array: all paths below repeat it
+)
+
+// Builder makes the nodes of one document and holds it within the limits.
+type Builder struct{ values int }
+
+// Add makes the next child of a parent, or the root for nil.
+func (b *Builder) Add(parent *Node, kind Kind, name string, at Place) (*Node, error) {
+	n := &Node{Kind: kind, Name: name, Place: at, parent: parent}
+	depth := 0
+	for p := n; p != nil; p = p.parent {
+		depth++
+	}
+	container := kind == Object || kind == Array
+	switch b.values++; {
+	case b.values > maxValues:
+		return nil, fmt.Errorf("the body holds more than %d values", maxValues)
+	case container && depth > maxDepth:
+		return nil, fmt.Errorf("the body is nested deeper than %d levels", maxDepth)
+	case container && len(name) > maxName:
+		const words = "the field %s holds an object or an array: no such field has a name longer than %d bytes"
+		return nil, fmt.Errorf(words, Quote(name), maxName)
+	}
+	if parent != nil {
+		n.index = len(parent.Children)
+		parent.Children = append(parent.Children, n)
+	}
+	return n, nil
+}
+
+// Pointer is the place in the document as a JSON pointer (RFC 6901).
+func (n *Node) Pointer() string {
+	switch {
+	case n.parent == nil:
+		return ""
+	case n.isElement():
+		return n.parent.Pointer() + "/" + strconv.Itoa(n.index)
+	default:
+		return n.parent.Pointer() + "/" + escape.Replace(n.Name)
+	}
+}
+
+// isElement tells an element from what is looked for by a name in something that turns out to be an array.
+func (n *Node) isElement() bool { return n.parent.Kind == Array && n.Name == "" }
+
+var escape = strings.NewReplacer("~", "~0", "/", "~1")
+
+// Path is the place as people write it: a.b[0].c, with a quoted name where a bare one could be misread.
+func (n *Node) Path() string {
+	if n.parent == nil {
+		return ""
+	}
+	before := n.parent.Path()
+	switch {
+	case n.isElement():
+		return before + "[" + strconv.Itoa(n.index) + "]"
+	case n.Name == "" || len(n.Name) > maxQuoted || strings.Trim(n.Name, plain) != "":
+		return before + "[" + Quote(n.Name) + "]"
+	case before == "":
+		return n.Name
+	}
+	return before + "." + n.Name
+}
+
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$"
+
+// maxQuoted is how many characters of a foreign value a message repeats.
+const maxQuoted = 80
+
+// Quote is a foreign value as a message may repeat it: quoted, on one line, cut, and without what
+// follows a question mark: a SAS token grants access.
+func Quote(s string) string {
+	if before, _, cut := strings.Cut(s, "?"); cut {
+		s = before + "?…"
+	}
+	if runes := []rune(s); len(runes) > maxQuoted {
+		s = string(runes[:maxQuoted]) + "…"
+	}
+	return strconv.Quote(s)
+}
