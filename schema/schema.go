@@ -6,7 +6,9 @@ import _ "embed"
 
 // BuildRequest is the contract of a build request: the message that asks for
 // an image. Besides the standard keywords it uses errorMessage, the words that
-// follow "must be" when a pattern or a range is not kept.
+// follow "must be" when a pattern or a range is not kept; missingMessage, those
+// that follow "is missing"; resourceTypes, the types of Azure's resources whose
+// ID is allowed here or in the field id; and the format blob-url.
 //
 //go:embed build-request.schema.json
 var BuildRequest []byte

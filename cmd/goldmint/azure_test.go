@@ -9,10 +9,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
 	"goldmint"
+	"goldmint/cmd/goldmint/internal/requestfile"
 	"goldmint/emulator/arm"
 	"goldmint/internal/event"
 	"goldmint/internal/localazure"
-	"goldmint/internal/requestfile"
 
 	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
 	_ "goldmint/internal/azure"

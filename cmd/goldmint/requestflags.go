@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"goldmint/cmd/goldmint/internal/pipeline"
+	"goldmint/cmd/goldmint/internal/requestfile"
 	"goldmint/internal/request"
-	"goldmint/internal/requestfile"
 
 	"github.com/spf13/cobra"
 )
@@ -158,7 +158,7 @@ func show(w io.Writer, invalid *requestfile.Invalid) {
 	reporter := pipeline.Detect(os.Getenv, w)
 	invalid.Show(reporter.Plain(w))
 	for _, p := range invalid.Problems {
-		line, column := p.Place()
+		line, column := requestfile.Position(p)
 		reporter.Problem(invalid.File, line, column, p.String())
 	}
 }

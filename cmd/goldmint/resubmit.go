@@ -8,8 +8,8 @@ import (
 
 	"goldmint/cmd/goldmint/internal/deadletter"
 	"goldmint/cmd/goldmint/internal/namespace"
+	"goldmint/cmd/goldmint/internal/requestfile"
 	"goldmint/internal/request"
-	"goldmint/internal/requestfile"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/spf13/cobra"

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"goldmint/cmd/goldmint/internal/requestfile"
 	"goldmint/internal/localazure"
 	"goldmint/internal/request"
-	"goldmint/internal/requestfile"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )

@@ -1,13 +1,14 @@
 package request
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
 	"goldmint/internal/iso8601"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // wire is a request as JSON.
@@ -43,9 +44,9 @@ func (r Request) Canonical() []byte {
 		GalleryImageName: r.GalleryImageName,
 	}
 	if r.Target() == GalleryImageVersion {
-		w.GalleryImageVersion = canonicalBody(r.Name, r.GalleryImageVersion)
+		w.GalleryImageVersion = encode(r.GalleryImageVersion)
 	} else {
-		w.Image = canonicalBody(r.Name, r.Image)
+		w.Image = encode(r.Image)
 	}
 	return encode(w)
 }
@@ -76,28 +77,14 @@ func (r Request) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// canonicalBody is the body of Azure's resource. It goes through plain values once more, because the SDK's encoder escapes
-// <, > and &.
-func canonicalBody(name string, resource any) json.RawMessage {
-	text, err := json.Marshal(resource)
-	if err != nil {
-		panic(fmt.Sprintf("encode the body of %q: %v", name, err)) // strings, numbers and maps only
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var plain any
-	if err := decoder.Decode(&plain); err != nil {
-		panic(fmt.Sprintf("read back the body of %q: %v", name, err))
-	}
-	return encode(plain)
-}
-
+// encode writes JSON in which nothing is escaped that need not be: the SDK's encoder escapes <, > and &.
 func encode(v any) []byte {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		panic(fmt.Sprintf("encode request: %v", err)) // strings, numbers and maps only
+	text, err := json.Marshal(v)
+	if err == nil {
+		text, err = jsontext.AppendFormat(nil, text)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if err != nil {
+		panic(fmt.Sprintf("encode a request: %v", err)) // strings, numbers and maps only
+	}
+	return text
 }

@@ -1,122 +1,137 @@
 package request
 
 import (
-	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
-	"goldmint/schema"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	contracts "goldmint/schema"
 )
 
-// contract is the JSON Schema, ready to be held against a document.
-type contract struct {
-	compiled *jsonschema.Schema
-	text     map[string]any      // the schema's own JSON, for the words it has for a mistake
-	fields   map[string][]string // JSON pointer of an object to the names of its fields; elements are 0
-	places   map[string][]string // field name to the paths at which it belongs
+// schema is a part of the contract, schema/build-request.schema.json, with its references resolved.
+type schema struct {
+	keywords
+	properties map[string]*schema
+	names      []string // of the properties that a sender may give, sorted
+	values     *schema  // of an object whose names are the sender's own: tags and metadata
+	items      *schema
+	pattern    *regexp.Regexp
+	sources    []string // the properties of which one has to be given
+	free       bool     // any text will do, one that looks like a placeholder too
 }
 
-// loadContract compiles the embedded schema once. That it compiles is a
-// property of the program, not of any input.
+// keywords are those of JSON Schema that are checked here, and four of the contract's own.
+type keywords struct {
+	Ref                  string `json:"$ref"`
+	Type                 string
+	Enum                 []string
+	Format               string
+	Pattern              string
+	MaxLength            int
+	Minimum, Maximum     *int64
+	MinItems, MaxItems   int
+	Required             []string
+	Properties           map[string]json.RawMessage
+	AdditionalProperties json.RawMessage
+	Items                json.RawMessage
+	OneOf                []struct {
+		Required   []string
+		Properties json.RawMessage
+	}
+	ReadOnly bool
+
+	ErrorMessage   string   // follows "must be"
+	MissingMessage string   // follows "is missing"
+	ResourceTypes  []string // those whose IDs are allowed, here or in the field id; empty for an ID of another form
+}
+
+// contract is the schema of the whole request.
+type contract struct {
+	*schema
+	defs   map[string]json.RawMessage
+	places map[string][]string // the name of a field to the paths at which it belongs
+}
+
+// loadContract reads the embedded schema once. That it can be read is a property of the program, not of any input.
 var loadContract = sync.OnceValue(func() *contract {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema.BuildRequest))
-	if err != nil {
-		panic(fmt.Sprintf("embedded build request schema: %v", err))
+	c := &contract{places: make(map[string][]string)}
+	var file struct {
+		Defs map[string]json.RawMessage `json:"$defs"`
 	}
-	text := doc.(map[string]any)
-	url := text["$id"].(string)
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource(url, doc); err != nil {
-		panic(fmt.Sprintf("embedded build request schema: %v", err))
-	}
-	c := &contract{
-		compiled: compiler.MustCompile(url),
-		text:     text,
-		fields:   make(map[string][]string),
-		places:   make(map[string][]string),
-	}
-	c.walk(c.compiled, "")
+	mustUnmarshal(contracts.BuildRequest, &file)
+	c.defs = file.Defs
+	c.schema = c.load(contracts.BuildRequest)
+	c.properties["$schema"].free = true
+	c.findPlaces(c.schema, "")
 	return c
 })
 
-// walk notes which fields the objects of the contract have, in their order.
-func (c *contract) walk(s *jsonschema.Schema, at string) {
-	for s.Ref != nil {
-		s = s.Ref
+func mustUnmarshal(text []byte, v any) {
+	if err := json.Unmarshal(text, v); err != nil {
+		panic(fmt.Sprintf("embedded build request schema: %v", err))
 	}
+}
+
+// read puts a schema's keywords over those of the one that it refers to.
+func (c *contract) read(text json.RawMessage, k *keywords) {
+	var own keywords
+	mustUnmarshal(text, &own)
+	if own.Ref != "" {
+		c.read(c.defs[strings.TrimPrefix(own.Ref, "#/$defs/")], k)
+	}
+	mustUnmarshal(text, k)
+}
+
+func (c *contract) load(text json.RawMessage) *schema {
+	s := &schema{properties: make(map[string]*schema)}
+	c.read(text, &s.keywords)
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		property, place := s.Properties[name], child(at, name)
-		if name == "$schema" { // for editors; it is no part of what is asked
-			continue
+		property := c.load(s.Properties[name])
+		s.properties[name] = property
+		if !property.ReadOnly && name != "$schema" { // which is no part of what is asked
+			s.names = append(s.names, name)
 		}
-		if property.Ref == nil || !property.Ref.ReadOnly {
-			c.fields[at] = append(c.fields[at], name)
-			c.places[name] = append(c.places[name], strings.ReplaceAll(path(place), "[0]", "[]"))
-		}
-		c.walk(property, place)
-	}
-	if items := s.Items2020; items != nil {
-		c.walk(items, element(at, 0))
-	}
-}
-
-// WantsText reports whether the contract has text at the place that the JSON pointer names: a string, or one of some words.
-func WantsText(pointer string) bool {
-	s := loadContract().at(pointer)
-	return s != nil && (s.Enum != nil || s.Types != nil && slices.Contains(s.Types.ToStrings(), "string"))
-}
-
-// at is what the contract says of the place, nil where it has no such place.
-func (c *contract) at(pointer string) *jsonschema.Schema {
-	s := c.compiled
-	for _, token := range tokens(pointer) {
-		for s.Ref != nil {
-			s = s.Ref
-		}
-		next := s.Properties[token]
-		if next == nil {
-			next, _ = s.AdditionalProperties.(*jsonschema.Schema)
-		}
-		if s.Items2020 != nil && isIndex(token) {
-			next = s.Items2020
-		}
-		if s = next; s == nil {
-			return nil
+		if name == "id" && property.ResourceTypes == nil {
+			property.ResourceTypes = s.ResourceTypes
 		}
 	}
-	for s.Ref != nil {
-		s = s.Ref
+	if a := string(s.AdditionalProperties); a != "" && a != "false" {
+		s.values = c.load(s.AdditionalProperties)
+		s.values.free = true
+	}
+	if s.Items != nil {
+		s.items = c.load(s.Items)
+	}
+	if s.Pattern != "" {
+		s.pattern = regexp.MustCompile(s.Pattern)
+	}
+	for _, one := range s.OneOf {
+		if len(one.Required) == 1 && one.Properties == nil {
+			s.sources = append(s.sources, one.Required[0])
+		}
 	}
 	return s
 }
 
-// check holds the document against the schema, adds what it finds and returns
-// the schema's own verdict.
-func (c *contract) check(f *findings) error {
-	err := c.compiled.Validate(f.doc.root)
-	if err == nil {
-		return nil
+// child is the schema of a member, nil where the contract has none of that name.
+func (s *schema) child(name string) *schema {
+	if property := s.properties[name]; property != nil {
+		return property
 	}
-	t := translator{contract: c, findings: f}
-	t.all(err.(*jsonschema.ValidationError)) //nolint:errorlint // Validate's documented type, never wrapped
-	return err
+	return s.values
 }
 
-// expected is the errorMessage beside the keyword that failed: the schema's own
-// words for what is allowed. url is the schema's address with a JSON pointer.
-func (c *contract) expected(url string) string {
-	_, pointer, _ := strings.Cut(url, "#")
-	var at any = c.text
-	for _, token := range tokens(pointer) {
-		object, _ := at.(map[string]any)
-		at = object[token]
+func (c *contract) findPlaces(s *schema, at string) {
+	for _, name := range s.names {
+		property, place := s.properties[name], strings.TrimPrefix(at+"."+name, ".")
+		c.places[name] = append(c.places[name], place)
+		c.findPlaces(property, place)
+		if property.items != nil {
+			c.findPlaces(property.items, place+"[]")
+		}
 	}
-	object, _ := at.(map[string]any)
-	words, _ := object["errorMessage"].(string)
-	return words
 }

@@ -1,97 +1,96 @@
 package request
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"maps"
-	"slices"
+	"errors"
+	"strings"
 
 	"goldmint/internal/iso8601"
+	"goldmint/internal/tree"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )
 
-// Decode reads a build request. What is left out gets its default, ids get
-// their leading slash and an image from a blob its generation; every other
-// value stays as given. The error is always an [*Invalid].
+// Decode reads a build request. What is left out gets its default, ids get their leading slash and an
+// image from a blob its generation; every other value stays as given. The error is always an [*Invalid].
 func Decode(body []byte) (Request, error) {
 	return decode(body, MaxBytes, true)
 }
 
 func decode(body []byte, maxBytes int, fresh bool) (Request, error) {
-	r, invalid := read(body, maxBytes, fresh)
-	if invalid != nil {
+	r, err := read(body, maxBytes, fresh)
+	var invalid *Invalid
+	if errors.As(err, &invalid) {
 		sum := sha256.Sum256(body)
 		invalid.Digest = hex.EncodeToString(sum[:])
-		return Request{}, invalid
 	}
-	return r, nil
+	return r, err
 }
 
-func read(body []byte, maxBytes int, fresh bool) (Request, *Invalid) {
+func read(body []byte, maxBytes int, fresh bool) (Request, error) {
 	if len(body) > maxBytes {
-		return Request{}, refuse(RequestTooLarge, "the body has %d bytes; at most %d are allowed", len(body), maxBytes)
+		return Request{}, Refuse(RequestTooLarge, tree.Place{}, "the body has %d bytes; at most %d are allowed", len(body), maxBytes)
 	}
-	body, invalid := unwrap(body)
-	if invalid != nil {
-		return Request{}, invalid
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return Request{}, refuse(EmptyBody, "the body is empty; send a build request as JSON")
-	}
-	doc, invalid := parse(body)
-	if invalid != nil {
-		return Request{}, invalid
-	}
-	if problems := doc.check(fresh); len(problems) > 0 {
-		return Request{}, &Invalid{Reason: InvalidRequest, Problems: problems, ID: doc.id()}
-	}
-	r, err := doc.request()
+	root, err := Parse(&tree.Source{Text: body})
 	if err != nil {
-		return Request{}, refuse(InvalidRequest, "%v", err)
+		return Request{}, err
+	}
+	return fromTree(root, maxBytes, fresh)
+}
+
+// FromTree makes the request that a document asks for, whatever the document was written in. It completes
+// the document on the way. The error is always an [*Invalid].
+func FromTree(root *tree.Node) (Request, error) {
+	return fromTree(root, MaxBytes, true)
+}
+
+func fromTree(root *tree.Node, maxBytes int, fresh bool) (Request, error) {
+	if root.Kind != tree.Object {
+		return Request{}, Refuse(InvalidJSON, root.Place, "%s", notAnObject(root))
+	}
+	c := &check{contract: loadContract(), seen: make(map[string]bool)}
+	c.repeated(root)
+	c.contract.complete(root)
+	c.ruleVersionName(root) // which says better what is wrong with a version's name than the pattern of all names
+	c.value(c.contract.schema, root)
+	c.rules(root)
+	if fresh {
+		c.ruleEndOfLife(root)
+	}
+	if problems := c.problems(); len(problems) > 0 {
+		id, _ := root.At("id").String()
+		if !idForm.MatchString(id) {
+			id = ""
+		}
+		return Request{}, &Invalid{Reason: InvalidRequest, Problems: problems, ID: id}
+	}
+	r, err := typed(root)
+	if err != nil {
+		return Request{}, Refuse(InvalidRequest, root.Place, "%v", err)
 	}
 	if size := len(r.Canonical()); size > maxBytes {
-		return Request{}, refuse(RequestTooLarge, "the body has %d bytes once its defaults are filled in; at most %d are allowed", size, maxBytes)
+		return Request{}, Refuse(RequestTooLarge, tree.Place{}, "the body has %d bytes once its defaults are filled in; at most %d are allowed", size, maxBytes)
 	}
 	return r, nil
 }
 
-// check holds the document against the contract and the rules.
-func (d *document) check(fresh bool) []Problem {
-	f := &findings{doc: d, seen: make(map[string]bool)}
-	root := node{value: d.root, present: true}
-	for _, rule := range before {
-		rule(f, root)
+func notAnObject(root *tree.Node) string {
+	if root.Kind == tree.String && strings.HasPrefix(strings.TrimSpace(root.Text), "{") {
+		return "the body is a JSON string that holds JSON: it was encoded twice; send the object itself"
 	}
-	verdict := loadContract().check(f)
-	for _, rule := range after {
-		rule(f, root)
-	}
-	if fresh {
-		ruleEndOfLife(f, root)
-	}
-	if verdict != nil && len(f.list) == 0 {
-		f.add("", "breaks the contract: %v", verdict) // a rule is missing; better blunt than silent
-	}
-	return f.problems()
+	return "the body is a JSON " + string(root.Kind) + "; send one JSON object"
 }
 
-// id is the build id in a document that is otherwise wrong.
-func (d *document) id() string {
-	id, _ := node{value: d.root}.at("id").text()
-	if !idForm.MatchString(id) {
-		return ""
+// typed is the Go form of a document without problems.
+func typed(root *tree.Node) (Request, error) {
+	properties := root.At("image", "properties")
+	if n := properties.At("hyperVGeneration"); !n.Given() && properties.At("storageProfile", "osDisk", "blobUri").Given() {
+		n.Set(&tree.Node{Kind: tree.String, Text: string(armcompute.HyperVGenerationTypesV1)}) // which Azure wants to be told
 	}
-	return id
-}
-
-// request is the Go form of a document without problems.
-func (d *document) request() (Request, error) {
-	var w wire
-	if err := json.Unmarshal(encode(d.root), &w); err != nil {
+	w := wire{IfExists: Fail}
+	if err := json.Unmarshal(root.JSON(), &w); err != nil {
 		return Request{}, err
 	}
 	r := Request{
@@ -101,13 +100,18 @@ func (d *document) request() (Request, error) {
 		Name:           w.Name,
 		IfExists:       w.IfExists,
 		Timeout:        DefaultTimeout,
-		Metadata:       w.Metadata,
 
 		GalleryName:      w.GalleryName,
 		GalleryImageName: w.GalleryImageName,
 	}
+	if len(w.Metadata) > 0 {
+		r.Metadata = w.Metadata
+	}
+	var body json.Unmarshaler = &r.Image
+	text := w.Image
 	if w.GalleryImageVersion != nil {
-		r.Timeout = DefaultVersionTimeout
+		r.Timeout, r.GalleryImageVersion = DefaultVersionTimeout, new(armcompute.GalleryImageVersion)
+		body, text = r.GalleryImageVersion, w.GalleryImageVersion
 	}
 	if w.Timeout != "" {
 		timeout, err := iso8601.Parse(w.Timeout)
@@ -116,101 +120,5 @@ func (d *document) request() (Request, error) {
 		}
 		r.Timeout = timeout
 	}
-	if r.IfExists == "" {
-		r.IfExists = Fail
-	}
-	if len(r.Metadata) == 0 {
-		r.Metadata = nil
-	}
-	if w.GalleryImageVersion != nil {
-		r.GalleryImageVersion = new(armcompute.GalleryImageVersion)
-		if err := r.GalleryImageVersion.UnmarshalJSON(w.GalleryImageVersion); err != nil {
-			return Request{}, err
-		}
-		completeVersion(r.GalleryImageVersion.Properties)
-		return r, nil
-	}
-	if err := r.Image.UnmarshalJSON(w.Image); err != nil {
-		return Request{}, err
-	}
-	complete(&r.Image)
-	return r, nil
-}
-
-// complete makes the few changes that Azure demands: ids start with a slash,
-// and an image whose operating system disk is a blob names its generation.
-func complete(image *armcompute.Image) {
-	p := image.Properties
-	if p.SourceVirtualMachine != nil {
-		*p.SourceVirtualMachine.ID = withSlash(*p.SourceVirtualMachine.ID)
-	}
-	if p.StorageProfile == nil {
-		return
-	}
-	if d := p.StorageProfile.OSDisk; d != nil {
-		completeIDs(d.ManagedDisk, d.Snapshot, d.DiskEncryptionSet)
-		if d.BlobURI != nil && p.HyperVGeneration == nil {
-			p.HyperVGeneration = to.Ptr(armcompute.HyperVGenerationTypesV1)
-		}
-	}
-	for _, d := range p.StorageProfile.DataDisks {
-		completeIDs(d.ManagedDisk, d.Snapshot, d.DiskEncryptionSet)
-	}
-}
-
-func completeIDs(disk, snapshot *armcompute.SubResource, set *armcompute.DiskEncryptionSetParameters) {
-	for _, resource := range []*armcompute.SubResource{disk, snapshot} {
-		if resource != nil {
-			*resource.ID = withSlash(*resource.ID)
-		}
-	}
-	if set != nil {
-		*set.ID = withSlash(*set.ID)
-	}
-}
-
-// completeVersion gives ids their leading slash.
-func completeVersion(p *armcompute.GalleryImageVersionProperties) {
-	var ids []*string
-	if s := p.StorageProfile.Source; s != nil {
-		ids = append(ids, s.ID, s.VirtualMachineID, s.CommunityGalleryImageID)
-	}
-	if d := p.StorageProfile.OSDiskImage; d != nil {
-		ids = append(ids, d.Source.ID, d.Source.StorageAccountID)
-	}
-	for _, d := range p.StorageProfile.DataDiskImages {
-		ids = append(ids, d.Source.ID, d.Source.StorageAccountID)
-	}
-	encrypted := func(e *armcompute.EncryptionImages) {
-		if e == nil {
-			return
-		}
-		if d := e.OSDiskImage; d != nil {
-			ids = append(ids, d.DiskEncryptionSetID)
-			if d.SecurityProfile != nil {
-				ids = append(ids, d.SecurityProfile.SecureVMDiskEncryptionSetID)
-			}
-		}
-		for _, d := range e.DataDiskImages {
-			ids = append(ids, d.DiskEncryptionSetID)
-			if d.SecurityProfile != nil {
-				ids = append(ids, d.SecurityProfile.SecureVMDiskEncryptionSetID)
-			}
-		}
-	}
-	for _, r := range p.PublishingProfile.TargetRegions {
-		encrypted(r.Encryption)
-	}
-	for _, l := range p.PublishingProfile.TargetExtendedLocations {
-		encrypted(l.Encryption)
-	}
-	for _, id := range ids {
-		if id != nil {
-			*id = withSlash(*id)
-		}
-	}
-}
-
-func sortedNames(n node) []string {
-	return slices.Sorted(maps.Keys(n.members()))
+	return r, body.UnmarshalJSON(text)
 }

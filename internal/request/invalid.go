@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"goldmint/internal/tree"
 )
 
 // The reasons for which a body is refused.
@@ -16,12 +18,11 @@ const (
 	InvalidRequest  = "InvalidRequest"  // it breaks the contract
 )
 
-// maxProblems bounds what is told about one request: a hostile one can be
-// wrong in ten thousand places.
+// maxProblems bounds what is said of one request: a hostile one can be wrong in ten thousand places.
 const maxProblems = 50
 
-// Invalid says why a body is no build request, with all problems at once, in
-// the order in which they stand in the body.
+// Invalid says why a body is no build request, with all problems at once, in the order in which they
+// stand in the body.
 type Invalid struct { //nolint:errname // callers read request.Invalid
 	Reason   string    // one of the constants above
 	Problems []Problem // at least one
@@ -31,11 +32,10 @@ type Invalid struct { //nolint:errname // callers read request.Invalid
 
 // Problem is one thing to correct.
 type Problem struct {
-	Pointer string // JSON pointer to the place (RFC 6901); "" is the whole body
-	Path    string // the same for people: image.properties.storageProfile.dataDisks[0].lun
-	Message string // what is wrong and what is allowed
-	Line    int    // where it stands in the body, from 1; 0 when there is no place
-	Column  int    // in characters, from 1
+	Pointer    string // JSON pointer to the place (RFC 6901); "" is the whole body
+	Path       string // the same for people: image.properties.storageProfile.dataDisks[0].lun
+	Message    string // what is wrong and what is allowed
+	tree.Place        // where it was written
 }
 
 // String is the path and the message.
@@ -59,43 +59,49 @@ func (e *Invalid) Error() string {
 	return b.String()
 }
 
-// refuse is an Invalid with one problem that concerns the whole body.
-func refuse(reason, format string, args ...any) *Invalid {
-	return &Invalid{Reason: reason, Problems: []Problem{{Message: fmt.Sprintf(format, args...)}}}
+// Refuse is an Invalid with one problem that concerns the whole document, at the place where it shows.
+func Refuse(reason string, at tree.Place, format string, args ...any) *Invalid {
+	return &Invalid{Reason: reason, Problems: []Problem{{Message: fmt.Sprintf(format, args...), Place: at}}}
 }
 
-// findings collects the problems of one document. The first finding at a place
-// wins: whoever speaks first knows the most precise reason.
-type findings struct {
-	doc  *document
-	seen map[string]bool
-	list []finding
+// check collects the problems of one document. The first at a place wins: who speaks first knows the
+// most precise reason.
+type check struct {
+	contract *contract
+	seen     map[string]bool
+	found    []finding
 }
 
 type finding struct {
-	pointer, message string
-	offset           int
+	node *tree.Node
+	Problem
 }
 
-func (f *findings) add(pointer, format string, args ...any) {
-	if f.seen[pointer] {
-		return
+func (c *check) add(n *tree.Node, format string, args ...any) {
+	pointer := n.Pointer()
+	if !c.seen[pointer] {
+		c.seen[pointer] = true
+		c.found = append(c.found, finding{n, Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...), Place: n.Place}})
 	}
-	f.seen[pointer] = true
-	f.list = append(f.list, finding{pointer, fmt.Sprintf(format, args...), f.doc.offset(pointer)})
+}
+
+func (c *check) addError(n *tree.Node, err error) {
+	if err != nil {
+		c.add(n, "%v", err)
+	}
 }
 
 // problems are the findings in the order of the document, cut at maxProblems.
-func (f *findings) problems() []Problem {
-	slices.SortFunc(f.list, func(a, b finding) int {
-		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.pointer, b.pointer))
+func (c *check) problems() []Problem {
+	slices.SortFunc(c.found, func(a, b finding) int {
+		return cmp.Or(tree.Compare(a.node, b.node), cmp.Compare(a.Pointer, b.Pointer))
 	})
 	var problems []Problem
-	for _, found := range f.list[:min(len(f.list), maxProblems)] {
-		line, column := lineAndColumn(f.doc.body, found.offset)
-		problems = append(problems, Problem{found.pointer, path(found.pointer), found.message, line, column})
+	for _, f := range c.found[:min(len(c.found), maxProblems)] {
+		f.Path = f.node.Path()
+		problems = append(problems, f.Problem)
 	}
-	if more := len(f.list) - maxProblems; more > 0 {
+	if more := len(c.found) - maxProblems; more > 0 {
 		problems = append(problems, Problem{Message: fmt.Sprintf("and %d problems more", more)})
 	}
 	return problems

@@ -1,107 +1,218 @@
 package request
 
 import (
-	"net/url"
+	"math"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
-	"goldmint/internal/iso8601"
+	"goldmint/internal/tree"
 )
 
-// A rule looks at a whole document and adds what it finds wrong.
-type rule func(f *findings, root node)
-
-// before are the rules that explain a mistake better than the schema would, so
-// they speak first; after are the rules that a schema cannot say.
-var (
-	before = []rule{ruleWellFormed, ruleMetadataSize, ruleTagCount, rulePlaceholders, ruleVersionName, ruleVersionExists}
-	after  = []rule{
-		ruleTarget, ruleNames, ruleTimeout, ruleOneSource, ruleOSDisk, ruleDataDisks, ruleDiskSources,
-		ruleResourceIDs, ruleBlobs, ruleTags, ruleMetadata,
-		ruleVersionSource, ruleVersionIDs, ruleRegions, rulePublishing,
-	}
-)
-
-// ruleWellFormed tells what JSON allows and no careful reader accepts.
-func ruleWellFormed(f *findings, _ node) {
-	for pointer, length := range f.doc.lists {
-		f.add(pointer, "has %d elements; at most %d are allowed", length, maxList)
-	}
-	for _, pointer := range f.doc.duplicates {
-		f.add(pointer, "appears twice; keep one of them")
-	}
-	for _, pointer := range f.doc.numbers {
-		if WantsText(pointer) {
-			f.add(pointer, "must be a string, not number; put it in quotes")
-			continue
+// rules say of the whole document what a schema cannot say, or not as well.
+func (c *check) rules(root *tree.Node) {
+	c.ruleTarget(root)
+	c.ruleImage(root.At("image", "properties"))
+	for _, name := range []string{"resourceGroup", "name", "galleryName", "galleryImageName"} {
+		if n := root.At(name); n.Kind == tree.String && strings.Contains(n.Text, "..") {
+			c.add(n, `may not hold ".."`) // Azure does not mind, but no honest name needs it
 		}
-		f.add(pointer, "must be a whole number in plain digits, such as 64")
 	}
-	for _, pointer := range f.doc.surrogates {
-		f.add(pointer, `holds half a character: a \ud800 to \udfff escape without its partner`)
+	c.ruleLabels(root)
+	version := root.At("galleryImageVersion")
+	properties := version.At("properties")
+	c.ruleVersionSource(properties.At("storageProfile"))
+	c.rulePublishing(version, properties.At("publishingProfile"))
+	if end := properties.At("publishingProfile", "endOfLifeDate"); !end.Given() && properties.At("safetyProfile", "blockDeletionBeforeEndOfLife").Is("true") {
+		c.add(end, "is missing: blockDeletionBeforeEndOfLife needs the date until which it blocks")
 	}
 }
 
-// What people leave standing in an example, and what a pipeline leaves when a variable is not set: {name}, {{ name }}, ${NAME},
-// ${{ name }}, $(Name), $[name], #{Name}#, <name>, $env:NAME, and as the whole value __NAME__ and $NAME.
-var placeholder = regexp.MustCompile(`[$#@]?\{+[^{}]*\}+#?|\$\([^()]*\)|\$\[[^\[\]]*\]|<[A-Za-z][^<>]*>|\$env:\w+|^__\w+?__$|^\$\w+$`)
-
-// %NAME% is a placeholder where the text is not that of a URL with escapes.
-var percent = regexp.MustCompile(`%[A-Za-z_][A-Za-z0-9_.]*%`)
-
-func findPlaceholder(s string) string {
-	if found := placeholder.FindString(s); found != "" {
-		return found
-	}
-	if _, err := url.PathUnescape(s); err != nil {
-		return percent.FindString(s)
-	}
-	return ""
+// isVersion reports whether the document asks for a gallery image version, complete or not.
+func isVersion(root *tree.Node) bool {
+	return root.At("galleryImageVersion").Given() && !root.At("image").Given()
 }
 
-// rulePlaceholders looks everywhere but in tags and metadata, which may hold
-// any text.
-func rulePlaceholders(f *findings, root node) {
-	var look func(n node)
-	look = func(n node) {
-		if freeText(n.pointer) || n.pointer == "/$schema" {
-			return
-		}
-		if s, ok := n.text(); ok {
-			if found := findPlaceholder(s); found != "" {
-				f.add(n.pointer, "still holds the placeholder %s; fill it in", strings.Trim(quote(found), `"`))
-			}
-		}
-		for _, member := range n.members() {
-			look(member)
-		}
-		for _, element := range n.elements() {
-			look(element)
+// ruleTarget wants one of the two resources that can be asked for.
+func (c *check) ruleTarget(root *tree.Node) {
+	image, version := root.At("image"), root.At("galleryImageVersion")
+	gallery, definition := root.At("galleryName"), root.At("galleryImageName")
+	for _, n := range []*tree.Node{gallery, definition} {
+		switch {
+		case version.Given() && !image.Given() && !n.Given():
+			c.missing(c.contract.schema, n)
+		case image.Given() && !version.Given() && n.Given():
+			c.add(n, "belongs to a galleryImageVersion; beside image it has no place")
 		}
 	}
-	look(root)
-}
-
-// ruleNames refuses ".." inside a resource group's or image's name. Azure does
-// not, but no honest name needs it.
-func ruleNames(f *findings, root node) {
-	for _, n := range []node{root.at("resourceGroup"), root.at("name"), root.at("galleryName"), root.at("galleryImageName")} {
-		if name, ok := n.text(); ok && strings.Contains(name, "..") {
-			f.add(n.pointer, `may not hold ".."`)
-		}
+	switch {
+	case image.Given() && version.Given():
+		c.add(version, "stands beside image: a request asks for one of the two; send two requests for both")
+	case image.Given() || version.Given():
+	case gallery.Given() || definition.Given():
+		c.missing(c.contract.schema, version)
+	default:
+		c.add(image, "is missing%s (or give galleryImageVersion, with galleryName and galleryImageName)", c.contract.properties["image"].MissingMessage)
 	}
 }
 
-func ruleTimeout(f *findings, root node) {
-	n := root.at("timeout")
-	text, ok := n.text()
-	if !ok {
+var versionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
+
+// ruleVersionName wants what Azure orders versions by, three 32-bit integers, and no replacement: scale
+// sets and machines refer to versions.
+func (c *check) ruleVersionName(root *tree.Node) {
+	if !isVersion(root) {
 		return
 	}
-	switch d, err := iso8601.Parse(text); {
-	case err != nil:
-		f.add(n.pointer, "%v", err)
-	case d < MinTimeout || d > MaxTimeout:
-		f.add(n.pointer, "must be from PT5M to PT24H, not %s", quote(text))
+	name := root.At("name")
+	text, ok := name.String()
+	large := func(number string) bool {
+		n, err := strconv.ParseInt(number, 10, 64)
+		return err != nil || n > math.MaxInt32
+	}
+	switch {
+	case !ok || name.Broken || findPlaceholder(text) != "":
+	case !versionForm.MatchString(text):
+		c.add(name, "must be a version: three integers without leading zeros, such as 1.0.0 or 2026.1127.143000; it is %s", tree.Quote(text))
+	case slices.ContainsFunc(strings.Split(text, "."), large):
+		c.add(name, "must be a version of three integers up to 2147483647; it is %s", tree.Quote(text))
+	}
+	if n := root.At("ifExists"); n.Is("replace") {
+		c.add(n, `may not be "replace" for a gallery image version: scale sets would lose the image that they refer to;`+
+			" give the version a new number")
+	}
+}
+
+// ruleImage wants a virtual machine or an operating system disk, and only one of them. Azure takes
+// zoneResilient beside a virtual machine.
+func (c *check) ruleImage(properties *tree.Node) {
+	vm, profile := properties.At("sourceVirtualMachine"), properties.At("storageProfile")
+	osDisk, dataDisks := profile.At("osDisk"), profile.At("dataDisks")
+	switch {
+	case properties.Kind != tree.Object:
+	case vm.Given() && (osDisk.Given() || dataDisks.Given()):
+		c.add(properties, "names two sources: give sourceVirtualMachine or storageProfile with osDisk, not both"+
+			" (beside sourceVirtualMachine, storageProfile may hold zoneResilient alone)")
+	case vm.Given() || osDisk.Given():
+	case profile.Given():
+		c.add(osDisk, "is missing: an image is made from an operating system disk or from a sourceVirtualMachine")
+	default:
+		c.add(properties, "names no source: give sourceVirtualMachine, or storageProfile with osDisk")
+	}
+	if storage := osDisk.At("storageAccountType"); storage.Is("UltraSSD_LRS") {
+		c.add(storage, "UltraSSD_LRS is for data disks only, not for the operating system's disk")
+	}
+	c.uniqueLuns(dataDisks)
+}
+
+// unique wants another key in each element. say gets a key that is taken and the element that has it.
+func unique(elements []*tree.Node, key func(*tree.Node) (string, bool), say func(n, other *tree.Node)) {
+	first := make(map[string]*tree.Node)
+	for _, n := range elements {
+		switch k, ok := key(n); {
+		case !ok:
+		case first[k] != nil:
+			say(n, first[k])
+		default:
+			first[k] = n
+		}
+	}
+}
+
+func (c *check) uniqueLuns(disks *tree.Node) {
+	number := func(disk *tree.Node) (string, bool) {
+		n, err := strconv.ParseInt(disk.At("lun").Text, 10, 64)
+		return strconv.FormatInt(n, 10), err == nil && disk.At("lun").Kind == tree.Number
+	}
+	unique(disks.Elements(), number, func(disk, other *tree.Node) {
+		lun := disk.At("lun")
+		c.add(lun, "is %s, which %s has already; each data disk needs a lun of its own", lun.Text, other.Path())
+	})
+}
+
+// ruleVersionSource wants one source in all, and one for each disk.
+func (c *check) ruleVersionSource(profile *tree.Node) {
+	source, osDisk, dataDisks := profile.At("source"), profile.At("osDiskImage"), profile.At("dataDiskImages")
+	switch {
+	case profile.Kind != tree.Object:
+	case source.Given() && (osDisk.Given() || dataDisks.Given()):
+		c.add(profile, "names two sources: give source, or osDiskImage with dataDiskImages, not both")
+	case dataDisks.Given() && !osDisk.Given():
+		c.add(osDisk, "is missing: a version is made from an operating system disk or from a source")
+	case !source.Given() && !osDisk.Given():
+		c.add(profile, "names no source: give source, or osDiskImage with dataDiskImages")
+	}
+	for _, disk := range append(slices.Clone(dataDisks.Elements()), osDisk) {
+		n := disk.At("source")
+		id, account, uri := n.At("id").Given(), n.At("storageAccountId"), n.At("uri")
+		switch {
+		case n.Kind != tree.Object:
+		case id && (account.Given() || uri.Given()):
+			c.add(n, "names two sources: keep id (a disk or snapshot), or storageAccountId with uri (a VHD blob)")
+		case account.Given() && !uri.Given():
+			c.add(uri, "is missing: the https URL of the VHD blob in the storage account")
+		case uri.Given() && !account.Given():
+			c.add(account, "is missing: the resource ID of the storage account that holds the VHD blob")
+		case !id && !uri.Given():
+			c.add(n, "names no source: give id (a disk or snapshot), or storageAccountId with uri (a VHD blob)")
+		}
+	}
+	c.uniqueLuns(dataDisks)
+}
+
+// sameRegion is a region's name as Azure compares it: West Europe is westeurope.
+func sameRegion(name string) string { return strings.ToLower(strings.ReplaceAll(name, " ", "")) }
+
+// rulePublishing wants each region once, the version's own among them, and no other for a shallow version.
+func (c *check) rulePublishing(version, publishing *tree.Node) {
+	regions, zones := publishing.At("targetRegions"), publishing.At("targetExtendedLocations")
+	home, ok := version.At("location").String()
+	shallow := publishing.At("replicationMode").Is("Shallow")
+	name := func(region *tree.Node) (string, bool) {
+		text, ok := region.At("name").String()
+		return sameRegion(text), ok
+	}
+	unique(regions.Elements(), name, func(region, other *tree.Node) {
+		n := region.At("name")
+		c.add(n, "is %s, which %s has already; name each region once", tree.Quote(n.Text), other.Path())
+	})
+	oneReplica := func(count *tree.Node) {
+		if shallow && count.Given() && !count.Is("1") {
+			c.add(count, "must be 1: a Shallow version has one replica")
+		}
+	}
+	oneReplica(publishing.At("replicaCount"))
+	named, atHome := false, false
+	for _, region := range regions.Elements() {
+		oneReplica(region.At("regionalReplicaCount"))
+		if text, isText := name(region); isText && ok {
+			named, atHome = true, atHome || text == sameRegion(home)
+			if shallow && text != sameRegion(home) {
+				c.add(region.At("name"), "is another region than the version's location: a Shallow version is in that one only")
+			}
+		}
+	}
+	if named && !atHome {
+		c.add(regions, "must hold the version's own location %s", tree.Quote(home))
+	}
+	if shallow && len(zones.Elements()) > 0 {
+		c.add(zones, "has no place in a Shallow version, which is in its own region only")
+	}
+	for _, place := range slices.Concat(regions.Elements(), zones.Elements()) {
+		c.uniqueLuns(place.At("encryption", "dataDiskImages"))
+	}
+	if strategy := publishing.At("storageAccountStrategy"); strategy.Given() && publishing.At("storageAccountType").Given() {
+		c.add(strategy, "stands beside storageAccountType: keep one of the two")
+	}
+}
+
+// ruleEndOfLife wants the end of life in the future. It holds for what a sender asks now: a request that
+// was accepted stays valid inside Goldmint's own messages when the date passes.
+func (c *check) ruleEndOfLife(root *tree.Node) {
+	end := root.At("galleryImageVersion", "properties", "publishingProfile", "endOfLifeDate")
+	if date, err := time.Parse(time.RFC3339, end.Text); err == nil && date.Before(time.Now()) {
+		c.add(end, "must be in the future; it is %s", tree.Quote(end.Text))
 	}
 }

@@ -3,6 +3,8 @@ package request
 import (
 	"strings"
 
+	"goldmint/internal/armid"
+
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )
 
@@ -64,8 +66,7 @@ func versionSource(p *armcompute.GalleryImageVersionProperties) Source {
 
 // ofType is yes for the ID of a resource of the type, else no.
 func ofType(id, resourceType, yes, no string) string {
-	segments := strings.Split(strings.Trim(id, "/"), "/")
-	if len(segments) > 6 && strings.EqualFold(segments[6], resourceType) {
+	if p, _ := armid.Split(id); strings.HasPrefix(strings.ToLower(p.Type), "microsoft.compute/"+resourceType) {
 		return yes
 	}
 	return no

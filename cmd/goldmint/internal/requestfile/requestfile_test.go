@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"goldmint/cmd/goldmint/internal/requestfile"
 	"goldmint/internal/request"
-	"goldmint/internal/requestfile"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -51,7 +51,7 @@ func TestRead(t *testing.T) {
 
 // The examples are requests in JSON without comments: read here they are what the handler reads.
 func TestReadExamples(t *testing.T) {
-	files, err := filepath.Glob("../../examples/requests/*.json")
+	files, err := filepath.Glob("../../../../examples/requests/*.json")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("examples: %d, %v", len(files), err)
 	}
@@ -123,7 +123,11 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
    12 |       - {lun: 64, blobUri: "https://acct.blob.core.windows.net/c/d.vhd"}
       |          ^^^
 `},
-		"not JSON": {file: "a.json", text: "{\n  \"id\": \"x\",\n  // c\n  oops\n}", want: `a.json:4:3: the body is not JSON: line 4, column 3: invalid character 'o' looking for beginning of object key string
+		"not JSON": {file: "a.json", text: "{\n  \"id\": \"x\",\n  oops\n}", want: `a.json:3:3: the body is not JSON: line 3, column 3: invalid character 'o' looking for beginning of object key string
+    3 |   oops
+      |   ^^^^
+`},
+		"not JSON behind a comment": {file: "a.json", text: "{\n  \"id\": \"x\",\n  // c\n  oops\n}", want: `a.json:4:3: the body is not JSON: line 4, column 3: invalid literal: oops
     4 |   oops
       |   ^^^^
 `},
