@@ -145,6 +145,9 @@ func regionsOf(r catalog.Record) string {
 		}
 		all = append(all, name)
 	}
+	if len(all) == 0 {
+		return r.Location
+	}
 	return strings.Join(all, ", ")
 }
 
@@ -154,15 +157,16 @@ func orDash(text string) string {
 
 // recordJSON is a version or image for programs.
 type recordJSON struct {
-	ID      string       `json:"id"`
-	Name    string       `json:"name"`
-	State   string       `json:"state"`
-	BuildID string       `json:"buildId,omitempty"`
-	Created *time.Time   `json:"created,omitempty"`
-	Source  string       `json:"source,omitempty"`
-	Regions []regionJSON `json:"regions,omitempty"`
-	SizeGB  int32        `json:"sizeGB,omitempty"`
-	UsedBy  []string     `json:"usedBy,omitempty"`
+	ID       string       `json:"id"`
+	Name     string       `json:"name"`
+	State    string       `json:"state"`
+	BuildID  string       `json:"buildId,omitempty"`
+	Created  *time.Time   `json:"created,omitempty"`
+	Source   string       `json:"source,omitempty"`
+	Location string       `json:"location"`
+	Regions  []regionJSON `json:"regions,omitempty"`
+	SizeGB   int32        `json:"sizeGB,omitempty"`
+	UsedBy   []string     `json:"usedBy,omitzero"` // nil: nobody looked
 }
 
 type regionJSON struct {
@@ -174,8 +178,10 @@ func printRecordsJSON(out io.Writer, records []catalog.Record, users map[string]
 	encoder := json.NewEncoder(out)
 	for _, r := range records {
 		row := recordJSON{
-			ID: r.ID, Name: r.Name, State: r.State, BuildID: r.Tags[retention.TagBuildID], Source: r.Source, SizeGB: r.SizeGB,
-			UsedBy: users[strings.ToLower(r.ID)],
+			ID: r.ID, Name: r.Name, State: r.State, BuildID: r.Tags[retention.TagBuildID], Source: r.Source, Location: r.Location, SizeGB: r.SizeGB,
+		}
+		if users != nil {
+			row.UsedBy = append([]string{}, users[strings.ToLower(r.ID)]...)
 		}
 		if !r.Created.IsZero() {
 			row.Created = &r.Created

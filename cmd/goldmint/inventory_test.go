@@ -42,6 +42,9 @@ func TestVersions(t *testing.T) {
 		t.Error(diff)
 	}
 	showsInDocs(t, "versions", "goldmint versions -g rg-images --gallery corp --image web --check-use", out)
+	if !strings.Contains(g.versions(t, "--check-use", "--output", "json"), `"usedBy":[]`) || strings.Contains(g.versions(t, "--output", "json"), "usedBy") {
+		t.Error("JSON does not distinguish what is not in use from what nobody looked at")
+	}
 	if out := g.versions(t); strings.Contains(out, "USED BY") || !strings.Contains(out, "West Europe               30\n") {
 		t.Errorf("without --check-use:\n%s", out)
 	}
@@ -51,7 +54,7 @@ func TestVersions(t *testing.T) {
 		t.Fatalf("%v in %d rows", err, len(rows))
 	}
 	wanted := recordJSON{
-		ID: galleryPath + "/1.0.4", Name: "1.0.4", State: "Succeeded", BuildID: "web-1.0.4", Created: row.Created, SizeGB: 30,
+		ID: galleryPath + "/1.0.4", Name: "1.0.4", State: "Succeeded", BuildID: "web-1.0.4", Created: row.Created, Location: "westeurope", SizeGB: 30,
 		Source: computePath + "virtualMachines/builder", Regions: []regionJSON{{"West Europe", false}}, UsedBy: []string{"VM web-vm"},
 	}
 	if diff := cmp.Diff(wanted, row); diff != "" || g.Now().Sub(*row.Created).Round(day) != 10*day {
@@ -140,11 +143,11 @@ func TestPruneImages(t *testing.T) {
 	g.AddScaleSet(computePath+"virtualMachineScaleSets/web-set", "westeurope", computePath+"images/web-9")
 	g.AddVM(computePath+"virtualMachines/web-vm", "westeurope", func(vm *arm.VM) { vm.ImageID = computePath + "images/web-11" })
 	out := prune("--check-use")
-	const want = `keep    web-12     3d  it is among the newest 1
+	const want = `keep    web-12     3d  it is the newest
 keep    web-11     3d  it is in use by VM web-vm
-delete  web-10     3d  1 newer ones stay
+delete  web-10     3d  a newer one stays
 keep    web-9      3d  it is in use by scale set web-set
-keep    web-8      3d  Goldmint did not make it: it lacks the tag goldmint-build-id
+keep    web-8      3d  Goldmint did not make it: no tag goldmint-build-id
 keep    web-api-3  3d  what follows "web-" is not a number or date
 keep    web-old    3d  what follows "web-" is not a number or date
 1 go, 6 stay: nothing is deleted without --yes
@@ -167,10 +170,10 @@ func TestImages(t *testing.T) {
 	g.AddScaleSet(computePath+"virtualMachineScaleSets/web-set", "westeurope", computePath+"images/web-9")
 	out, errOut, status := g.command(t.Context(), "images", "-g", "rg-images", "--name-prefix", "web-", "--check-use")
 	lines := strings.Split(out, "\n")
-	if status != exitOK || len(lines) != 9 || lines[0] != "NAME       STATE      BUILD      AGE  SOURCE   REGIONS  GB  USED BY" {
+	if status != exitOK || len(lines) != 9 || lines[0] != "NAME       STATE      BUILD      AGE  SOURCE   REGIONS     GB  USED BY" {
 		t.Fatalf("status %d %s\n%s", status, errOut, out)
 	}
-	if lines[1] != "web-12     Succeeded  web-12     5m   builder  -        94  -" || lines[4] != "web-9      Succeeded  web-9      8m   builder  -        94  scale set web-set" {
+	if lines[1] != "web-12     Succeeded  web-12     5m   builder  westeurope  94  -" || lines[4] != "web-9      Succeeded  web-9      8m   builder  westeurope  94  scale set web-set" {
 		t.Errorf("%s", out)
 	}
 	out, errOut, status = g.command(t.Context(), "images", "-g", "rg-images", "--output", "json")

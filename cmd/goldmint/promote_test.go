@@ -70,13 +70,18 @@ func TestPromoteChangesOneField(t *testing.T) {
 	if err := json.Unmarshal([]byte(g.send(t, http.MethodGet, candidate, nil)), &read); err != nil {
 		t.Fatal(err)
 	}
+	var calls []string
 	g.seen = func(method, _ string, body []byte) {
+		calls = append(calls, method)
 		if method == http.MethodPut && json.Unmarshal(body, &written) != nil {
 			t.Errorf("not JSON: %s", body)
 		}
 	}
 	if out, status := g.promote(t.Context()); status != exitOK {
 		t.Fatalf("status %d\n%s", status, out)
+	}
+	if got := strings.Join(calls, " "); got != "GET PUT GET" {
+		t.Errorf("calls: %s", got)
 	}
 	for _, name := range []string{"id", "name", "type"} {
 		delete(read, name)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 
@@ -28,7 +31,7 @@ keep    1.0.10  5d   it is the latest in westeurope
 keep    1.0.4   10d  it is among the newest 2
 keep    1.0.3   15d  it has the tag goldmint-keep
 delete  1.0.2   20d  2 newer ones stay
-keep    1.0.1   30d  Goldmint did not make it: it lacks the tag goldmint-build-id
+keep    1.0.1   30d  Goldmint did not make it: no tag goldmint-build-id
 delete  1.0.0   40d  2 newer ones stay
 `
 
@@ -153,16 +156,23 @@ func TestPruneSaysWhatItCouldNotDelete(t *testing.T) {
 	}
 }
 
-// TestPruneWithoutAzure: nobody listens.
-func TestPruneWithoutAzure(t *testing.T) {
-	g := filled(t, quickly)
-	if err := g.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // the SDK tries for longer
-	defer cancel()
-	if out, errOut, status := g.pruned(ctx, "--keep", "2", "--yes"); status == exitOK || out != "" {
-		t.Errorf("status %d %s\n%s", status, errOut, out)
+// TestExplain: what an error of Resource Manager's means to a person.
+func TestExplain(t *testing.T) {
+	m := manager{endpoint: "https://management.example"}
+	for _, tt := range []struct {
+		err    error
+		status int
+		want   string
+	}{
+		{fmt.Errorf("list: %w", &net.OpError{Op: "dial", Err: errors.New("connection refused")}), exitUnreachable, "cannot reach https://management.example"},
+		{fmt.Errorf("list: %w", context.Canceled), exitTimeout, "interrupted"},
+		{fmt.Errorf("list the VMs: %w", &azcore.ResponseError{StatusCode: http.StatusBadGateway}), exitUnreachable, "list the VMs: Azure answered 502"},
+		{errors.New("no credential"), exitUnreachable, "no credential"},
+	} {
+		var got *exitError
+		if !errors.As(m.explain(tt.err), &got) || got.status != tt.status || got.Error() != tt.want {
+			t.Errorf("%v: %v", tt.err, got)
+		}
 	}
 }
 

@@ -23,8 +23,9 @@ import (
 // Record is an item with what only people want to know of it.
 type Record struct {
 	retention.Item
-	Source string // id of what it was made from
-	SizeGB int32  // 0: ARM does not say
+	Location string
+	Source   string // id of what it was made from
+	SizeGB   int32  // 0: ARM does not say
 }
 
 // Azure is Resource Manager in one subscription.

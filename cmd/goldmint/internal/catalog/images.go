@@ -62,7 +62,7 @@ func (i Images) Delete(ctx context.Context, name string) error {
 // record has no region: `latest` does not know managed images. When an image was made an older Azure does not say: then it
 // counts from the request.
 func (i Images) record(image *armcompute.Image) Record {
-	r := Record{Item: retention.Item{ID: value(image.ID), Name: value(image.Name), Tags: values(image.Tags)}}
+	r := Record{Item: retention.Item{ID: value(image.ID), Name: value(image.Name), Tags: values(image.Tags)}, Location: value(image.Location)}
 	r.Number = retention.Suffix(r.Name, i.prefix)
 	r.Created, _ = time.Parse(time.RFC3339, r.Tags[retention.TagRequestedAt])
 	if image.SystemData != nil && image.SystemData.CreatedAt != nil {

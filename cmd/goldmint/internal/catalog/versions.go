@@ -149,7 +149,7 @@ func promoted(v armcompute.GalleryImageVersion) armcompute.GalleryImageVersion {
 }
 
 func recordOfVersion(v *armcompute.GalleryImageVersion) Record {
-	r := Record{Item: retention.Item{ID: value(v.ID), Name: value(v.Name), Tags: values(v.Tags)}}
+	r := Record{Item: retention.Item{ID: value(v.ID), Name: value(v.Name), Tags: values(v.Tags)}, Location: value(v.Location)}
 	r.Number = retention.Version(r.Name)
 	p := v.Properties
 	if p == nil {

@@ -93,13 +93,15 @@ func (r Rule) judge(i Item, latest []string, newest bool) (Reason, string) {
 	case i.Number == nil:
 		return NoNumber, "its name is not a version"
 	case !ours(i):
-		return Foreign, "Goldmint did not make it: it lacks the tag " + TagBuildID
+		return Foreign, "Goldmint did not make it: no tag " + TagBuildID
 	case !strings.EqualFold(i.State, "Succeeded"):
 		return UnderWay, "its state is " + cmp.Or(i.State, "unknown")
 	case i.tagged(TagKeep):
 		return KeepTag, "it has the tag " + TagKeep
 	case len(latest) > 0:
 		return Latest, "it is the latest in " + strings.Join(latest, ", ")
+	case newest && r.Keep == 1:
+		return Newest, "it is the newest"
 	case newest:
 		return Newest, fmt.Sprintf("it is among the newest %d", r.Keep)
 	}
@@ -117,6 +119,9 @@ func (r Rule) judgeOld(i Item) (Reason, string) {
 		return Blocked, "it may not be deleted before " + i.EndOfLife.UTC().Format(time.RFC3339)
 	case len(users) > 0:
 		return InUse, "it is in use by " + list(users)
+	}
+	if r.Keep == 1 {
+		return Old, "a newer one stays"
 	}
 	return Old, fmt.Sprintf("%d newer ones stay", r.Keep)
 }

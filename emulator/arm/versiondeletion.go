@@ -6,6 +6,58 @@ import (
 	"time"
 )
 
+func (s *Server) deleteVersion(rq *request) answer {
+	id := rq.target.nested()
+	r := s.state.versions[fold(id)]
+	bypass := strings.EqualFold(rq.query.Get("bypassSoftDelete"), "true")
+	if r == nil || (r.softDeleted != nil && !bypass) {
+		return answer{status: http.StatusNoContent}
+	}
+	if a, refused := s.limit(rq, r.version.Location, id, deleteVersionLimit); refused {
+		return a
+	}
+	was := r.version.Properties.ProvisioningState
+	takes := s.options.scaled(seconds(s.pick(deletions, "delete", id)))
+	recycled := s.softDeletes(rq.target, rq.now.Add(takes))
+	if bypass || r.softDeleted != nil {
+		recycled = nil
+	}
+	if bad := r.deletable(rq.now, recycled != nil); bad != nil {
+		return bad.answer()
+	}
+	s.preempt(r.busy, rq.now) // not recorded
+	r.deleting, r.version.Properties.ProvisioningState = true, "Deleting"
+	op := s.begin(rq, operation{region: r.version.Location, segment: "capsOperations", resource: fold(id), apply: func(failed bool) {
+		switch {
+		case failed:
+			r.deleting, r.version.Properties.ProvisioningState = false, was
+		case recycled != nil:
+			s.softDelete(fold(id), r, recycled)
+		case s.state.versions[fold(id)] == r:
+			delete(s.state.versions, fold(id))
+			s.state.gone[fold(id)] = true
+		}
+	}}, takes)
+	return s.accepted(rq, op, http.StatusAccepted, nil)
+}
+
+// deletions are the seconds that deletions took: 90 to 150 of 62 recorded, most of them 91.
+var deletions = []float64{90.2, 90.9, 90.2, 91.1, 90.5, 90.2, 90.9, 90.2, 135.3, 150.1}
+
+// deletable refuses what may not be deleted, or not recycled.
+func (r *versionRecord) deletable(now time.Time, recycled bool) *armError {
+	p := r.version.Properties
+	block := p.SafetyProfile.BlockDeletionBeforeEndOfLife
+	if end, err := time.Parse(time.RFC3339, p.PublishingProfile.EndOfLifeDate); block != nil && *block && err == nil && end.After(now) {
+		return computeError(http.StatusConflict, "DeleteGalleryImageVersionBlockedBeforeEndOfLife", "", "Deletion of Gallery image version is not allowed "+
+			"because the image is enabled for blockDeletionBeforeEndOfLife and its endOfLifeDate has not reached yet")
+	}
+	if recycled && p.ProvisioningState == "Failed" { // documented without code and words
+		return notAllowed("Operation 'Delete Gallery Image Version' is not allowed on %s since it is in a failed state and its gallery has soft delete enabled.", r.version.Name)
+	}
+	return nil
+}
+
 // softDeletion is what a gallery's policy makes of a version's deletion.
 // Source: Microsoft's page on soft delete in a gallery, and the specification of 2026-03-03.
 type softDeletion struct {
