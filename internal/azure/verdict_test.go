@@ -18,26 +18,49 @@ import (
 	"goldmint/internal/event"
 )
 
-// finish plays a build to its end: the state machine decides, the real client acts on the local ARM, whose clock is turned
-// to when each continuation is due. Every continuation goes through JSON.
+// finish plays a build to its end.
 func finish(t *testing.T, s *arm.Server, a *ARM, b build.Build) event.Event {
 	t.Helper()
-	p, now := build.DefaultPolicy(), time.Now()
+	return play(t, s, a, b).end()
+}
+
+// played is what became of a build.
+type played struct {
+	events     []event.Event // published
+	executions int           // of the function: messages that were handled
+	looks      int           // at the operation
+	took       time.Duration // its waits
+}
+
+func (p played) end() event.Event { return p.events[len(p.events)-1] }
+
+// play goes the way of a build: the state machine decides, the real client acts on the local ARM, whose clock is turned to
+// when each continuation is due. Every continuation goes through JSON.
+func play(t *testing.T, s *arm.Server, a *ARM, b build.Build) (done played) {
+	t.Helper()
+	p := build.DefaultPolicy()
 	p.HandOver = 0
-	var end event.Event
+	now := func() time.Time { return time.Now().Add(done.took) }
+	done.executions = 1
 	var seen build.Observation = build.Woken{}
-	for range 200 {
+	for range 5000 {
 		var do build.Command
 		var err error
-		b, do = p.Step(b, seen, now)
+		b, do = p.Step(b, seen, now())
 		switch do.Verb {
 		case build.Finish:
-			return end
+			return done
 		case build.Publish:
-			end, seen = do.Event, build.Published{}
+			done.events = append(done.events, do.Event)
+			seen = build.Published{}
 		case build.Continue:
-			s.FastForward(do.At.Sub(now))
-			now = do.At
+			done.executions++
+			if do.Event.Type != "" {
+				done.events = append(done.events, do.Event)
+			}
+			wait := max(do.At.Sub(now()), 0)
+			s.FastForward(wait)
+			done.took += wait
 			text, _ := json.Marshal(b)
 			b = build.Build{}
 			if err := json.Unmarshal(text, &b); err != nil {
@@ -47,8 +70,12 @@ func finish(t *testing.T, s *arm.Server, a *ARM, b build.Build) event.Event {
 		case build.Look:
 			seen, err = observation(a.Image(t.Context(), b.ImageID()))
 		case build.Create:
-			seen, err = observation(a.Create(t.Context(), b))
+			var accepted build.Accepted
+			accepted, err = a.Create(t.Context(), b)
+			accepted.Took = 0 // ARM's clock is ours, and it has begun before it answers
+			seen = accepted
 		case build.Watch:
+			done.looks++
 			seen, err = observation(a.Operation(t.Context(), b))
 		case build.Delete:
 			seen, err = build.Deleted{}, a.Delete(t.Context(), b.ImageID())
@@ -61,7 +88,7 @@ func finish(t *testing.T, s *arm.Server, a *ARM, b build.Build) event.Event {
 		}
 	}
 	t.Fatal("the build has no end")
-	return event.Event{}
+	return played{}
 }
 
 func observation[T build.Observation](o T, err error) (build.Observation, error) { return o, err }

@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/emulator/arm"
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
+	"goldmint/internal/event"
 	"goldmint/internal/request"
 )
 
@@ -195,5 +197,44 @@ func TestVersionErrors(t *testing.T) {
 	var e *armerr.Error
 	if _, err := a.Create(t.Context(), b); !errors.As(err, &e) || e.Class() != armerr.MayHeal {
 		t.Errorf("create: %v", err)
+	}
+}
+
+// TestRegionsCostNothing: a version costs the same executions of the function and the same looks however many regions it goes
+// to, and between them no process waits. docs/figures.md has the table, which -v prints.
+func TestRegionsCostNothing(t *testing.T) {
+	all := []string{
+		"westeurope", "northeurope", "eastus", "eastus2", "westus2", "westus3", "centralus", "uksouth", "francecentral", "swedencentral",
+		"germanywestcentral", "norwayeast", "polandcentral", "italynorth", "spaincentral", "japaneast", "koreacentral", "australiaeast", "eastasia", "southeastasia",
+	}
+	var first played
+	for _, n := range []int{1, 2, 5, 20} {
+		var regions []string
+		for _, name := range all[:n] {
+			regions = append(regions, `{"name":"`+name+`"}`)
+		}
+		r, err := request.Decode([]byte(`{"id":"b","subscriptionId":"` + subscription + `","resourceGroup":"rg","galleryName":"corp","galleryImageName":"web","name":"1.0.0",
+			"galleryImageVersion":{"location":"westeurope","properties":{"storageProfile":{"source":{"virtualMachineId":"` + vm + `"}},
+			"publishingProfile":{"targetRegions":[` + strings.Join(regions, ",") + `]}}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, a := start(t, arm.Options{})
+		s.AddDefinition(arm.Definition{ID: definitionID, Location: "westeurope"})
+		p := play(t, s, a, build.New(r, "", time.Now()))
+		if p.end().Type != event.Succeeded || p.end().Data.ReplicationStatus.Done() != n {
+			t.Fatalf("%d regions: %+v", n, p.end().Data)
+		}
+		progress, calls := len(p.events)-2, len(s.Calls())
+		t.Logf("| %d | %.0f s | %d | %d | %d | %d |", n, p.took.Seconds(), p.executions, p.looks, calls, progress)
+		if n == 1 {
+			first = p
+		}
+		if p.executions != first.executions || p.looks != first.looks {
+			t.Errorf("%d regions: %d executions with %d looks, want %d with %d as for one region", n, p.executions, p.looks, first.executions, first.looks)
+		}
+		if progress < 1 || progress > n {
+			t.Errorf("%d regions: %d events of progress", n, progress)
+		}
 	}
 }

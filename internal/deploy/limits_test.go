@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"goldmint/internal/build"
 	"goldmint/internal/config"
 	"goldmint/internal/request"
 )
@@ -33,6 +34,21 @@ func TestMessagesOutliveTheLongestBuild(t *testing.T) {
 		if got := duration(t, m.text(t, limit.address, limit.attribute)); got <= longestBuild {
 			t.Errorf("%s.%s is %s, but a build can last %s", limit.address, limit.attribute, got, longestBuild)
 		}
+	}
+}
+
+// TestDuplicatesAreFoundForTheLongestBuild: whatever MAX_WAIT and timeout are allowed, a build ends while its messages and
+// events are still told from their repeats. A version's default timeout is within the bounds as well.
+func TestDuplicatesAreFoundForTheLongestBuild(t *testing.T) {
+	m := readModule(t)
+	longest := build.LongestWait + max(request.MaxTimeout, request.DefaultVersionTimeout)
+	for _, address := range []string{"azurerm_servicebus_queue.builds", "azurerm_servicebus_topic.events"} {
+		if window := duration(t, m.text(t, address, "duplicate_detection_history_time_window")); window < longest+12*time.Hour {
+			t.Errorf("%s finds duplicates for %s, but a build can last %s", address, window, longest)
+		}
+	}
+	if request.DefaultVersionTimeout > request.MaxTimeout {
+		t.Errorf("a version's timeout is %s by default, of %s at most", request.DefaultVersionTimeout, request.MaxTimeout)
 	}
 }
 
