@@ -1,6 +1,9 @@
 package arm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // replication is the copying to the regions that an operation does.
 type replication struct {
@@ -25,10 +28,15 @@ func (v version) regions() []string {
 	return names
 }
 
+// place is where the region stands among the target regions, in whose order the status is told.
+func (v version) place(region string) int {
+	return slices.IndexFunc(v.Properties.PublishingProfile.TargetRegions, func(t targetRegion) bool { return regionName(t.Name) == region })
+}
+
 type regionStatus struct {
 	Region   string `json:"region"`
 	State    string `json:"state"`
-	Details  string `json:"details"`
+	Details  string `json:"details,omitempty"`
 	Progress int    `json:"progress"`
 }
 
@@ -56,5 +64,6 @@ func (r *versionRecord) status(now time.Time) map[string]any {
 	if aggregated == "Completed" && now.Before(p.end) {
 		aggregated = "InProgress"
 	}
+	slices.SortStableFunc(summary, func(a, b regionStatus) int { return r.version.place(a.Region) - r.version.place(b.Region) })
 	return map[string]any{"aggregatedState": aggregated, "summary": summary}
 }

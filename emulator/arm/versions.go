@@ -29,7 +29,7 @@ type version struct {
 type versionProperties struct {
 	PublishingProfile  publishingProfile `json:"publishingProfile"`
 	StorageProfile     versionStorage    `json:"storageProfile"`
-	SafetyProfile      safetyProfile     `json:"safetyProfile"`
+	SafetyProfile      safetyProfile     `json:"safetyProfile,omitzero"`
 	SecurityProfile    map[string]any    `json:"securityProfile,omitempty"`
 	ValidationsProfile map[string]any    `json:"validationsProfile,omitempty"`
 	ReplicationStatus  any               `json:"replicationStatus,omitempty"`
@@ -80,7 +80,10 @@ type safetyProfile struct {
 	ReportedForPolicyViolation        bool  `json:"reportedForPolicyViolation"`
 	BlockDeletionBeforeEndOfLife      *bool `json:"blockDeletionBeforeEndOfLife,omitempty"`
 	AllowDeletionOfReplicatedLocation bool  `json:"allowDeletionOfReplicatedLocations"`
+	hidden                            bool
 }
+
+func (p safetyProfile) IsZero() bool { return p.hidden }
 
 func addVersions(add adder) {
 	const key, action = "galleries/*/images/*/versions", "Microsoft.Compute/galleries/images/versions/"
@@ -145,7 +148,7 @@ func (s *Server) createVersion(rq *request, in version) answer {
 		}
 	}}, s.creationTakes(in))
 	r.replicate(in.regions())
-	return s.accepted(rq, r.busy, http.StatusCreated, in)
+	return s.accepted(rq, r.busy, http.StatusCreated, in.shown(rq))
 }
 
 // creationTakes is a time on the grid of 15 s on which recorded creations ended.
@@ -214,7 +217,7 @@ func (s *Server) updateVersion(rq *request, r *versionRecord, in version) answer
 	if added {
 		r.replicate(in.regions())
 	}
-	return s.accepted(rq, r.busy, http.StatusOK, in)
+	return s.accepted(rq, r.busy, http.StatusOK, in.shown(rq))
 }
 
 // changes names the source in which a PUT differs from the version. Sources that are left out stay.
@@ -247,9 +250,15 @@ func (s *Server) getVersion(rq *request) answer {
 	return answer{status: http.StatusOK, body: r.view(rq)}
 }
 
+// shown is the version without what the api-version does not know.
+func (v version) shown(rq *request) version {
+	v.Properties.SafetyProfile.hidden = rq.apiVersion < "2022-03-03"
+	return v
+}
+
 // view is the version as the api-version shows it, with how far it is replicated where that is asked for.
 func (r *versionRecord) view(rq *request) version {
-	v := r.version
+	v := r.version.shown(rq)
 	if rq.apiVersion >= "2024-03-03" {
 		v.Properties.ValidationsProfile = map[string]any{"validationOperationStatus": "NotExecuted"}
 	}

@@ -45,7 +45,7 @@ func putVersion(t *testing.T, s *arm.Server, body string) string {
 	return got.header.Get("Azure-AsyncOperation")
 }
 
-// regionStates are what $expand tells, as region=state, home first.
+// regionStates are what $expand tells, as region=state, in the order of the target regions.
 func regionStates(t *testing.T, s *arm.Server) (aggregated, states string) {
 	t.Helper()
 	status := call(t, s, http.MethodGet, versionID+v2026+"&$expand=ReplicationStatus", "").json(t)["properties"].(map[string]any)["replicationStatus"].(map[string]any)
@@ -78,11 +78,11 @@ func TestReplicationGrows(t *testing.T) {
 		s.FastForward(10 * time.Second)
 	}
 	want := []string{
-		"InProgress: westeurope=Replicating northeurope=Replicating eastus=Replicating",
-		"InProgress: westeurope=Completed northeurope=Replicating eastus=Replicating",
-		"InProgress: westeurope=Completed northeurope=Completed eastus=Replicating",
-		"InProgress: westeurope=Completed northeurope=Completed eastus=Completed", // usable before the operation ends
-		"Completed: westeurope=Completed northeurope=Completed eastus=Completed",
+		"InProgress: northeurope=Replicating westeurope=Replicating eastus=Replicating",
+		"InProgress: northeurope=Replicating westeurope=Completed eastus=Replicating",
+		"InProgress: northeurope=Completed westeurope=Completed eastus=Replicating",
+		"InProgress: northeurope=Completed westeurope=Completed eastus=Completed", // usable before the operation ends
+		"Completed: northeurope=Completed westeurope=Completed eastus=Completed",
 	}
 	if strings.Join(seen, "\n") != strings.Join(want, "\n") {
 		t.Errorf("seen\n%s", strings.Join(seen, "\n"))
@@ -106,7 +106,7 @@ func TestOneRegionFails(t *testing.T) {
 	if !strings.Contains(failure["message"].(string), "region:eastus, detail:Failed with internal server error.") {
 		t.Errorf("%v", failure)
 	}
-	if aggregated, states := regionStates(t, s); aggregated != "Failed" || states != "westeurope=Completed northeurope=Completed eastus=Failed" {
+	if aggregated, states := regionStates(t, s); aggregated != "Failed" || states != "northeurope=Completed westeurope=Completed eastus=Failed" {
 		t.Errorf("%s: %s", aggregated, states)
 	}
 	call(t, s, http.MethodPut, versionID+v2026, versionOf(fromVMSource, everywhere)).refused(t, 409, "OperationNotAllowed", "failed state")
