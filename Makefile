@@ -25,8 +25,8 @@ build: ## build bin/handler and bin/goldmint
 run: build ## ten requests, ten images, ten events, on an Azure of its own
 	bin/goldmint local --submit examples/requests --until-done
 
-demo-vm: build ## a VM is deallocated and generalized with curl, an image appears
-	examples/demo-vm.sh
+demo-vm: build ## a VM is deallocated and generalized with curl, an image appears (GALLERY=corp/web: a version)
+	@GALLERY='$(GALLERY)' SPEED='$(SPEED)' examples/demo-vm.sh
 
 # In these one goroutine runs at a time: the race detector can find nothing, and takes ten times the time and 8 GB.
 ALONE = goldmint/internal/deploy/package goldmint/internal/worker/workertest

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -88,6 +89,42 @@ func TestBoardFits(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A version's row says which regions are done and how far the others are; its end says where it is, or which region failed.
+func TestBoardOfAVersion(t *testing.T) {
+	region := func(name, state string, progress int32) event.Region {
+		return event.Region{Region: name, State: state, Progress: progress}
+	}
+	e := event.Event{Type: event.Replicating, Data: event.Data{
+		BuildID: "web", Name: "1.0.0", GalleryName: "corp", GalleryImageName: "web", Location: "westeurope", StartedAt: time.Now(),
+		ReplicationStatus: &event.Replication{AggregatedState: "InProgress", Summary: []event.Region{
+			region("westeurope", "Completed", 100), region("eastus", "Completed", 100), region("northeurope", "Replicating", 40),
+		}},
+	}}
+	b := newBoard()
+	line := func() string { return strings.Join(b.live(120, 3, false), "\n") }
+	b.event(history.Entry{Event: e})
+	if got, want := line(), "2 of 3 regions done: westeurope, eastus; under way: northeurope 40 %"; !strings.Contains(got, want) || !strings.Contains(got, "1 replicating") {
+		t.Errorf("%s\ndoes not say %q", got, want)
+	}
+	failed := e
+	failed.Type, failed.Data.EndedAt = event.Failed, time.Now()
+	failed.Data.Error = &event.Error{Code: "InternalOperationError", Message: "Gallery replication jobs failed in one or more regions.", Hint: "leave the failing region out"}
+	failed.Data.ReplicationStatus = &event.Replication{AggregatedState: "Failed", Summary: []event.Region{
+		region("westeurope", "Completed", 100), {Region: "northeurope", State: "Failed", Details: "Failed with internal server error."},
+	}}
+	var exit *exitError
+	if err := verdict(failed); !errors.As(err, &exit) || exit.hint != "leave the failing region out" ||
+		!strings.HasSuffix(err.Error(), "\n  - westeurope Completed\n  - northeurope Failed: Failed with internal server error.") {
+		t.Errorf("the failure is told as %+v", exit)
+	}
+	succeeded := e
+	succeeded.Type, succeeded.Data.EndedAt = event.Succeeded, time.Now()
+	b.event(history.Entry{Event: succeeded})
+	if got, want := line(), "version 1.0.0 of corp/web in westeurope, eastus, northeurope"; !strings.Contains(got, want) {
+		t.Errorf("%s\ndoes not say %q", got, want)
 	}
 }
 

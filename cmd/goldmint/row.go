@@ -82,7 +82,7 @@ func stateOf(e event.Event) state {
 func stepOf(e event.Event) string {
 	switch delay := e.Data.Delay; {
 	case e.Type == event.Replicating:
-		return "replicating, regions done: " + path.Base(e.ID)
+		return progressOf(e.Data.ReplicationStatus)
 	case e.Type != event.Delayed || delay == nil:
 		return ""
 	case delay.Until.IsZero():
@@ -112,6 +112,9 @@ func about(d event.Delay, said time.Time) string {
 
 // made is an image in words.
 func made(d event.Data) string {
+	if d.GalleryImageName != "" {
+		return fmt.Sprintf("version %s of %s/%s in %s", d.Name, d.GalleryName, d.GalleryImageName, strings.Join(madeIn(d), ", "))
+	}
 	image := "image"
 	if d.HyperVGeneration != "" {
 		image = d.HyperVGeneration + " image"

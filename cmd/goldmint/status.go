@@ -157,6 +157,9 @@ func describe(out io.Writer, e event.Event) error {
 		row("image", d.Name+" (not made by this build)")
 	}
 	row("region", d.Location)
+	if r := d.ReplicationStatus; r != nil {
+		row("regions", regionLines(r))
+	}
 	row("generation", d.HyperVGeneration)
 	row("source", strings.TrimSpace(d.Source.Type+" "+d.Source.ID))
 	row("requested", clock(d.RequestedAt))
@@ -173,6 +176,7 @@ func describe(out io.Writer, e event.Event) error {
 		row("error", d.Error.Code)
 	case d.Error != nil:
 		row("error", tell(d.Error))
+		row("hint", d.Error.Hint)
 	}
 	for _, p := range d.Problems {
 		row("problem", strings.TrimPrefix(p.Path+": ", ": ")+p.Message)

@@ -14,10 +14,17 @@ func verdict(e event.Event) error {
 	switch e.Type {
 	case event.Failed:
 		hint := "correct what Azure names and submit the request again under another id"
-		if d.Error.Retryable {
+		switch {
+		case d.Error.Hint != "":
+			hint = d.Error.Hint
+		case d.Error.Retryable:
 			hint = "the same request may succeed later: submit it again under another id"
 		}
-		return &exitError{error: fmt.Errorf("build %s failed: %s", d.BuildID, tell(d.Error)), status: exitFailed, hint: hint}
+		text := fmt.Sprintf("build %s failed: %s", d.BuildID, tell(d.Error))
+		if d.ReplicationStatus != nil {
+			text += "\n  - " + strings.ReplaceAll(regionLines(d.ReplicationStatus), "\n", "\n  - ")
+		}
+		return &exitError{error: errors.New(text), status: exitFailed, hint: hint}
 	case event.Rejected:
 		text := fmt.Sprintf("build %s was rejected: %s", d.BuildID, tell(d.Error))
 		if len(d.Problems) > 0 {
