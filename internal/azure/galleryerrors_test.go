@@ -35,51 +35,52 @@ const (
 
 // galleryCase is one way in which Azure refuses a version or fails to make it, and what is expected of Goldmint.
 type galleryCase struct {
-	definition arm.Definition            // where its versions go: generation V2 unless it says otherwise
-	none       bool                      // there is no gallery
-	vm         func(*arm.VM)             // changes the source
-	body       []string                  // pairs that are replaced in the request's text
-	options    arm.Options               //
-	prepare    func(*testing.T, *tested) // before the build
-	put        func(*testing.T, *tested) // happens just before Azure has the build's PUT
-	puts       int                       // how many times; 0: at each
-	answer     http.HandlerFunc          // Azure's to the PUT, where the local one has no such refusal
-	leaves     string                    // the state of the version in the end, "" for no version
-	want       string                    // the code, or "succeeded"
-	words      string                    // in the event, where not Azure's own of the list
-	noCall     string                    // why Goldmint cannot meet it
+	definition arm.Definition   // where its versions go: generation V2 unless it says otherwise
+	none       bool             // there is no gallery
+	vm         func(*arm.VM)    // changes the source
+	body       []string         // pairs that are replaced in the request's text
+	options    arm.Options      //
+	prepare    func(*tested)    // before the build
+	put        func(*tested)    // happens just before Azure has the build's PUT
+	puts       int              // how many times; 0: at each
+	answer     http.HandlerFunc // Azure's to the PUT, where the local one has no such refusal
+	leaves     string           // the state of the version in the end, "" for no version
+	want       string           // the code, or "succeeded"
+	words      string           // in the event, where not Azure's own of the list
+	noCall     string           // why Goldmint cannot meet it
 }
 
 // tested is the Azure in which a case is played.
 type tested struct {
+	*testing.T
 	*arm.Server
 	id string // of the version
 }
 
 // region fails when the others are done.
-func (c *tested) regionFails(*testing.T) { c.FailNextRegion(c.id, "North Europe") }
+func (c *tested) regionFails() { c.FailNextRegion(c.id, "North Europe") }
 
 // create makes a version as another writer would.
-func (c *tested) create(t *testing.T, id string, storage string) {
-	t.Helper()
+func (c *tested) create(id, storage string) {
+	c.Helper()
 	body := `{"location":"westeurope","properties":{"storageProfile":` + storage + `}}`
-	if status := c.call(t, http.MethodPut, id, body); status != http.StatusCreated {
-		t.Fatalf("another writer's PUT: %d", status)
+	if status := c.call(http.MethodPut, id, body); status != http.StatusCreated {
+		c.Fatalf("another writer's PUT: %d", status)
 	}
 }
 
 // call is another client's.
-func (c *tested) call(t *testing.T, method, id, body string) int {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, c.Endpoint()+id+"?api-version=2026-03-03", strings.NewReader(body))
+func (c *tested) call(method, id, body string) int {
+	c.Helper()
+	r, err := http.NewRequestWithContext(c.Context(), method, c.Endpoint()+id+"?api-version=2026-03-03", strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer other")
 	r.Header.Set("Content-Type", "application/json")
 	got, err := http.DefaultClient.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	_ = got.Body.Close()
 	return got.StatusCode
@@ -91,57 +92,57 @@ const fromDisk = `{"osDiskImage":{"source":{"id":"` + diskID + `"}}}`
 func galleryCases() map[string]galleryCase {
 	vmSource := `"source":{"virtualMachineId":"` + vm + `"}`
 	regions := `{"name":"westeurope"},{"name":"northeurope"}`
-	otherWriter := func(storage string) func(*testing.T, *tested) {
-		return func(t *testing.T, c *tested) { c.create(t, c.id, storage) }
+	otherWriter := func(storage string) func(*tested) {
+		return func(c *tested) { c.create(c.id, storage) }
 	}
-	ended := func(t *testing.T, c *tested) {
-		otherWriter(fromDisk)(t, c)
+	ended := func(c *tested) {
+		otherWriter(fromDisk)(c)
 		c.FastForward(20 * time.Minute)
 	}
-	fails := func(code, message string) func(*testing.T, *tested) {
-		return func(_ *testing.T, c *tested) { c.FailNext(c.id, code, message) }
+	fails := func(code, message string) func(*tested) {
+		return func(c *tested) { c.FailNext(c.id, code, message) }
 	}
 	return map[string]galleryCase{
 		"definition or gallery missing": {none: true, want: "ParentResourceNotFound"},
 		"version name":                  {body: []string{`"name":"1.0.0"`, `"name":"1.0"`}, want: request.InvalidRequest},
 		"no source":                     {body: []string{vmSource, ``}, want: request.InvalidRequest},
-		"targetRegions lack the version's own region":                {body: []string{regions, `{"name":"northeurope"}`}, want: request.InvalidRequest},
-		"duplicate region":                                           {body: []string{regions, regions + `,{"name":"North Europe"}`}, want: request.InvalidRequest},
-		"source missing or in another region":                        {vm: func(v *arm.VM) { v.Location = "eastus" }, want: "NotFound"},
-		"source missing":                                             {body: []string{vm, vm + "-none"}, want: "NotFound"},
-		"source VM not generalized, definition Generalized":          {vm: func(v *arm.VM) { v.Generalized = false }, want: "BadRequest"},
-		"generation differs":                                         {definition: arm.Definition{HyperVGeneration: "V1"}, want: "BadRequest"},
-		"OS type differs":                                            {vm: func(v *arm.VM) { v.OSType = "Windows" }, want: "BadRequest"},
-		"plan differs":                                               {answer: refusal(400, "BadRequest", "The resource with id "+vm+" has a different plan ['{...}'] than the parent gallery image plan ['null']"), want: "BadRequest"},
+		"targetRegions lack the version's own region": {body: []string{regions, `{"name":"northeurope"}`}, want: request.InvalidRequest},
+		"duplicate region":                                  {body: []string{regions, regions + `,{"name":"North Europe"}`}, want: request.InvalidRequest},
+		"source missing or in another region":               {vm: func(v *arm.VM) { v.Location = "eastus" }, want: "NotFound"},
+		"source missing":                                    {body: []string{vm, vm + "-none"}, want: "NotFound"},
+		"source VM not generalized, definition Generalized": {vm: func(v *arm.VM) { v.Generalized = false }, want: "BadRequest"},
+		"generation differs":                                {definition: arm.Definition{HyperVGeneration: "V1"}, want: "BadRequest"},
+		"OS type differs":                                   {vm: func(v *arm.VM) { v.OSType = "Windows" }, want: "BadRequest"},
+		"plan differs":                                      {answer: refusal(400, "BadRequest", "The resource with id "+vm+" has a different plan ['{...}'] than the parent gallery image plan ['null']"), want: "BadRequest"},
 		"Trusted Launch VM into a TrustedLaunchSupported definition": {definition: arm.Definition{SecurityType: "TrustedLaunchSupported"}, vm: func(v *arm.VM) { v.SecurityType = "TrustedLaunch" }, want: "InvalidParameter"},
-		"ephemeral OS disk":                                          {vm: func(v *arm.VM) { v.EphemeralOSDisk = true }, want: "BadRequest"},
-		"Ultra SSD":                                                  {vm: func(v *arm.VM) { v.DataDisks = []arm.VMDisk{{SizeGB: 4, AccountType: "UltraSSD_LRS"}} }, want: "BadRequest"},
-		"unmanaged disks":                                            {vm: func(v *arm.VM) { v.OSDisk.VHD = "https://golden.blob.core.windows.net/vhds/os.vhd" }, want: "BadRequest"},
-		"source throttled":                                           {body: []string{vmSource, `"source":{"id":"` + managedID + `"}`}, prepare: func(t *testing.T, c *tested) { c.create(t, otherID, `{"source":{"id":"`+managedID+`"}}`) }, leaves: "Succeeded", want: "succeeded"},
-		"source changed on an existing version (2020)":               {answer: refusal(409, "PropertyChangeNotAllowed", "Changing property 'galleryImageVersion.properties.publishingProfile.source.managedImage.id' is not allowed."), put: ended, puts: 1, leaves: "Succeeded", want: "ImageExists"},
-		"source changed on an existing version":                      {put: ended, puts: 1, leaves: "Succeeded", want: "ImageExists"},
-		"a region failed (whole operation fails)":                    {put: func(t *testing.T, c *tested) { c.regionFails(t) }, want: "InternalOperationError"},
-		"source too large":                                           {put: fails("GallerySourceResourceExceedsMaxSize", "Replication failed in this region due to 'The GalleryImageVersion source resource size 2520 exceeds the max size 2048 supported.'"), want: "GallerySourceResourceExceedsMaxSize"},
-		"operation failed inside, version left Failed":               {put: fails("InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR", "The response from pir.BeginGetAccessForGalleryImageVersionSnapshot is invalid."), want: "InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR"},
-		"version is being deleted":                                   {prepare: func(t *testing.T, c *tested) { ended(t, c); c.call(t, http.MethodDelete, c.id, "") }, leaves: "Succeeded", want: "succeeded"},
-		"delete before end of life":                                  {body: []string{`"publishingProfile":{`, `"safetyProfile":{"blockDeletionBeforeEndOfLife":true},"publishingProfile":{"endOfLifeDate":"2099-01-01T00:00:00Z",`}, put: func(t *testing.T, c *tested) { c.regionFails(t) }, puts: 1, leaves: "Failed", words: "could not be deleted: 409 DeleteGalleryImageVersionBlockedBeforeEndOfLife", want: "InternalOperationError"},
-		"definition or gallery not empty":                            {noCall: "Goldmint deletes no definition and no gallery"},
-		"end of life in the past":                                    {body: []string{`"publishingProfile":{`, `"publishingProfile":{"endOfLifeDate":"2020-01-01T00:00:00Z",`}, want: request.InvalidRequest},
-		"no ZRS in the region":                                       {body: []string{`{"name":"northeurope"}`, `{"name":"westus","storageAccountType":"Standard_ZRS"}`}, want: "BadRequest"},
-		"duplicate lun":                                              {body: []string{vmSource, twoDataDisks(0, 0, "disks/d1", "disks/d2")}, want: request.InvalidRequest},
-		"duplicate source":                                           {body: []string{vmSource, twoDataDisks(0, 1, "disks/d1", "disks/d1")}, want: "BadRequest"},
-		"VM: region has no replica":                                  {noCall: "said to who makes a VM; the `succeeded` event names the regions"},
-		"VM: no latest":                                              {noCall: "said to who makes a VM; the `succeeded` event says `excludeFromLatest`"},
-		"10,000 versions":                                            {options: arm.Options{MaxVersions: 1}, prepare: func(_ *testing.T, c *tested) { c.AddVersion(otherID, "westeurope") }, words: "exceeding quota limits", want: "OperationNotAllowed"},
-		"409 on a second PUT while Creating":                         {put: otherWriter(fromDisk), puts: 1, leaves: "Succeeded", want: "ImageExists"},
-		"also: the version exists":                                   {prepare: ended, leaves: "Succeeded", want: "ImageExists"},
-		"also: the number is that of a soft-deleted version":         {prepare: softDeleted(ended), want: "OperationNotAllowed"},
-		"also: no right on the source":                               {options: arm.Options{Role: []string{"Microsoft.Compute/galleries/*", "Microsoft.Compute/virtualMachines/read", "Microsoft.Compute/locations/*"}}, want: "LinkedAuthorizationFailed"},
-		"also: a region failed once":                                 {put: func(t *testing.T, c *tested) { c.regionFails(t) }, puts: 1, leaves: "Succeeded", want: "succeeded"},
-		"also: operation failed inside once":                         {put: fails("InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR", "The response is invalid."), puts: 1, leaves: "Succeeded", want: "succeeded"},
-		"also: Trusted Launch VM into a definition without":          {vm: func(v *arm.VM) { v.SecurityType = "TrustedLaunch" }, want: "InvalidParameter"},
-		"also: Trusted Launch VM into a TrustedLaunch definition":    {definition: arm.Definition{SecurityType: "TrustedLaunch"}, vm: func(v *arm.VM) { v.SecurityType = "TrustedLaunch" }, leaves: "Succeeded", want: "succeeded"},
-		"also: a region that the subscription does not have":         {body: []string{`{"name":"northeurope"}`, `{"name":"atlantis"}`}, want: "BadRequest"},
+		"ephemeral OS disk": {vm: func(v *arm.VM) { v.EphemeralOSDisk = true }, want: "BadRequest"},
+		"Ultra SSD":         {vm: func(v *arm.VM) { v.DataDisks = []arm.VMDisk{{SizeGB: 4, AccountType: "UltraSSD_LRS"}} }, want: "BadRequest"},
+		"unmanaged disks":   {vm: func(v *arm.VM) { v.OSDisk.VHD = "https://golden.blob.core.windows.net/vhds/os.vhd" }, want: "BadRequest"},
+		"source throttled":  {body: []string{vmSource, `"source":{"id":"` + managedID + `"}`}, prepare: func(c *tested) { c.create(otherID, `{"source":{"id":"`+managedID+`"}}`) }, leaves: "Succeeded", want: "succeeded"},
+		"source changed on an existing version (2020)":            {answer: refusal(409, "PropertyChangeNotAllowed", "Changing property 'galleryImageVersion.properties.publishingProfile.source.managedImage.id' is not allowed."), put: ended, puts: 1, leaves: "Succeeded", want: "ImageExists"},
+		"source changed on an existing version":                   {put: ended, puts: 1, leaves: "Succeeded", want: "ImageExists"},
+		"a region failed (whole operation fails)":                 {put: func(c *tested) { c.regionFails() }, want: "InternalOperationError"},
+		"source too large":                                        {put: fails("GallerySourceResourceExceedsMaxSize", "Replication failed in this region due to 'The GalleryImageVersion source resource size 2520 exceeds the max size 2048 supported.'"), want: "GallerySourceResourceExceedsMaxSize"},
+		"operation failed inside, version left Failed":            {put: fails("InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR", "The response from pir.BeginGetAccessForGalleryImageVersionSnapshot is invalid."), want: "InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR"},
+		"version is being deleted":                                {prepare: func(c *tested) { ended(c); c.call(http.MethodDelete, c.id, "") }, leaves: "Succeeded", want: "succeeded"},
+		"delete before end of life":                               {body: []string{`"publishingProfile":{`, `"safetyProfile":{"blockDeletionBeforeEndOfLife":true},"publishingProfile":{"endOfLifeDate":"2099-01-01T00:00:00Z",`}, put: func(c *tested) { c.regionFails() }, puts: 1, leaves: "Failed", words: "could not be deleted: 409 DeleteGalleryImageVersionBlockedBeforeEndOfLife", want: "InternalOperationError"},
+		"definition or gallery not empty":                         {noCall: "Goldmint deletes no definition and no gallery"},
+		"end of life in the past":                                 {body: []string{`"publishingProfile":{`, `"publishingProfile":{"endOfLifeDate":"2020-01-01T00:00:00Z",`}, want: request.InvalidRequest},
+		"no ZRS in the region":                                    {body: []string{`{"name":"northeurope"}`, `{"name":"westus","storageAccountType":"Standard_ZRS"}`}, want: "BadRequest"},
+		"duplicate lun":                                           {body: []string{vmSource, twoDataDisks(0, 0, "disks/d1", "disks/d2")}, want: request.InvalidRequest},
+		"duplicate source":                                        {body: []string{vmSource, twoDataDisks(0, 1, "disks/d1", "disks/d1")}, want: "BadRequest"},
+		"VM: region has no replica":                               {noCall: "said to who makes a VM; the `succeeded` event names the regions"},
+		"VM: no latest":                                           {noCall: "said to who makes a VM; the `succeeded` event says `excludeFromLatest`"},
+		"10,000 versions":                                         {options: arm.Options{MaxVersions: 1}, prepare: func(c *tested) { c.AddVersion(otherID, "westeurope") }, words: "exceeding quota limits", want: "OperationNotAllowed"},
+		"409 on a second PUT while Creating":                      {put: otherWriter(fromDisk), puts: 1, leaves: "Succeeded", want: "ImageExists"},
+		"also: the version exists":                                {prepare: ended, leaves: "Succeeded", want: "ImageExists"},
+		"also: the number is that of a soft-deleted version":      {prepare: softDeleted(ended), want: "OperationNotAllowed"},
+		"also: no right on the source":                            {options: arm.Options{Role: []string{"Microsoft.Compute/galleries/*", "Microsoft.Compute/virtualMachines/read", "Microsoft.Compute/locations/*"}}, want: "LinkedAuthorizationFailed"},
+		"also: a region failed once":                              {put: func(c *tested) { c.regionFails() }, puts: 1, leaves: "Succeeded", want: "succeeded"},
+		"also: operation failed inside once":                      {put: fails("InvalidBeginGetAccessForGalleryImageVersionSnapshotResponseFromPIR", "The response is invalid."), puts: 1, leaves: "Succeeded", want: "succeeded"},
+		"also: Trusted Launch VM into a definition without":       {vm: func(v *arm.VM) { v.SecurityType = "TrustedLaunch" }, want: "InvalidParameter"},
+		"also: Trusted Launch VM into a TrustedLaunch definition": {definition: arm.Definition{SecurityType: "TrustedLaunch"}, vm: func(v *arm.VM) { v.SecurityType = "TrustedLaunch" }, leaves: "Succeeded", want: "succeeded"},
+		"also: a region that the subscription does not have":      {body: []string{`{"name":"northeurope"}`, `{"name":"atlantis"}`}, want: "BadRequest"},
 	}
 }
 
@@ -158,11 +159,11 @@ func twoDataDisks(lun1, lun2 int, source1, source2 string) string {
 	return `"osDiskImage":{"source":{"id":"` + diskID + `"}},"dataDiskImages":[` + disk(lun1, source1) + `,` + disk(lun2, source2) + `]`
 }
 
-func softDeleted(make func(*testing.T, *tested)) func(*testing.T, *tested) {
-	return func(t *testing.T, c *tested) {
-		c.call(t, http.MethodPut, galleryID, `{"location":"westeurope","properties":{"softDeletePolicy":{"isSoftDeleteEnabled":true}}}`)
-		make(t, c)
-		c.call(t, http.MethodDelete, c.id, "")
+func softDeleted(make func(*tested)) func(*tested) {
+	return func(c *tested) {
+		c.call(http.MethodPut, galleryID, `{"location":"westeurope","properties":{"softDeletePolicy":{"isSoftDeleteEnabled":true}}}`)
+		make(c)
+		c.call(http.MethodDelete, c.id, "")
 		c.FastForward(5 * time.Minute)
 	}
 }
@@ -250,7 +251,7 @@ func (c galleryCase) play(t *testing.T, b build.Build, words string) string {
 		done++
 		if c.put != nil {
 			busy = true
-			c.put(t, at)
+			c.put(at)
 			busy = false
 		}
 		if c.answer != nil {
@@ -264,7 +265,7 @@ func (c galleryCase) play(t *testing.T, b build.Build, words string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at = &tested{Server: s, id: b.ImageID()}
+	at = &tested{T: t, Server: s, id: b.ImageID()}
 	s.AddVM(vm, "westeurope", func(v *arm.VM) { v.HyperVGeneration = "V2" }, func(v *arm.VM) {
 		if c.vm != nil {
 			c.vm(v)
@@ -279,7 +280,7 @@ func (c galleryCase) play(t *testing.T, b build.Build, words string) string {
 	}
 	s.AddImage(managedID, "westeurope", "V2")
 	if c.prepare != nil {
-		c.prepare(t, at)
+		c.prepare(at)
 	}
 	p := play(t, s, a, b)
 	c.check(t, p, words)
