@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,8 +96,8 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 	if o.Faults.ARM != (arm.Faults{}) {
 		o.ARM.Faults = o.Faults.ARM
 	}
-	o.ARM.TLS = true                       // for clients that take nothing else, such as Terraform's azurerm
-	o.ARM.Intercept = a.Identity.Directory // its metadata says that clients sign in there
+	o.ARM.TLS = true // for clients that take nothing else, such as Terraform's azurerm
+	o.ARM.Intercept = a.intercept(o.ARM.Intercept)
 	o.ARM.Authorize = a.forResourceManager
 	if a.ARM, err = arm.Listen(o.ARM); err != nil {
 		return fmt.Errorf("local Resource Manager: %w", err)
@@ -109,6 +110,17 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 		a.app.Timing.RestartWindow = time.Nanosecond
 	}
 	return a.StartHost(ctx)
+}
+
+// intercept lets the identity answer for Entra ID, as Resource Manager's metadata says that clients sign in there. Everything
+// else goes by what the caller wants.
+func (a *Azure) intercept(own func(*http.Request) http.Handler) func(*http.Request) http.Handler {
+	return func(r *http.Request) http.Handler {
+		if h := a.Identity.Directory(r); h != nil || own == nil {
+			return h
+		}
+		return own(r)
+	}
 }
 
 // forResourceManager reports whether a token is meant for this Resource Manager: by the names that its cloud's has, or by its
