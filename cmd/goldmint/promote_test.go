@@ -59,7 +59,8 @@ func TestPromote(t *testing.T) {
 	}
 }
 
-// TestPromoteChangesOneField: what it writes is what it read, without what is read-only, and with one flag turned.
+// TestPromoteChangesOneField: what it writes is what it read, without what is read-only and the sources, and with one flag
+// turned.
 func TestPromoteChangesOneField(t *testing.T) {
 	g := filled(t, quickly)
 	g.put("1.0.11", func(v *arm.Version) {
@@ -91,7 +92,9 @@ func TestPromoteChangesOneField(t *testing.T) {
 	delete(p, "validationsProfile")
 	delete(at(p, "publishingProfile"), "publishedDate")
 	delete(at(p, "safetyProfile"), "reportedForPolicyViolation")
+	delete(at(p, "storageProfile"), "source")
 	delete(at(at(p, "storageProfile"), "osDiskImage"), "sizeInGB")
+	delete(at(at(p, "storageProfile"), "osDiskImage"), "source")
 	at(p, "publishingProfile")["excludeFromLatest"] = false
 	regions, _ := at(p, "publishingProfile")["targetRegions"].([]any)
 	for _, r := range regions {

@@ -121,6 +121,9 @@ func runPrune(c *cobra.Command, o pruneOptions) error {
 		Pause: func(d time.Duration) {
 			_, _ = fmt.Fprintf(c.ErrOrStderr(), "Azure limits deletions: the next in %s\n", d.Round(time.Second))
 		},
+		Await: func(running int) {
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "Azure is deleting %d, which takes it a minute or two; Ctrl-C stops the wait\n", running)
+		},
 	}
 	if o.prefix != "" {
 		p.Limits = prune.ImageLimits

@@ -85,6 +85,24 @@ func TestPruneCalls(t *testing.T) {
 	}
 }
 
+// TestPruneOfAFullGallery: 10,000 versions are a hundred pages.
+func TestPruneOfAFullGallery(t *testing.T) {
+	signIn(t)
+	g := newGallery(t, quickly)
+	const full = 10_000
+	for n := range full {
+		g.put(fmt.Sprintf("1.%d.%d", n/100, n%100))
+	}
+	g.FastForward(2 * day)
+	out, errOut, status := g.pruned(t.Context(), "--keep", "5")
+	if status != exitOK || !strings.HasSuffix(out, "\n9995 go, 5 stay: nothing is deleted without --yes\n") || !strings.HasPrefix(out, "keep    1.99.99 ") {
+		t.Errorf("status %d %s\n%.300s", status, errOut, out)
+	}
+	if diff := cmp.Diff(map[string]int{"LIST": 100}, g.counts()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestPruneLeavesWhatChangedMeanwhile: each is read again just before it is deleted.
 func TestPruneLeavesWhatChangedMeanwhile(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -345,7 +363,8 @@ func TestPruneWaitsForTheLimit(t *testing.T) {
 func TestPruneRecycles(t *testing.T) {
 	g := filled(t, arm.Options{Speed: 1000}) // seven days are ten minutes
 	g.send(t, http.MethodPut, computePath+"galleries/corp", object{"location": "westeurope", "properties": object{"softDeletePolicy": object{"isSoftDeleteEnabled": true}}})
-	if out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes"); status != exitOK || !strings.Contains(out, "2 deleted") {
+	out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes")
+	if status != exitOK || !strings.Contains(out, "2 deleted") || errOut != "Azure is deleting 2, which takes it a minute or two; Ctrl-C stops the wait\n" {
 		t.Errorf("status %d %s\n%s", status, errOut, out)
 	}
 	bin := g.send(t, http.MethodGet, computePath+"galleries/corp/softDeletedArtifactTypes/Images/artifacts/web/versions", nil)

@@ -258,8 +258,16 @@ func (s *Server) AddImage(id, location, generation string, disks ...VMDisk) {
 			Lun: new(d.Lun), imageDisk: imageDisk{DiskSizeGB: d.SizeGB, Caching: "None", StorageAccountType: "Standard_LRS"},
 		})
 	}
+	img.SystemData = newSystemData(s.clock.now())
 	s.ensureGroup(t, img.Location)
 	s.state.images[fold(img.ID)] = &imageRecord{image: img}
+}
+
+// TagImage gives an image its tags, in the place of those it has. It panics where there is no such image.
+func (s *Server) TagImage(id string, tags map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.images[fold(id)].image.Tags = tags
 }
 
 // Image is an image's JSON as a GET with the newest api-version answers it, with its id in any case.

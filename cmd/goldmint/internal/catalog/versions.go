@@ -121,7 +121,8 @@ func finish[T any](ctx context.Context, poller *runtime.Poller[T]) (result T, er
 }
 
 // promoted is the body to send: as it was read, without what is read-only, and with excludeFromLatest off everywhere: a
-// region's own flag wins over the version's.
+// region's own flag wins over the version's. The sources are left out, as az was recorded to do: they cannot change, they
+// may be gone, and with them Azure would ask for rights on them.
 func promoted(v armcompute.GalleryImageVersion) armcompute.GalleryImageVersion {
 	v.ID, v.Name, v.Type, v.SystemData = nil, nil, nil, nil
 	p := v.Properties
@@ -130,11 +131,12 @@ func promoted(v armcompute.GalleryImageVersion) armcompute.GalleryImageVersion {
 		p.SafetyProfile.PolicyViolations, p.SafetyProfile.ReportedForPolicyViolation = nil, nil
 	}
 	if s := p.StorageProfile; s != nil {
+		s.Source = nil
 		if s.OSDiskImage != nil {
-			s.OSDiskImage.SizeInGB = nil
+			s.OSDiskImage.SizeInGB, s.OSDiskImage.Source = nil, nil
 		}
 		for _, d := range s.DataDiskImages {
-			d.SizeInGB = nil
+			d.SizeInGB, d.Source = nil, nil
 		}
 	}
 	off := false

@@ -63,10 +63,12 @@ type Pruner struct {
 	Wait   time.Duration       // for deletions to end; 0: not at all
 	Report func(Outcome)       // of each as it becomes known
 	Pause  func(time.Duration) // before a pause that Azure's limits make necessary
+	Await  func(running int)   // before the wait for so many deletions to end
 
 	sent     []time.Time // when deletions were asked for
 	outcomes []Outcome
 	vanish   map[string]bool // which of the outcomes were listed as being deleted
+	lists    int             // so far, while deletions run
 }
 
 // Run deletes what the decisions say and waits until it is gone. When the context ends nothing more is deleted: the
@@ -195,6 +197,9 @@ func (p *Pruner) await(ctx context.Context) {
 			p.giveUp(Failed, why)
 			return
 		}
+		if p.lists++; p.lists == 1 {
+			p.Await(count(p.outcomes))
+		}
 		if sleep(ctx, pause) != nil {
 			p.giveUp(Deleting, "interrupted: Azure has taken its deletion on and continues")
 			return
@@ -242,6 +247,15 @@ func (p *Pruner) giveUp(result Result, detail string) {
 			p.Report(*o)
 		}
 	}
+}
+
+func count(outcomes []Outcome) (n int) {
+	for _, o := range outcomes {
+		if running(o) {
+			n++
+		}
+	}
+	return n
 }
 
 func running(o Outcome) bool { return o.Result == Deleting }

@@ -75,6 +75,7 @@ func run(ctx context.Context, s *shelf, all []retention.Decision, wait time.Dura
 		Shelf: s, Limits: VersionLimits, Look: 15 * time.Second, Wait: wait,
 		Report: func(o Outcome) { results[o.Name] = strings.TrimSpace(string(o.Result) + " " + o.Detail) },
 		Pause:  func(d time.Duration) { pauses = append(pauses, d) },
+		Await:  func(n int) { results["awaited"] = fmt.Sprint(n) },
 	}
 	p.Run(ctx, all)
 	return results, pauses
@@ -87,6 +88,7 @@ func TestPace(t *testing.T) {
 		s, all := full(many)
 		begun := time.Now()
 		results, pauses := run(t.Context(), s, all, time.Minute)
+		delete(results, "awaited")
 		for name, got := range results {
 			if got != "deleted" {
 				t.Fatalf("%s: %s", name, got)
@@ -186,7 +188,7 @@ func TestAzureGivesUp(t *testing.T) {
 		time.AfterFunc(100*time.Second, func() { s.items["1.0.0"] = retention.Item{Name: "1.0.0", State: "Succeeded"} })
 		begun := time.Now()
 		results, _ := run(t.Context(), s, all, time.Hour)
-		if results["1.0.0"] != "failed Azure did not delete it: its state is Succeeded" || time.Since(begun) > 2*time.Minute {
+		if results["awaited"] != "1" || results["1.0.0"] != "failed Azure did not delete it: its state is Succeeded" || time.Since(begun) > 2*time.Minute {
 			t.Errorf("%q after %s", results, time.Since(begun))
 		}
 	})
