@@ -69,6 +69,7 @@ func KindOf(body []byte) Kind {
 		SpecVersion *json.RawMessage `json:"specversion"`
 		EventType   *json.RawMessage `json:"eventType"`
 		Type        json.RawMessage  `json:"type"`
+		Data        json.RawMessage  `json:"data"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
 		return Request // whose decoder says what is wrong
@@ -80,10 +81,20 @@ func KindOf(body []byte) Kind {
 		return Build
 	case eventType == VMWorkType:
 		return VMWork
-	case envelope.SpecVersion == nil && envelope.EventType == nil:
+	case envelope.SpecVersion == nil && envelope.EventType == nil, holdsRequest(envelope.Data):
 		return Request
 	}
 	return VMEvent
+}
+
+// holdsRequest tells a request that its sender's framework wrapped in a CloudEvent from an event about a VM, so that it is
+// refused with words for that, and not ignored as an event of another type.
+func holdsRequest(data json.RawMessage) bool {
+	var request struct {
+		Image   *json.RawMessage `json:"image"`
+		Version *json.RawMessage `json:"galleryImageVersion"`
+	}
+	return json.Unmarshal(data, &request) == nil && (request.Image != nil || request.Version != nil)
 }
 
 // kindOfList: an older form of Event Grid's has its one event in a list.

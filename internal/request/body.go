@@ -59,20 +59,23 @@ func Unwrap(source *tree.Source) error {
 	return checkEncoding(source)
 }
 
-// The byte order marks that editors and shells put before a text; UTF-32's little-endian one starts with UTF-16's.
-var marks = []struct{ bytes, name string }{
-	{"\xEF\xBB\xBF", "UTF-8"}, {"\xFF\xFE\x00\x00", "UTF-32"}, {"\x00\x00\xFE\xFF", "UTF-32"}, {"\xFF\xFE", "UTF-16"}, {"\xFE\xFF", "UTF-16"},
+// starts are the first bytes of what is not plain UTF-8. UTF-32's little-endian mark starts with UTF-16's.
+var starts = []struct{ bytes, words string }{
+	{"\x1F\x8B", "is compressed with gzip; send the JSON itself"},
+	{"\xAC\xED\x00\x05", "is an object that Java serialized; send the JSON itself, as bytes"},
+	{"\xEF\xBB\xBF", "starts with a UTF-8 byte order mark; send UTF-8 without one"},
+	{"\xFF\xFE\x00\x00", "starts with a UTF-32 byte order mark; send UTF-8 without one"},
+	{"\x00\x00\xFE\xFF", "starts with a UTF-32 byte order mark; send UTF-8 without one"},
+	{"\xFF\xFE", "starts with a UTF-16 byte order mark; send UTF-8 without one"},
+	{"\xFE\xFF", "starts with a UTF-16 byte order mark; send UTF-8 without one"},
 }
 
 // checkEncoding refuses a body that is not plain UTF-8, naming what it is instead where that can be told.
 func checkEncoding(source *tree.Source) error {
 	body := source.Text
-	if bytes.HasPrefix(body, []byte{0x1F, 0x8B}) {
-		return Refuse(InvalidEncoding, tree.Place{}, "the body is compressed with gzip; send the JSON itself")
-	}
-	for _, mark := range marks {
-		if bytes.HasPrefix(body, []byte(mark.bytes)) {
-			return Refuse(InvalidEncoding, tree.Place{}, "the body starts with a %s byte order mark; send UTF-8 without one", mark.name)
+	for _, start := range starts {
+		if bytes.HasPrefix(body, []byte(start.bytes)) {
+			return Refuse(InvalidEncoding, tree.Place{}, "the body %s", start.words)
 		}
 	}
 	if bytes.IndexByte(body, 0) >= 0 {
@@ -88,6 +91,36 @@ func checkEncoding(source *tree.Source) error {
 		offset += size
 	}
 	return nil
+}
+
+// envelopes are what frameworks wrap a message in, by a field that tells them.
+var envelopes = []struct{ field, words string }{
+	{"specversion", " in a CloudEvent (Dapr does so unless rawPayload is true)"},
+	{"messageType", " as MassTransit does (UseRawJsonSerializer turns it off)"},
+	{"ContentData", " as Logic Apps show a message, in base64"},
+}
+
+// enveloped finds a request that stands in a field of the document, which is no request itself.
+func (c *check) enveloped(root *tree.Node) bool {
+	if root.At("resourceGroup").Given() || root.At("image").Given() || root.At("galleryImageVersion").Given() {
+		return false
+	}
+	for _, member := range root.Members() {
+		target := member.At("image").Given() || member.At("galleryImageVersion").Given()
+		text := []byte(member.Text)
+		if !target && !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{\"")) && wrapping(text) == "" {
+			continue
+		}
+		how := ""
+		for _, e := range envelopes {
+			if root.At(e.field).Given() {
+				how = e.words
+			}
+		}
+		c.add(member, "holds the request: its sender wrapped it%s; send the request alone", how)
+		return true
+	}
+	return false
 }
 
 // wrapping names what a body that is no JSON was wrapped in, "" where nothing is recognized.

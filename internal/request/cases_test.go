@@ -2,12 +2,18 @@ package request_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"goldmint/internal/request"
+	"goldmint/schema"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -77,6 +83,7 @@ func TestNotGiven(t *testing.T) {
 func TestPlaceholders(t *testing.T) {
 	for _, macro := range []string{
 		"$(Build.BuildId)", "${{ github.sha }}", "${VERSION}", "%BUILD_ID%", "{{version}}", "#{Octopus.Release}#", "<version>", "$[variables.v]", "$env:VERSION",
+		"$[[ inputs.version ]]", "<< pipeline.number >>", "<+pipeline.sequenceId>", "<%= version %>", "$BUILD_NUMBER", "@{version}",
 	} {
 		wantError(t, replace(t, `"name": "web"`, `"name": "web-`+macro+`"`), "InvalidRequest: name: still holds the placeholder "+macro+"; fill it in")
 	}
@@ -111,8 +118,16 @@ func TestWrappings(t *testing.T) {
 			" (useDataContractSerializer: false in Azure Pipelines' PublishToAzureServiceBus)",
 		`<string xmlns="http://schemas.microsoft.com/2003/10/Serialization/">{}</string>`: "InvalidJSON: the body is XML that holds a string, as .NET's serializers write it; send the JSON itself, as bytes",
 		base64.StdEncoding.EncodeToString([]byte(good)):                                   "InvalidJSON: the body is base64 of JSON; send the JSON itself",
-		"%7B%22name%22%3A1%7D": "InvalidJSON: the body is JSON that was escaped for a URL; send the JSON itself",
-		"\x1f\x8b\x08\x00":     "InvalidEncoding: the body is compressed with gzip; send the JSON itself",
+		"%7B%22name%22%3A1%7D":        "InvalidJSON: the body is JSON that was escaped for a URL; send the JSON itself",
+		"\xac\xed\x00\x05t\x00\x02{}": "InvalidEncoding: the body is an object that Java serialized; send the JSON itself, as bytes",
+		`{"specversion":"1.0","type":"com.dapr.event.sent","data":` + good + `}`: "InvalidRequest: data: holds the request: its sender wrapped it in a CloudEvent" +
+			" (Dapr does so unless rawPayload is true); send the request alone",
+		`{"messageId":"m","messageType":["urn:message:Build"],"message":` + goodVersion + `}`: "InvalidRequest: message: holds the request: its sender wrapped it as MassTransit does" +
+			" (UseRawJsonSerializer turns it off); send the request alone",
+		`{"ContentType":"application/json","ContentData":"` + base64.StdEncoding.EncodeToString([]byte(good)) + `"}`: "InvalidRequest: ContentData: holds the request: its sender wrapped it" +
+			" as Logic Apps show a message, in base64; send the request alone",
+		`{"body":"{\"name\":\"web\"}"}`: "InvalidRequest: body: holds the request: its sender wrapped it; send the request alone",
+		"\x1f\x8b\x08\x00":              "InvalidEncoding: the body is compressed with gzip; send the JSON itself",
 	} {
 		wantError(t, body, want)
 	}
@@ -128,6 +143,105 @@ func TestQuotesAreAskedForWhereTextIsWanted(t *testing.T) {
 		_, err := request.Decode([]byte(body))
 		if err == nil || !strings.HasPrefix(err.Error(), "InvalidRequest: "+path+": must be a string, not ") || !strings.HasSuffix(err.Error(), "; put it in quotes") {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// ConvertTo-Json of PowerShell goes 2 levels deep unless it is told to go deeper.
+func TestCutOffByPowerShell(t *testing.T) {
+	for _, text := range []string{"@{lun=1; blobUri=}", "System.Collections.Hashtable", "System.Object[]"} {
+		body := fmt.Sprintf(`{"resourceGroup": "rg", "name": "web", "image": {"location": "westeurope", "properties": %q}}`, text)
+		wantError(t, body, "InvalidRequest: image.properties: was cut off by PowerShell's ConvertTo-Json, which goes 2 levels deep: call it with -Depth 20")
+	}
+}
+
+// field is a field of the contract that a sender may give: a document that holds a value there, and its path.
+type field struct{ path, kind string }
+
+// fields are all of them but those in tags and metadata, whose names are the sender's own.
+func fields(t *testing.T) []field {
+	t.Helper()
+	var contract struct {
+		Defs map[string]map[string]any `json:"$defs"`
+	}
+	var root map[string]any
+	for _, v := range []any{&contract, &root} {
+		if err := json.Unmarshal(schema.BuildRequest, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []field
+	var walk func(s map[string]any, path string)
+	walk = func(s map[string]any, path string) {
+		for s["$ref"] != nil {
+			name := strings.TrimPrefix(s["$ref"].(string), "#/$defs/")
+			if name == "readOnly" {
+				return
+			}
+			s = contract.Defs[name]
+		}
+		kind, _ := s["type"].(string)
+		if path != "" && path != "$schema" {
+			all = append(all, field{path, kind})
+		}
+		if items, ok := s["items"].(map[string]any); ok {
+			walk(items, path+"[0]")
+		}
+		properties, _ := s["properties"].(map[string]any)
+		for name, p := range properties {
+			walk(p.(map[string]any), strings.TrimPrefix(path+"."+name, "."))
+		}
+	}
+	walk(root, "")
+	return all
+}
+
+// with is a request that holds a value at a path, and little else.
+func (f field) with(value string) string {
+	steps := strings.Split(strings.ReplaceAll(f.path, "[0]", ".[0]"), ".")
+	for _, step := range slices.Backward(steps) {
+		if step == "[0]" {
+			value = "[" + value + "]"
+		} else {
+			value = fmt.Sprintf("{%q: %s}", step, value)
+		}
+	}
+	return value
+}
+
+// problem is what is said of a field.
+func (f field) problem(t *testing.T, body string) string {
+	t.Helper()
+	_, err := request.Decode([]byte(body))
+	var invalid *request.Invalid
+	if !errors.As(err, &invalid) {
+		t.Fatalf("%s: %v", body, err)
+	}
+	for _, p := range invalid.Problems {
+		if p.Path == f.path {
+			return p.Message
+		}
+	}
+	return ""
+}
+
+// In every field, whatever it wants, what a pipeline did not replace is called a placeholder; where text is wanted, a number
+// is told to be put in quotes.
+func TestEveryField(t *testing.T) {
+	all := fields(t)
+	if len(all) < 100 {
+		t.Fatalf("the contract has %d fields", len(all))
+	}
+	for _, f := range all {
+		for _, macro := range []string{"$(Build.BuildId)", "${{ github.sha }}", "#{Octopus.Release}#", "$CI_COMMIT_SHA", "%BUILD_ID%"} {
+			if got, want := f.problem(t, f.with(strconv.Quote("x"+macro))), "still holds the placeholder "+macro+"; fill it in"; got != want {
+				t.Errorf("%s: got %q, want %q", f.path, got, want)
+			}
+		}
+		for value, kind := range map[string]string{"7": "number", "1.50": "number", "true": "boolean"} {
+			if got, want := f.problem(t, f.with(value)), "must be a string, not "+kind+"; put it in quotes"; f.kind == "string" && got != want {
+				t.Errorf("%s: got %q, want %q", f.path, got, want)
+			}
 		}
 	}
 }

@@ -77,6 +77,8 @@ func (c *check) value(s *schema, n *tree.Node) {
 		c.add(n, "is read-only: Azure sets it; leave it out")
 	case n.Broken:
 		c.add(n, `holds half a character: a \ud800 to \udfff escape without its partner`)
+	case n.Kind == tree.String && (s.Type == "object" || s.Type == "array") && cutOff.MatchString(n.Text):
+		c.add(n, "was cut off by PowerShell's ConvertTo-Json, which goes 2 levels deep: call it with -Depth 20")
 	case found != "":
 		c.add(n, "still holds the placeholder %s; fill it in", strings.Trim(tree.Quote(found), `"`))
 	case s.Enum != nil:
@@ -93,6 +95,9 @@ func (c *check) value(s *schema, n *tree.Node) {
 		c.integer(s, n)
 	}
 }
+
+// What ConvertTo-Json writes in place of an object or a list that lies too deep.
+var cutOff = regexp.MustCompile(`^(@\{.*\}|System\..*)$`)
 
 // kindOf is what a JSON Schema's type is as a kind of value, and in a message.
 var kindOf = map[string]struct {

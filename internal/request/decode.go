@@ -51,13 +51,15 @@ func fromTree(root *tree.Node, maxBytes int, fresh bool) (Request, error) {
 		return Request{}, Refuse(InvalidJSON, root.Place, "%s", notAnObject(root))
 	}
 	c := &check{contract: loadContract(), seen: make(map[string]bool)}
-	c.repeated(root)
-	c.contract.complete(root)
-	c.ruleVersionName(root) // which says better what is wrong with a version's name than the pattern of all names
-	c.value(c.contract.schema, root)
-	c.rules(root)
-	if fresh {
-		c.ruleEndOfLife(root)
+	if !c.enveloped(root) {
+		c.repeated(root)
+		c.contract.complete(root)
+		c.ruleVersionName(root) // which says better what is wrong with a version's name than the pattern of all names
+		c.value(c.contract.schema, root)
+		c.rules(root)
+		if fresh {
+			c.ruleEndOfLife(root)
+		}
 	}
 	if problems := c.problems(); len(problems) > 0 {
 		id, _ := root.At("id").String()

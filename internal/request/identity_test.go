@@ -32,6 +32,7 @@ func TestIDOf(t *testing.T) {
 		`{"id":"web-1"}`:     "web-1", // wrong otherwise
 		`{"id":"not an id"}`: "",
 		`{"name":"web"}`:     "",
+		`{"id":7}`:           "", // which is no text
 		`hello`:              "",
 		good:                 "web-1",
 	} {

@@ -98,8 +98,13 @@ func (n *Node) Elements() []*Node {
 	return n.Children
 }
 
-// String is the text of a string.
-func (n *Node) String() (text string, ok bool) { return n.Text, n.Kind == String }
+// String is the text of a string, "" of anything else.
+func (n *Node) String() (text string, ok bool) {
+	if n.Kind != String {
+		return "", false
+	}
+	return n.Text, true
+}
 
 // Is reports whether the value is the string, or the number or boolean of that text.
 func (n *Node) Is(text string) bool { return n.Kind != Missing && n.Text == text }

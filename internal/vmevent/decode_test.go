@@ -74,6 +74,7 @@ func TestDecodeVariants(t *testing.T) {
 		{"unknown fields", `{"id"`, `{"new":[{}],"id"`, ok},
 		{"no leading slash", `"/subscriptions`, `"subscriptions`, ok},
 		{"a group with letters of its own", `/rg/`, `/größe.(1)/`, ok},
+		{"a VM with letters of its own", `virtualMachines/vm"`, `virtualMachines/web-prüfung-データ"`, ok},
 		{"no id", `"id":"e",`, "", "id is missing, or longer than 256 bytes"},
 		{"an endless id", `"e"`, `"` + strings.Repeat("e", 257) + `"`, "id is missing, or longer than 256 bytes"},
 		{"no type", `"eventType":"Microsoft.Resources.ResourceActionSuccess",`, "", "the event has no type"},

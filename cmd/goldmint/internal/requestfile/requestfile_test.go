@@ -190,6 +190,35 @@ func TestNumbersWhereTextIsWanted(t *testing.T) {
 	}
 }
 
+// Where text is wanted, a number is told to be put in quotes, in whatever the request is written.
+func TestQuotesAreAskedFor(t *testing.T) {
+	const yaml = "resourceGroup: 7\nname: 8\nmetadata: {run: 9}\nimage: {location: 1, tags: {team: true}, properties: {sourceVirtualMachine: {id: 2}}}\n"
+	const json = `{"resourceGroup": 7, "name": 8, "metadata": {"run": 9}, "image": {"location": 1, "tags": {"team": true}, "properties": {"sourceVirtualMachine": {"id": 2}}}}`
+	const set = `image={"location": 1, "tags": {"team": true}, "properties": {"sourceVirtualMachine": {"id": 2}}}`
+	for name, test := range map[string]struct {
+		file, text string
+		settings   []string
+		want       int
+	}{
+		"YAML":  {"a.yaml", yaml, nil, 6},
+		"JSON":  {"a.json", json, nil, 6},
+		"--set": {"a.yaml", "resourceGroup: rg\nname: x\n", []string{set, "name=8", "metadata.run=9"}, 3}, // a value of its own is text
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := requestfile.Read(test.file, []byte(test.text), parse(t, test.settings))
+			var invalid *requestfile.Invalid
+			if !errors.As(err, &invalid) || len(invalid.Problems) != test.want {
+				t.Fatalf("got %v", err)
+			}
+			for _, p := range invalid.Problems {
+				if !strings.HasPrefix(p.Message, "must be a string, not ") || !strings.HasSuffix(p.Message, "; put it in quotes") {
+					t.Error(p)
+				}
+			}
+		})
+	}
+}
+
 func read(t *testing.T, name, text string, settings ...string) request.Request {
 	t.Helper()
 	r, err := requestfile.Read(name, []byte(text), parse(t, settings))
