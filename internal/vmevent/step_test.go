@@ -216,7 +216,7 @@ func TestGalleryOfTheSetting(t *testing.T) {
 			t.Errorf("number %s, metadata %v", r.Name, r.Metadata)
 		}
 	}
-	vm.Tags[TagName] = "{vm}"
+	vm.Tags[TagName], vm.Tags[TagGallery] = "{vm}", "lab/db"
 	if _, do := p.Step(w, vm, enqueued); do.Verb != Publish || do.Event.Data.Error.Code != "InvalidImageName" || do.Event.Data.GalleryImageName != "db" {
 		t.Errorf("a name that is no number: %s %+v", do.Verb, do.Event.Data)
 	}
