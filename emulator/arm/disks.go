@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -104,6 +105,11 @@ func (s *Server) newDiskRecord(b diskBody, had *diskRecord) *diskRecord {
 	p := b.Properties
 	if b.Type != computeNamespace+"/diskEncryptionSets" {
 		s.inherit(p)
+		name, _ := b.SKU["name"].(string)
+		b.SKU = map[string]any{"name": name, "tier": tier(name)}
+		if b.Type == computeNamespace+"/snapshots" && p["incremental"] == nil {
+			p["incremental"] = false
+		}
 		if p["encryption"] == nil {
 			p["encryption"] = map[string]any{"type": "EncryptionAtRestWithPlatformKey"}
 		}
@@ -123,6 +129,16 @@ func (s *Server) newDiskRecord(b diskBody, had *diskRecord) *diskRecord {
 		p["diskSizeBytes"] = int64(d.SizeGB) << 30
 	}
 	return &diskRecord{disk: d, body: b}
+}
+
+// tier is the first word of an account type's name: Standard of Standard_LRS, Premium of PremiumV2_LRS.
+func tier(accountType string) string {
+	for _, known := range []string{"Standard", "Premium", "Ultra"} {
+		if strings.HasPrefix(accountType, known) {
+			return known
+		}
+	}
+	return "Standard"
 }
 
 func sizeGB(properties map[string]any) int32 {

@@ -3,7 +3,6 @@ package arm
 import (
 	"fmt"
 	"net/http"
-	"strings"
 )
 
 // armError is a refusal in Azure's form. It is an answer, never a Go error.
@@ -77,8 +76,14 @@ func entityNotFound() *armError {
 }
 
 func resourceNotFound(t target) *armError {
-	return gatewayError(http.StatusNotFound, "ResourceNotFound", "The Resource '%s/%s' under resource group '%s' was not found. "+
-		"For more details please go to https://aka.ms/ARMResourceNotFoundFix", t.resourceType(), strings.Join(t.names, "/"), t.group)
+	named := t.namespace
+	for i, name := range t.names {
+		if i < len(t.types) {
+			named += "/" + t.types[i] + "/" + name
+		}
+	}
+	return gatewayError(http.StatusNotFound, "ResourceNotFound", "The Resource '%s' under resource group '%s' was not found. "+
+		"For more details please go to https://aka.ms/ARMResourceNotFoundFix", named, t.group)
 }
 
 // notFound is the 404 of a resource that is not there. Right after a deletion the gateway still asks compute, whose words

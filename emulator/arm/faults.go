@@ -2,10 +2,12 @@ package arm
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -201,11 +203,15 @@ func (d *dice) throttled(rq *request) answer {
 // brokenGateway is one of the two recorded failures.
 func (d *dice) brokenGateway(rq *request) answer {
 	if d.chance("gateway", rq.http.URL.Path, d.next("gateway", rq.http.URL.Path)) < 0.5 {
-		return gatewayError(http.StatusGatewayTimeout, "ResourceReadFailed", "Policy required full resource content to evaluate the request. "+
-			"The request to GET resource '%s' failed with status 'GatewayTimeout'.", rq.http.URL.Path).answer()
+		e := gatewayError(http.StatusGatewayTimeout, "ResourceReadFailed", "Policy required full resource content to evaluate the request. "+
+			"The request to GET resource 'https://management.azure.com%s' failed with status 'GatewayTimeout'.", rq.http.URL.RequestURI())
+		e.Target = rq.target.name()
+		return e.answer()
 	}
 	e := gatewayError(http.StatusInternalServerError, "MultipleErrorsOccurred", "Multiple error occurred: . Please see details.")
-	e.Details = []errorDetail{{Code: "ServerTimeout", Message: "The request timed out. Diagnostic information: tracking id '" + rq.id + "'."}}
+	timeout := errorDetail{Code: "ServerTimeout", Message: fmt.Sprintf("The request timed out. Diagnostic information: timestamp '%s', "+
+		"subscription id '%s', tracking id '%s', request correlation id '%s'.", rq.now.UTC().Format("20060102T150405Z"), rq.target.subscription, rq.id, rq.correlate)}
+	e.Details = slices.Repeat([]errorDetail{timeout}, 4)
 	return e.answer()
 }
 

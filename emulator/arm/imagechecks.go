@@ -27,11 +27,10 @@ func (i image) rootLinks() {
 // checkLinks is ARM's own check of every id in the body, before compute sees it.
 func (i image) checkLinks() *armError {
 	check := func(path string, ref *subResource) *armError {
-		if ref == nil || strings.HasPrefix(fold(ref.ID), "/subscriptions/") || strings.HasPrefix(fold(ref.ID), "/providers/") {
+		if ref == nil {
 			return nil
 		}
-		return gatewayError(http.StatusBadRequest, "LinkedInvalidPropertyId", "Property id '%s' at path '%s' is invalid. Expect fully qualified "+
-			"resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", ref.ID, path)
+		return linkedID(path, ref.ID)
 	}
 	bad := check("properties.sourceVirtualMachine.id", i.Properties.SourceVirtualMachine)
 	n := 0
@@ -50,6 +49,16 @@ func (i image) checkLinks() *armError {
 		}
 	})
 	return bad
+}
+
+// linkedID refuses what is no full id. One without its leading slash is taken.
+func linkedID(path, id string) *armError {
+	rooted := "/" + strings.TrimPrefix(fold(id), "/")
+	if strings.HasPrefix(rooted, "/subscriptions/") || strings.HasPrefix(rooted, "/providers/") {
+		return nil
+	}
+	return gatewayError(http.StatusBadRequest, "LinkedInvalidPropertyId", "Property id '%s' at path '%s' is invalid. Expect fully qualified "+
+		"resource Id that start with '/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.", id, path)
 }
 
 func (i image) checkProperties() *armError {

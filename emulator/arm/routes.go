@@ -39,6 +39,9 @@ func (s *Server) route(method string, t target) (route, *armError) {
 	if rt, ok := s.routes[method+" "+key]; ok && s.serves(t) {
 		return rt, nil
 	}
+	if rt, ok := routeElsewhere(method, t); ok {
+		return rt, nil
+	}
 	if t.namespace != "" && !strings.EqualFold(t.namespace, computeNamespace) {
 		return route{}, gatewayError(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", t.namespace)
 	}

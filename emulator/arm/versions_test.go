@@ -119,7 +119,7 @@ func TestOneRegionFails(t *testing.T) {
 	}
 	s.FastForward(time.Minute)
 	call(t, s, http.MethodGet, versionID+v2026, "").refused(t, 404, "NotFound", "entity")
-	call(t, s, http.MethodGet, versionID+v2026, "").refused(t, 404, "ResourceNotFound", "galleries/images/versions/corp/web/1.0.0")
+	call(t, s, http.MethodGet, versionID+v2026, "").refused(t, 404, "ResourceNotFound", "galleries/corp/images/web/versions/1.0.0")
 }
 
 // TestUpdate: an equal PUT is an update that captures nothing, another source is refused.

@@ -2,8 +2,10 @@ package arm
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -113,6 +115,39 @@ func (b vmBody) vm() (VM, *armError) {
 	return vm, nil
 }
 
+// checkProfile refuses a VM with an OS to set up and nobody to administer it.
+func (b vmBody) checkProfile() *armError {
+	profile, given := b.Properties["osProfile"].(map[string]any)
+	if _, named := profile["adminUsername"].(string); given && !named {
+		return computeError(http.StatusBadRequest, "InvalidParameter", "adminUsername", "Required parameter 'adminUsername' is missing (null).")
+	}
+	return nil
+}
+
+// checkIDs is ARM's own check of every id in a body of any form.
+func checkIDs(at string, v any) *armError {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if id, ok := v[key].(string); ok && key == "id" {
+				if bad := linkedID(at+".id", id); bad != nil {
+					return bad
+				}
+			}
+			if bad := checkIDs(at+"."+key, v[key]); bad != nil {
+				return bad
+			}
+		}
+	case []any:
+		for n, one := range v {
+			if bad := checkIDs(fmt.Sprintf("%s[%d]", at, n), one); bad != nil {
+				return bad
+			}
+		}
+	}
+	return nil
+}
+
 func (s *Server) putVM(rq *request) answer {
 	var in vmBody
 	if bad := rq.decode(&in); bad != nil {
@@ -123,6 +158,9 @@ func (s *Server) putVM(rq *request) answer {
 		return bad.answer()
 	}
 	in.ID, in.Location = rq.target.id("virtualMachines"), location
+	if bad := checkIDs("properties", in.Properties); bad != nil {
+		return bad.answer()
+	}
 	if a, refused := s.limit(rq, location, in.ID, putVMLimit); refused {
 		return a
 	}
@@ -133,6 +171,9 @@ func (s *Server) putVM(rq *request) answer {
 	if bad != nil {
 		return bad.answer()
 	}
+	if bad := in.checkProfile(); bad != nil {
+		return bad.answer()
+	}
 	storage, _ := in.Properties["storageProfile"].(map[string]any)
 	if bad := s.resolveImage(storage, location); bad != nil {
 		return bad.answer()
@@ -140,6 +181,7 @@ func (s *Server) putVM(rq *request) answer {
 	if had := s.state.vms[fold(in.ID)]; had != nil {
 		return s.updateVM(rq, had, in)
 	}
+	delete(s.state.gone, fold(in.ID))
 	m := s.keepVM(rq.target, vm)
 	m.keep(in.Properties)
 	m.state = "Creating"
@@ -213,7 +255,12 @@ func (s *Server) readVM(rq *request) (*machine, answer) {
 	if m == nil {
 		t := rq.target
 		t.types = t.types[:1]
-		return nil, resourceNotFound(t).answer()
+		if s.state.gone[fold(id)] { // compute answers, and counts
+			if a, refused := s.limit(rq, "", id, lowCostGetLimit); refused {
+				return nil, a
+			}
+		}
+		return nil, s.notFound(t, id).answer()
 	}
 	if a, refused := s.limit(rq, m.Location, id, lowCostGetLimit); refused {
 		return nil, a
@@ -235,6 +282,7 @@ func (s *Server) deleteVM(rq *request) answer {
 	m.busy = s.begin(rq, operation{region: m.Location, resource: fold(id), retryAfter: s.options.lookAgain(), apply: func(failed bool) {
 		if !failed && s.state.vms[fold(id)] == m {
 			delete(s.state.vms, fold(id))
+			s.state.gone[fold(id)] = true
 		}
 	}}, s.options.actionDuration())
 	return s.accepted(rq, m.busy, http.StatusAccepted, nil)

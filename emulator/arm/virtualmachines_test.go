@@ -57,6 +57,7 @@ func TestVMFromTheSDK(t *testing.T) {
 	if _, err := finish(t, s, deletion); err != nil {
 		t.Fatal(err)
 	}
+	call(t, s, http.MethodGet, vmID+version, "").refused(t, 404, "NotFound", "The entity was not found in this Azure location.")
 	call(t, s, http.MethodGet, vmID+version, "").refused(t, 404, "ResourceNotFound",
 		"The Resource 'Microsoft.Compute/virtualMachines/build-vm' under resource group 'golden-rg' was not found. For more details please go to")
 }
@@ -162,10 +163,10 @@ func TestPutOverAVM(t *testing.T) {
 func TestVMThatIsNoSource(t *testing.T) {
 	s := arm.Start(t, arm.Options{})
 	for settings, why := range map[string]string{
-		`"securityProfile":{"securityType":"TrustedLaunch"}`:                                  "with TrustedLaunch security type",
-		`"virtualMachineScaleSet":{"id":"/subscriptions/x"}`:                                  "belongs to a Virtual Machine Scale Set",
-		`"storageProfile":{"osDisk":{"diffDiskSettings":{"option":"Local"}}}`:                 "ephemeral OS disk",
-		`"securityProfile":{"securityType":"Standard"},"osProfile":{"computerName":"itself"}`: "to be Generalized",
+		`"securityProfile":{"securityType":"TrustedLaunch"}`:                                                              "with TrustedLaunch security type",
+		`"virtualMachineScaleSet":{"id":"/subscriptions/x"}`:                                                              "belongs to a Virtual Machine Scale Set",
+		`"storageProfile":{"osDisk":{"diffDiskSettings":{"option":"Local"}}}`:                                             "ephemeral OS disk",
+		`"securityProfile":{"securityType":"Standard"},"osProfile":{"computerName":"itself","adminUsername":"azureuser"}`: "to be Generalized",
 	} {
 		s.FastForward(arm.RecordedTick)
 		call(t, s, http.MethodDelete, vmID+version, "")

@@ -7,7 +7,7 @@ import (
 
 func addVMActions(add adder) {
 	for _, action := range []vmAction{
-		{name: "deallocate", during: "deallocating", after: Deallocated, family: deleteVMLimit},
+		{name: "deallocate", during: "deallocating", after: Deallocated, family: deleteVMLimit, lookAgain: true},
 		{name: "powerOff", during: "stopping", after: Stopped, family: updateVMLimit},
 		{name: "start", during: "starting", after: Running, family: updateVMLimit},
 	} {
@@ -23,6 +23,8 @@ type vmAction struct {
 	during string
 	after  PowerState
 	family family
+
+	lookAgain bool // the answer says when to look: recorded for deallocate, and not for powerOff
 }
 
 func (a vmAction) operation() string {
@@ -38,8 +40,12 @@ func (s *Server) power(rq *request, action vmAction) answer {
 		return s.refuseAction(rq, m, action, bad)
 	}
 	reported := s.action(rq, m, action)
+	retryAfter := ""
+	if action.lookAgain {
+		retryAfter = s.options.lookAgain()
+	}
 	m.state, m.powering = "Updating", action.during
-	m.busy = s.begin(rq, operation{region: m.Location, resource: fold(m.ID), action: &reported, retryAfter: s.options.lookAgain(), apply: func(failed bool) {
+	m.busy = s.begin(rq, operation{region: m.Location, resource: fold(m.ID), action: &reported, retryAfter: retryAfter, apply: func(failed bool) {
 		m.settled(failed)
 		m.powering = ""
 		if !failed {
