@@ -173,7 +173,9 @@ func newDeadLettersList(conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List what is there and why, without taking it",
-		Args:  arguments(0, 0),
+		Example: `  goldmint dead-letters list
+  goldmint dead-letters list --output json | jq -r .reason | sort | uniq -c`,
+		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			b, all, err := conn.letters(c)
 			if err != nil {
@@ -262,7 +264,9 @@ func newDeadLettersShow(conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show NUMBER...",
 		Short: "Show messages whole, without taking them",
-		Args:  arguments(1, endless),
+		Example: `  goldmint dead-letters show 42
+  goldmint dead-letters show 42 --output json | jq .body > request.json`,
+		Args: arguments(1, endless),
 		RunE: func(c *cobra.Command, args []string) error {
 			b, all, err := conn.letters(c)
 			if err != nil {

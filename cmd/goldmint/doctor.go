@@ -39,7 +39,7 @@ func newDoctor() *cobra.Command {
 	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check a deployment: settings, Service Bus, Resource Manager, every right",
+		Short: "Check a deployment: settings, entities, every right",
 		Long: `Asks for everything that Goldmint needs, with the rights of whoever runs it, and names each role that is missing. It
 changes nothing: no message is sent, received or locked, and Resource Manager is only read.
 

@@ -60,7 +60,7 @@ The exit status is 0 when every submitted build succeeded, else 1.`,
   goldmint local --vm web-01,goldmint=capture
   goldmint local --prepare examples/requests --env-file .env --servicebus-listen 127.0.0.1:5672
   goldmint local --submit examples/requests --until-done --faults throttle=0.05,lost-reply=0.02,kill=10s --seed 7
-  goldmint local --faults throttle=0.05,error=0.02,reset=0.02,lost-reply=0.02,fail=0.02,slow=0.05,vanish=0.02,drop=0.001,duplicate=0.01,kill=10s`,
+  goldmint local --faults throttle=0.05,reset=0.02,fail=0.02,duplicate=0.01`,
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runLocal(c, o) },
 	}

@@ -131,6 +131,8 @@ resource ID comes out of a topic. This command submits requests, waits for their
 	}
 	root.AddCommand(newVersion(), helpEnvironment(), helpExitStatus())
 	completeValues(root)
+	fitHelp(root)
+	root.SetUsageTemplate(usageTemplate(root))
 	root.SetFlagErrorFunc(usageError)
 	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("goldmint {{.Version}}\n")

@@ -30,7 +30,7 @@ type submitOptions struct {
 func newSubmit() *cobra.Command {
 	var o submitOptions
 	c := &cobra.Command{
-		Use:   "submit FILE|DIR|-...|--vm ID|--disk ID|--snapshot ID|--blob URL",
+		Use:   "submit FILE|DIR|-...",
 		Short: "Send build requests",
 		Long: `Checks requests as "goldmint validate" does and, when all are valid, sends them to the queue. A file is YAML, or JSON with
 comments; - is the standard input, and a folder stands for all *.json, *.jsonc, *.yaml and *.yml in it. For each the build

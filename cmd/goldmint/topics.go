@@ -6,7 +6,7 @@ import "github.com/spf13/cobra"
 func helpEnvironment() *cobra.Command {
 	return &cobra.Command{
 		Use:   "environment",
-		Short: "How the Service Bus namespace is found, and other variables",
+		Short: "How the namespace is found, and other variables",
 		Long: `The namespace is named by the first of these that is there:
 
   --connection-string, --namespace

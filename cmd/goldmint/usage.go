@@ -21,6 +21,9 @@ type oneOf struct {
 // addOneOf adds a flag that is one of the words; the first is its default.
 func addOneOf(f *pflag.FlagSet, value *string, name, shorthand, usage string, words ...string) {
 	*value = words[0]
+	if len(strings.Join(words, "|")) > 30 {
+		usage += ": " + or(words)
+	}
 	f.VarP(oneOf{value, words}, name, shorthand, usage)
 }
 
@@ -32,7 +35,12 @@ func addOutput(f *pflag.FlagSet, value *string, usage string, words ...string) {
 func (o oneOf) String() string { return *o.value }
 
 // Type names the value in the help.
-func (o oneOf) Type() string { return strings.Join(o.words, "|") }
+func (o oneOf) Type() string {
+	if all := strings.Join(o.words, "|"); len(all) <= 30 {
+		return all
+	}
+	return "name"
+}
 
 // Set takes one of the words.
 func (o oneOf) Set(s string) error {
