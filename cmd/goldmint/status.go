@@ -64,7 +64,7 @@ func status(c *cobra.Command, conn connection, targets []target, output string) 
 		case latest == nil:
 			err = &exitError{
 				error: fmt.Errorf("nothing is known of build %s", t), status: exitUsage,
-				hint: "is the id right? If it was just submitted, the function has not taken its request yet: `goldmint wait " + t.String() + "` waits for it; if it ended long ago, the subscription keeps its events no more",
+				hint: "check the id. A request that was just sent is known as soon as the function takes it: `goldmint wait " + t.String() + "` waits for that. Events are kept for a week",
 			}
 		case output == "json":
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", latest.Body)

@@ -36,6 +36,9 @@ func newSubmit() *cobra.Command {
 comments; - is the standard input, and a folder stands for all *.json, *.jsonc, *.yaml and *.yml in it. For each the build
 id is printed; with --wait the image id instead, once the image is there.
 
+In place of a file, --vm, --disk, --snapshot or --blob names the source of an image, or with --gallery and --definition of
+a version; -g, -n and -l say what it is to be.
+
 A build is its id and its request. Sent again, the same request under the same id is the same build: nothing happens twice,
 and --wait gives its answer. With --again it is built again.
 Another request under the id, such as a corrected one, is another build. Without an id, in
@@ -47,7 +50,8 @@ The exit status is that of "goldmint wait"; of several the highest.`,
   image=$(goldmint submit web.yaml --id "web-$GITHUB_RUN_ID" --wait --timeout 90m)
   goldmint submit images/ --wait
   jq .request job.json | goldmint submit -
-  goldmint submit --vm /subscriptions/…/virtualMachines/web -g golden -n web-1 -l westeurope --wait`,
+  goldmint submit --vm /subscriptions/…/virtualMachines/web -g golden -n web-1 -l westeurope --wait
+  goldmint submit --snapshot /subscriptions/…/snapshots/web -g golden --gallery corp --definition web -n 1.0.7 -l westeurope`,
 		Args: func(c *cobra.Command, args []string) error {
 			if o.flagged.given() {
 				return arguments(0, 0)(c, args)
