@@ -45,8 +45,12 @@ func (r *flagRequest) settings(to *requestFlags) error {
 		location = "galleryImageVersion.location"
 	}
 	for _, s := range []struct{ path, value string }{
-		{"resourceGroup", r.group}, {"galleryName", r.gallery}, {"galleryImageName", r.definition}, {"name", r.name},
-		{location, r.location}, {"subscriptionId", r.subscription},
+		{"resourceGroup", r.group},
+		{"galleryName", r.gallery},
+		{"galleryImageName", r.definition},
+		{"name", r.name},
+		{location, r.location},
+		{"subscriptionId", r.subscription},
 	} {
 		if s.value != "" {
 			to.settings = append(to.settings, s.path+"="+s.value)
