@@ -25,6 +25,7 @@ type Faults struct {
 	Reset         float64 // the connection is reset, without effect
 	LostReply     float64 // the request has its effect, then the connection is reset before the answer
 	FailOperation float64 // an operation ends Failed, with InternalExecutionError
+	FailRegion    float64 // a version fails in one of its regions, when the others are done
 	SlowOperation float64 // an operation takes SlowFactor times as long
 
 	// VanishOperation lets an operation's URL answer 404 while the operation goes on to its end.
@@ -59,7 +60,7 @@ type dice struct {
 	hits   map[string]int // how often a fault happened, by its name
 }
 
-// Injected counts the faults that happened, by name: throttle, error, conflict, forbidden, reset, lost-reply, fail, slow, vanish.
+// Injected counts the faults that happened, by name: throttle, error, conflict, forbidden, reset, lost-reply, fail, region, slow, vanish.
 func (s *Server) Injected() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,6 +160,15 @@ func (d *dice) spoil(op *operation, method string) {
 		}
 		op.end = op.start.Add(op.end.Sub(op.start) * time.Duration(factor))
 	}
+}
+
+// failsRegion throws whether a version that is made fails in a region.
+func (d *dice) failsRegion(id string) bool {
+	if d.faults.FailRegion == 0 || d.chance("region", id, d.next("region", id)) >= d.faults.FailRegion {
+		return false
+	}
+	d.hits["region"]++
+	return true
 }
 
 func (f fault) cutsConnection() bool { return f == reset || f == lostReply }

@@ -136,6 +136,9 @@ func (s *Server) createVersion(rq *request, in version) answer {
 	r := &versionRecord{version: in}
 	s.state.versions[fold(in.ID)] = r
 	delete(s.state.gone, fold(in.ID))
+	if regions := in.regions(); len(regions) > 1 && s.dice.failsRegion(fold(in.ID)) {
+		s.failRegion(fold(in.ID), regions[len(regions)-1])
+	}
 	r.spread.failing = s.state.failingRegions[fold(in.ID)]
 	delete(s.state.failingRegions, fold(in.ID))
 	r.busy = s.begin(rq, operation{region: in.Location, segment: "capsOperations", resource: fold(in.ID), apply: func(failed bool) {
@@ -283,10 +286,17 @@ func (s *Server) listVersions(rq *request) answer {
 
 // FailNextRegion lets the next replication of the version fail in the region, when all others are done.
 func (s *Server) FailNextRegion(versionID, region string) {
-	s.FailNext(versionID, "InternalOperationError", "Gallery replication jobs failed in one or more regions. The failing regions' details are as follows: "+
-		"'{region:"+regionName(region)+", detail:Failed with internal server error.}'. If retry does not work, then please do an update by removing the failed "+
-		"regions and update again by adding them back.")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state.failingRegions[fold(versionID)] = regionName(region)
+	s.failRegion(fold(versionID), regionName(region))
+}
+
+func (s *Server) failRegion(id, region string) {
+	s.state.failures[id] = opError{
+		Code: "InternalOperationError",
+		Message: "Gallery replication jobs failed in one or more regions. The failing regions' details are as follows: '{region:" + region +
+			", detail:Failed with internal server error.}'. If retry does not work, then please do an update by removing the failed regions and update again " +
+			"by adding them back.",
+	}
+	s.state.failingRegions[id] = region
 }

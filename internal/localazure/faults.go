@@ -33,6 +33,7 @@ func FaultNames() [][2]string {
 		{"accept", "a PUT answers 202 instead of 201"},
 		{"late", "a resource shows the end of an operation seconds after the operation does"},
 		{"fail", "the creation of an image ends as Failed"},
+		{"region", "a gallery image version fails in one of its regions when the others are done"},
 		{"slow", "the creation of an image takes ten times as long"},
 		{"vanish", "the URL of an operation answers 404"},
 		{"drop", "Service Bus cuts the connection before or after a message"},
@@ -99,7 +100,7 @@ func (f *Faults) chances() map[string]*float64 {
 		"throttle": &f.ARM.Throttle, "error": &f.ARM.ServerError, "conflict": &f.ARM.Conflict, "forbidden": &f.ARM.Forbidden,
 		"reset": &f.ARM.Reset, "lost-reply": &f.ARM.LostReply,
 		"no-code": &f.ARM.NoCode, "accept": &f.ARM.AcceptPut, "late": &f.ARM.LateRead,
-		"fail": &f.ARM.FailOperation, "slow": &f.ARM.SlowOperation, "vanish": &f.ARM.VanishOperation,
+		"fail": &f.ARM.FailOperation, "region": &f.ARM.FailRegion, "slow": &f.ARM.SlowOperation, "vanish": &f.ARM.VanishOperation,
 		"drop": &f.ServiceBus.DropEvery, "duplicate": &f.ServiceBus.Duplicate, "busy": &f.ServiceBus.Busy,
 	}
 }
