@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ const (
 // gallery is a local Resource Manager with an image definition in it.
 type gallery struct {
 	*arm.Server
+	mu     sync.Mutex                                // for those that set the others while a process of its own calls
 	before func(method, name string) http.Handler // of a command's call about a version: a handler answers in Azure's place
 	seen   func(method, name string, body []byte) // of the same
 }
@@ -56,11 +58,14 @@ func listenGallery(o arm.Options) (*gallery, error) {
 		ours := strings.HasPrefix(r.UserAgent(), "goldmint-command")
 		name, ok := strings.CutPrefix(r.URL.Path, galleryPath)
 		method, name := methodOf(r.Method, r.URL.Path), strings.TrimPrefix(name, "/")
-		if ok && ours && g.seen != nil {
-			g.seen(method, name, bodyOf(r))
+		g.mu.Lock()
+		seen, before := g.seen, g.before
+		g.mu.Unlock()
+		if ok && ours && seen != nil {
+			seen(method, name, bodyOf(r))
 		}
-		if ok && ours && g.before != nil {
-			return g.before(method, name)
+		if ok && ours && before != nil {
+			return before(method, name)
 		}
 		return nil
 	}

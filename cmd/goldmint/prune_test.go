@@ -258,21 +258,33 @@ func (w writer) Write(text []byte) (int, error) {
 func TestPruneStoppedByASignal(t *testing.T) {
 	g := filled(t, arm.Options{})
 	c := exec.CommandContext(t.Context(), "goldmint", append([]string{"prune", "--arm-endpoint", g.Endpoint(), "--keep", "2", "--yes"}, ofDefinition...)...)
+	process := make(chan *os.Process, 1)
+	g.mu.Lock()
 	g.before = func(method, _ string) http.Handler {
 		if method == http.MethodDelete {
-			if err := c.Process.Signal(os.Interrupt); err != nil {
+			p := <-process
+			if err := p.Signal(os.Interrupt); err != nil {
 				t.Error(err)
 			}
+			process <- p
 		}
 		return nil
 	}
-	out, _ := c.Output()
+	g.mu.Unlock()
+	var stdout bytes.Buffer
+	c.Stdout = &stdout
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	process <- c.Process
+	_ = c.Wait() // its exit status says all
+	out := stdout.String()
 	if c.ProcessState.ExitCode() != exitTimeout {
 		t.Errorf("exit status %d", c.ProcessState.ExitCode())
 	}
 	for _, name := range []string{"1.0.0", "1.0.2"} { // how many it has begun depends on when the signal arrives
-		begun := strings.Contains(string(out), "deleting  "+name+"  interrupted: Azure has taken its deletion on and continues\n")
-		tried := !strings.Contains(string(out), "not tried  "+name+"  interrupted\n")
+		begun := strings.Contains(out, "deleting  "+name+"  interrupted: Azure has taken its deletion on and continues\n")
+		tried := !strings.Contains(out, "not tried  "+name+"  interrupted\n")
 		if body, _ := g.Version(galleryPath + "/" + name); begun != tried || begun != bytes.Contains(body, []byte(`"Deleting"`)) {
 			t.Errorf("%s is %s, but the command says\n%s", name, body, out)
 		}

@@ -232,3 +232,24 @@ func TestAgainSeesWhatChanged(t *testing.T) {
 		}
 	}
 }
+
+// FuzzNumber reads any name as a version and as an image of a prefix: what is read is well ordered, and what does not follow
+// the rule is no number.
+func FuzzNumber(f *testing.F) {
+	for _, name := range []string{"1.0.0", "2026.1127.143000", "1.2147483648.0", "01.0.0", "web-12", "web-2026-11-23T10.15.00Z", "web-api-3", "web-", "", "web-99999999999999999999"} {
+		f.Add(name, "1.0.0")
+	}
+	f.Fuzz(func(t *testing.T, name, other string) {
+		a, b := Version(name), Version(other)
+		if a != nil && fmt.Sprintf("%d.%d.%d", a[0], a[1], a[2]) != name {
+			t.Errorf("%q is %v", name, a)
+		}
+		if a.Compare(b) != -b.Compare(a) || a.Compare(a) != 0 {
+			t.Errorf("%q and %q are in no order", name, other)
+		}
+		rest, ok := strings.CutPrefix(name, "web-")
+		if n := Suffix(name, "web-"); n != nil && (!ok || strings.Trim(rest, "0123456789.-TZ") != "" || strings.Trim(rest, ".-TZ") == "") {
+			t.Errorf("%q is %v", name, n)
+		}
+	})
+}
