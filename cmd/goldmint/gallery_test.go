@@ -31,7 +31,7 @@ const (
 // gallery is a local Resource Manager with an image definition in it.
 type gallery struct {
 	*arm.Server
-	mu     sync.Mutex                                // for those that set the others while a process of its own calls
+	mu     sync.Mutex                             // for those that set the others while a process of its own calls
 	before func(method, name string) http.Handler // of a command's call about a version: a handler answers in Azure's place
 	seen   func(method, name string, body []byte) // of the same
 }

@@ -137,10 +137,22 @@ func Again(listed, now Item) string {
 		return "it was made anew since the list"
 	case !listed.EndOfLife.Equal(now.EndOfLife) || listed.Blocked != now.Blocked:
 		return "its end of life has changed since the list"
-	case !slices.Equal(listed.Regions, now.Regions):
+	case !sameRegions(listed.Regions, now.Regions):
 		return "its regions have changed since the list"
 	}
 	return ""
+}
+
+// sameRegions compares regions whatever their order.
+func sameRegions(a, b []Region) bool {
+	inOrder := func(regions []Region) []Region {
+		regions = slices.Clone(regions)
+		slices.SortFunc(regions, func(a, b Region) int { return cmp.Compare(a.Short(), b.Short()) })
+		return regions
+	}
+	return slices.EqualFunc(inOrder(a), inOrder(b), func(a, b Region) bool {
+		return a.Short() == b.Short() && a.Excluded == b.Excluded && a.Hidden == b.Hidden
+	})
 }
 
 func sameTags(a, b map[string]string) bool {
