@@ -54,9 +54,13 @@ func NewARM(endpoint, audience string, credential azcore.TokenCredential, transp
 	}}, nil
 }
 
-// images is a client for one subscription. It is cheap, and not kept: subscriptions come from messages.
+// images and vms are clients for one subscription. They are cheap, and not kept: subscriptions come from messages.
 func (a *ARM) images(subscription string) (*armcompute.ImagesClient, error) {
 	return armcompute.NewImagesClient(subscription, a.credential, a.options)
+}
+
+func (a *ARM) vms(subscription string) (*armcompute.VirtualMachinesClient, error) {
+	return armcompute.NewVirtualMachinesClient(subscription, a.credential, a.options)
 }
 
 // Image reads the resource. One that does not exist, or whose resource group does not, is no error.

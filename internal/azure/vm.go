@@ -14,11 +14,6 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// vms is a client for one subscription, not kept either.
-func (a *ARM) vms(subscription string) (*armcompute.VirtualMachinesClient, error) {
-	return armcompute.NewVirtualMachinesClient(subscription, a.credential, a.options)
-}
-
 // VM reads the VM with its instance view: without that, nothing tells that a VM is generalized. One that does not exist
 // is an error like another.
 func (a *ARM) VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error) {
