@@ -6,6 +6,7 @@ import (
 
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
+	"goldmint/internal/event"
 )
 
 // Measured behaviour of ARM's image operations.
@@ -29,6 +30,7 @@ type image struct {
 	state      string // Creating, Succeeded, Failed, Deleting
 	since      time.Time
 	created    time.Time
+	regions    []time.Time // of a version: when each of them has it
 }
 
 // operation is the creation of an image.
@@ -45,7 +47,23 @@ func (a *arm) get(id string) build.Image {
 	if i == nil {
 		return build.Image{}
 	}
-	return build.Image{Exists: true, ID: id, Location: "westeurope", State: i.state, BuildTag: i.tag, CreatedAt: i.created}
+	return build.Image{Exists: true, ID: id, Location: "westeurope", State: i.state, BuildTag: i.tag, CreatedAt: i.created, Replication: i.replication(a.w.clock.now)}
+}
+
+// replication is how far a version has come to its regions.
+func (i *image) replication(now time.Time) *event.Replication {
+	if i.regions == nil {
+		return nil
+	}
+	r := event.Replication{AggregatedState: "InProgress"}
+	for n, at := range i.regions {
+		region := event.Region{Region: []string{"westeurope", "northeurope"}[n], State: "Replicating"}
+		if !now.Before(at) {
+			region.State = "Completed"
+		}
+		r.Summary = append(r.Summary, region)
+	}
+	return &r
 }
 
 // put is a PUT that has arrived.
@@ -99,6 +117,11 @@ func (a *arm) begin(i *image, key string, answered time.Time) (token string) {
 	if w.chance(w.Faults.Slow) {
 		takes = w.between(time.Minute, 10*time.Minute)
 	}
+	limit := 4 * time.Minute // below every timeout that is asked for
+	if w.Versions {
+		takes, limit = takes+w.between(5*time.Minute, 9*time.Minute), 25*time.Minute
+		i.regions = []time.Time{answered.Add(takes / 2), answered.Add(takes * 3 / 4)}
+	}
 	op.vanishes = w.chance(w.Faults.Vanishes)
 	switch {
 	case w.chance(w.Faults.Hangs):
@@ -110,7 +133,7 @@ func (a *arm) begin(i *image, key string, answered time.Time) (token string) {
 		op.code = "ImageBlobNotFound"
 	}
 	op.ends = op.started.Add(takes)
-	if takes > 4*time.Minute {
+	if takes > limit {
 		w.mayTimeOut(key)
 	}
 	w.clock.at(op.ends, func() { a.finish(op, key) })

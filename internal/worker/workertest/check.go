@@ -1,6 +1,8 @@
 package workertest
 
 import (
+	"path"
+	"strconv"
 	"time"
 
 	"goldmint/internal/armerr"
@@ -147,6 +149,9 @@ func (w *World) publish(e event.Event) {
 		return
 	}
 	r := w.records[keyOf(e.ID)]
+	if e.Type == event.Replicating {
+		w.replicated(e)
+	}
 	if !e.Ends() {
 		return
 	}
@@ -163,6 +168,17 @@ func (w *World) publish(e event.Event) {
 	}
 	w.topic[e.ID] = w.clock.now
 	w.ends(r, e)
+}
+
+// replicated judges news of a version's regions. Its id says how many there are.
+func (w *World) replicated(e event.Event) {
+	if n := e.Data.ReplicationStatus.Done(); n == 0 || path.Base(e.ID) != strconv.Itoa(n) {
+		w.violated(keyOf(e.ID), "%s tells of %d regions", e.ID, n)
+	}
+	if _, known := w.topic[e.ID]; !known {
+		w.topic[e.ID] = w.clock.now
+		w.stats.Regions++
+	}
 }
 
 // ends judges a terminal event.

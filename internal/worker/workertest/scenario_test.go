@@ -83,8 +83,8 @@ func TestReplaceDeliveredAgain(t *testing.T) {
 	w := New(calm(1))
 	old, newer := web("old"), web("newer")
 	old.IfExists, newer.IfExists, newer.Source = request.Replace, request.Replace, "another-vm"
-	w.names[imageID("web")]++
-	w.arm.place(imageID("web"), "", "Succeeded", Start.Add(-time.Hour))
+	w.names[Spec{Name: "web"}.imageID()]++
+	w.arm.place(Spec{Name: "web"}.imageID(), "", "Succeeded", Start.Add(-time.Hour))
 	a := w.Submit(0, old, "m-old")
 	b := w.Submit(2*time.Minute, newer, "m-newer")
 	w.clock.after(5*time.Minute, func() { // as if its first delivery had never been settled
@@ -99,7 +99,7 @@ func TestReplaceDeliveredAgain(t *testing.T) {
 	if got := []string{w.outcome(a), w.outcome(b)}; !slices.Equal(got, []string{"succeeded", "succeeded"}) {
 		t.Errorf("ended %v", got)
 	}
-	if i := w.arm.images[imageID("web")]; i == nil || i.tag != w.records[b].build.Tag() {
+	if i := w.arm.images[Spec{Name: "web"}.imageID()]; i == nil || i.tag != w.records[b].build.Tag() {
 		t.Errorf("the newer build's image is not there: %+v", i)
 	}
 }

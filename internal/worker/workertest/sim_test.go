@@ -37,6 +37,25 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
+// TestSimulationOfVersions plays gallery image versions: they take minutes, are looked at in two ways and have two attempts.
+func TestSimulationOfVersions(t *testing.T) {
+	regions := 0
+	for s := uint64(1); s <= uint64(*seeds); s++ {
+		o := Default(s)
+		o.Versions = true
+		if s%2 == 0 {
+			o.Faults = Terrible()
+		}
+		r := play(o, *builds, false)
+		t.Logf("seed %d: %+v", s, r.Stats)
+		report(t, r, func(o Options) { play(o, *builds, false) })
+		regions += r.Stats.Regions
+	}
+	if regions == 0 {
+		t.Error("no event told of a region")
+	}
+}
+
 func play(o Options, builds int, loud bool) Report {
 	if loud {
 		o.Trace = func(at time.Time, who, key, what string) { fmt.Println(line(at, who, key, what)) }

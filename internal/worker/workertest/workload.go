@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
 	"goldmint/internal/build"
 	"goldmint/internal/message"
 	"goldmint/internal/request"
@@ -16,10 +18,16 @@ type Spec struct {
 	Source   string // VM it is made from
 	IfExists request.IfExists
 	Timeout  string // ISO 8601
+	Version  bool   // a gallery image version in two regions is asked for, not a managed image
 }
 
 // Body is the request's JSON.
 func (s Spec) Body() []byte {
+	if s.Version {
+		return fmt.Appendf(nil, `{"id":%q,"resourceGroup":"rg","galleryName":"corp","galleryImageName":"web","name":%q,"ifExists":%q,"timeout":%q,"galleryImageVersion":{"location":"westeurope",
+			"properties":{"storageProfile":{"source":{"virtualMachineId":"/subscriptions/%s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/%s"}},"publishingProfile":{"targetRegions":[{"name":"westeurope"},{"name":"northeurope"}]}}}}`,
+			s.ID, s.Name, s.IfExists, s.Timeout, subscription, s.Source)
+	}
 	return fmt.Appendf(nil, `{"id":%q,"resourceGroup":"rg","name":%q,"ifExists":%q,"timeout":%q,"image":{"location":"westeurope","properties":{"sourceVirtualMachine":{"id":"/subscriptions/%s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/%s"}}}}`,
 		s.ID, s.Name, s.IfExists, s.Timeout, subscription, s.Source)
 }
@@ -62,13 +70,32 @@ func (w *World) Load(builds int, over time.Duration) {
 	policies := []request.IfExists{request.Fail, request.Reuse, request.Replace}
 	for n := range builds {
 		s := Spec{
-			ID: fmt.Sprintf("b%05d", n), Name: fmt.Sprintf("image-%05d", n), Source: fmt.Sprintf("vm-%05d", n),
+			ID: fmt.Sprintf("b%05d", n), Name: name(n, false), Source: fmt.Sprintf("vm-%05d", n),
 			IfExists: policies[w.rng.IntN(3)], Timeout: timeouts[w.rng.IntN(3)],
+		}
+		if w.Versions {
+			s.version(n)
 		}
 		at := w.between(0, over)
 		w.variant(&s, n, at)
 		w.Submit(at, s, "m-"+s.ID)
 	}
+}
+
+// version asks for the n-th version instead, which takes longer and is never replaced.
+func (s *Spec) version(n int) {
+	s.Version, s.Name = true, name(n, true)
+	s.Timeout = map[string]string{"PT5M": "PT30M", "PT10M": "PT1H", "PT30M": "PT2H"}[s.Timeout]
+	if s.IfExists == request.Replace {
+		s.IfExists = request.Fail
+	}
+}
+
+func name(n int, version bool) string {
+	if version {
+		return fmt.Sprintf("1.0.%d", n)
+	}
+	return fmt.Sprintf("image-%05d", n)
 }
 
 // variant makes one request in five unusual.
@@ -85,15 +112,19 @@ func (w *World) variant(s *Spec, n int, at time.Duration) {
 	case 4, 5: // somebody's image has the name already
 		tag := []string{"", "someone/0123"}[w.rng.IntN(2)]
 		state := []string{"Succeeded", "Failed"}[w.rng.IntN(2)]
-		w.names[imageID(s.Name)]++
-		w.arm.place(imageID(s.Name), tag, state, Start.Add(-time.Hour))
+		w.names[s.imageID()]++
+		w.arm.place(s.imageID(), tag, state, Start.Add(-time.Hour))
 	case 6, 7: // the name of the request before
 		if n > 0 {
-			s.Name = fmt.Sprintf("image-%05d", n-1)
+			s.Name = name(n-1, s.Version)
 		}
 	}
 }
 
-func imageID(name string) string {
-	return request.Request{ResourceGroup: "rg", Name: name}.ResourceID(subscription)
+func (s Spec) imageID() string {
+	r := request.Request{ResourceGroup: "rg", Name: s.Name}
+	if s.Version {
+		r.GalleryName, r.GalleryImageName, r.GalleryImageVersion = "corp", "web", &armcompute.GalleryImageVersion{}
+	}
+	return r.ResourceID(subscription)
 }

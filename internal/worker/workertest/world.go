@@ -26,6 +26,7 @@ type Options struct {
 	Rules     worker.Rules
 	Faults    Faults
 	Limits    Limits // of image creations; nil for none
+	Versions  bool   // the requests of Load ask for gallery image versions
 
 	NoDuplicateDetection bool // of the builds queue, which Goldmint relies on
 
@@ -128,6 +129,7 @@ type Stats struct {
 	Rejected    int
 	Deliveries  int // of messages to handlers
 	Creations   int // PUTs that reached ARM
+	Regions     int // events of another region that has a version
 	Throttled   int // of them, refused for the allowance
 	Kills       int
 	Dead        int // messages dead-lettered
@@ -164,7 +166,7 @@ func (w *World) allowance(b build.Build) ([]ratelimit.Limit, *armerr.Error) {
 	if w.Limits == nil {
 		return nil, nil
 	}
-	scope := b.SubscriptionID + " " + *b.Request.Image.Location
+	scope := b.SubscriptionID + " " + b.Request.Location()
 	remaining, wait, ok := w.Limits.Take(scope, w.clock.now)
 	left := ratelimit.Parse(remaining)
 	if ok {
