@@ -46,6 +46,8 @@ type Server struct {
 	versions   uint64
 	faults     Faults
 	random     *rand.Rand
+
+	reads, writes int // of blobs
 }
 
 // stored is a blob.
@@ -131,6 +133,13 @@ func (s *Server) Delete(container, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.containers[container], name)
+}
+
+// Requests counts the reads of blobs and the writes so far, refused ones too.
+func (s *Server) Requests() (reads, writes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads, s.writes
 }
 
 // SetFaults lets the server misbehave from now on.

@@ -123,8 +123,10 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request, body []byte) *refusa
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
+		s.reads++
 		return s.get(w, r, blobs[name])
 	case http.MethodPut:
+		s.writes++
 		return s.put(w, r, blobs, name, body)
 	case http.MethodDelete:
 		if e := check(r, blobs[name]); e != nil {

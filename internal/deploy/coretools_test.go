@@ -139,7 +139,7 @@ func startEmulator(t *testing.T, goldmint, name string, arguments ...string) map
 	return ready
 }
 
-func run(t *testing.T, command *exec.Cmd) {
+func run(t testing.TB, command *exec.Cmd) {
 	t.Helper()
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)

@@ -160,7 +160,7 @@ func flowOfGalleryVersions(t *testing.T, handler string) []arm.Call {
 
 // flow is a local Azure whose handler has the custom role, and the lines that the handler logs.
 type flow struct {
-	t      *testing.T
+	t      testing.TB
 	azure  *localazure.Azure
 	client *azservicebus.Client
 	queue  *azservicebus.Sender
@@ -168,11 +168,12 @@ type flow struct {
 	mu      sync.Mutex
 	lines   []map[string]any
 	changed chan struct{}
+	limit   time.Duration // of waiting
 }
 
+// startFlow starts one whose images and looks take parts of a second.
 func startFlow(t *testing.T, o localazure.Options) *flow {
 	t.Helper()
-	f := &flow{t: t, changed: make(chan struct{}, 1)}
 	for name, value := range map[string]string{
 		"LOOK_AT": "PT0.3S", "VERSION_LOOK_AT": "PT0.3S", "VERSION_LOOK_TICK": "PT0.1S", "LOOK_MIN": "PT0.1S", "LOOK_MAX": "PT1S", "LOG_LEVEL": "info",
 	} {
@@ -180,6 +181,12 @@ func startFlow(t *testing.T, o localazure.Options) *flow {
 	}
 	o.ARM.Role = slices.Collect(maps.Keys(deployedActions(t, everyRole()...)))
 	o.ARM.ImageDuration = 200 * time.Millisecond
+	return openFlow(t, o)
+}
+
+func openFlow(t testing.TB, o localazure.Options) *flow {
+	t.Helper()
+	f := &flow{t: t, changed: make(chan struct{}, 1), limit: time.Minute}
 	o.HostJSON, o.FunctionJSON = goldmint.HostJSON, goldmint.FunctionJSON
 	o.Console = func(line string, _ bool) { f.log(line) }
 	var err error
@@ -218,7 +225,7 @@ func (f *flow) log(line string) {
 // until waits, line by line of the log, for something to be so.
 func (f *flow) until(what string, so func() bool) {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(f.t.Context(), f.limit)
 	defer cancel()
 	for !so() {
 		select {
@@ -424,7 +431,7 @@ func (o *once) request(r *http.Request) http.Handler {
 	return nil
 }
 
-func buildHandler(t *testing.T) string {
+func buildHandler(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "handler")
 	run(t, goCommand("build", "-trimpath", "-o", path, "goldmint/handler"))
