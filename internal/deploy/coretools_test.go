@@ -139,9 +139,9 @@ func startEmulator(t *testing.T, goldmint, name string, arguments ...string) map
 	return ready
 }
 
-func run(t testing.TB, command *exec.Cmd) {
-	t.Helper()
+func run(tb testing.TB, command *exec.Cmd) {
+	tb.Helper()
 	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", command, err, out)
+		tb.Fatalf("%s: %v\n%s", command, err, out)
 	}
 }

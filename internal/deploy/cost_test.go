@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"math"
+	"os"
 	"regexp"
 	"strconv"
 	"sync"
@@ -49,7 +50,9 @@ func BenchmarkCost(b *testing.B) {
 			for b.Loop() {
 				total.add(buildOnce(b, handler, kind.ask))
 			}
-			total.report(b)
+			for unit, value := range total.metrics(b.N) {
+				b.ReportMetric(value, unit)
+			}
 		})
 	}
 }
@@ -74,15 +77,16 @@ func (t *bill) add(one bill) {
 	t.wrote += one.wrote
 }
 
-func (t *bill) report(b *testing.B) {
-	each := func(n float64, unit string) { b.ReportMetric(n/float64(b.N), unit) }
-	each(0, "ns/op")
-	each(float64(t.executions["take-request"]), "take")
-	each(float64(t.executions["build-image"]), "build")
-	each(t.gbSeconds, "GB-s")
-	each(float64(t.events), "events")
-	each(float64(t.reads), "blob-reads")
-	each(float64(t.wrote), "blob-writes")
+// metrics are what is reported of it, each for one of n builds.
+func (t *bill) metrics(n int) map[string]float64 {
+	all := map[string]float64{
+		"ns/op": 0, "take": float64(t.executions["take-request"]), "build": float64(t.executions["build-image"]), "GB-s": t.gbSeconds,
+		"events": float64(t.events), "blob-reads": float64(t.reads), "blob-writes": float64(t.wrote),
+	}
+	for unit := range all {
+		all[unit] /= float64(n)
+	}
+	return all
 }
 
 var executed = regexp.MustCompile(`executed 'Functions\.([\w-]+)' \(\w+, id \S+, (\d+) ms\)`)
@@ -139,4 +143,48 @@ func (f *flow) published() int {
 		f.t.Fatal(err)
 	}
 	return len(events)
+}
+
+// List prices of docs/deploy.md in US dollars.
+const (
+	anExecution    = 0.40 / 1e6
+	onDemandGBs    = 0.000026
+	alwaysReadyGBs = 0.000016
+	aBlobRead      = 0.004 / 1e4
+	aBlobWrite     = 0.05 / 1e4
+	logsOfOne      = 10e3 / 1e9 * 2.76 // ten lines of 1 kB for each execution
+)
+
+var costRow = regexp.MustCompile(`(?m)^\| .*? \| (\d+) \| (\d+) \| ([\d.]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \+ (\d+) \| \$([\d.]+) \| \$([\d.]+) \|$`)
+
+// The costs of docs/deploy.md follow from its counts and prices.
+func TestCostArithmetic(t *testing.T) {
+	page, err := os.ReadFile("../docs/deploy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := costRow.FindAllStringSubmatch(string(page), -1)
+	if len(rows) != 6 {
+		t.Fatalf("docs/deploy.md has %d rows of costs, want 6", len(rows))
+	}
+	for _, row := range rows {
+		var n []float64
+		for _, text := range row[1:] {
+			value, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n = append(n, value)
+		}
+		take, build, gbSeconds, requestOps, buildOps, reads, writes := n[0], n[1], n[2], n[3], n[4], n[6], n[7]
+		if requestOps != 3*take || buildOps != 3*build {
+			t.Errorf("%s: each message is sent, received and completed", row[0])
+		}
+		rest := (take+build)*(anExecution+logsOfOne) + reads*aBlobRead + writes*aBlobWrite
+		for i, perGBs := range []float64{onDemandGBs, alwaysReadyGBs} {
+			if want := 1000 * (rest + gbSeconds*perGBs); math.Abs(want-n[8+i]) > 0.005+1e-9 {
+				t.Errorf("%s: %.3f, not %v", row[0], want, n[8+i])
+			}
+		}
+	}
 }

@@ -184,26 +184,26 @@ func startFlow(t *testing.T, o localazure.Options) *flow {
 	return openFlow(t, o)
 }
 
-func openFlow(t testing.TB, o localazure.Options) *flow {
-	t.Helper()
-	f := &flow{t: t, changed: make(chan struct{}, 1), limit: time.Minute}
+func openFlow(tb testing.TB, o localazure.Options) *flow {
+	tb.Helper()
+	f := &flow{t: tb, changed: make(chan struct{}, 1), limit: time.Minute}
 	o.HostJSON, o.FunctionJSON = goldmint.HostJSON, goldmint.FunctionJSON
 	o.Console = func(line string, _ bool) { f.log(line) }
 	var err error
-	if f.azure, err = localazure.Start(t.Context(), o); err != nil {
-		t.Fatal(err)
+	if f.azure, err = localazure.Start(tb.Context(), o); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := f.azure.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
 	if f.client, err = azservicebus.NewClientFromConnectionString(f.azure.ServiceBus.ConnectionString(), nil); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.client.Close(context.Background()) })
+	tb.Cleanup(func() { _ = f.client.Close(context.Background()) })
 	if f.queue, err = f.client.NewSender(localazure.Requests, nil); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
@@ -431,10 +431,10 @@ func (o *once) request(r *http.Request) http.Handler {
 	return nil
 }
 
-func buildHandler(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "handler")
-	run(t, goCommand("build", "-trimpath", "-o", path, "goldmint/handler"))
+func buildHandler(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "handler")
+	run(tb, goCommand("build", "-trimpath", "-o", path, "goldmint/handler"))
 	return path
 }
 
