@@ -22,7 +22,7 @@ func TestLoad(t *testing.T) {
 	}
 	if c.Port != 4321 || c.ServiceBus.Namespace != "x.servicebus.windows.net" || c.ServiceBus.ClientID != client ||
 		c.MaxWait != 36*time.Hour || c.InvocationTimeout != time.Minute || len(c.AllowedResourceGroups) != 2 ||
-		len(c.LookAt) != 7 || c.LookAt[0] != 5400*time.Millisecond || c.Requests != "image-requests" || c.Builds != "image-builds" {
+		len(c.LookAt) != 8 || c.LookAt[0] != 5400*time.Millisecond || c.Requests != "image-requests" || c.Builds != "image-builds" {
 		t.Errorf("read %+v", c)
 	}
 	if p, d := c.Policy(), build.DefaultPolicy(); !slices.Equal(p.Images.At, d.Images.At) || p.MaxWait != 36*time.Hour || p.HandOver != time.Minute {
