@@ -61,12 +61,12 @@ type Config struct {
 	PoisonDelivery    int           `env:"POISON_DELIVERY" envDefault:"5"`       // delivery count from which a message is poison
 	Attempts          *int          `env:"BUILD_ATTEMPTS"`                       // creations ARM may accept for one build; unset: 3 of an image, 2 of a gallery image version
 
-	LookAt          []time.Duration `env:"LOOK_AT" envDefault:"PT5.4S,PT10.55S,PT20.85S,PT36.3S,PT57S,PT58.7S,PT1M0.4S,PT1M2.1S"`      // ages of an image's operation at which it is looked at
-	VersionLookAt   []time.Duration `env:"VERSION_LOOK_AT" envDefault:"PT31.5S,PT46.5S,PT1M31.5S,PT2M31.5S,PT4M1.5S,PT6M1.5S"` // the same of a gallery image version
-	VersionLookTick time.Duration   `env:"VERSION_LOOK_TICK" envDefault:"PT15S"`                                               // then as often, for ten minutes
-	LookShare       float64         `env:"LOOK_SHARE" envDefault:"0.15"`                                                       // then look again after this share of the time spent
-	LookMin         time.Duration   `env:"LOOK_MIN" envDefault:"PT5S"`                                                         // but not sooner
-	LookMax         time.Duration   `env:"LOOK_MAX" envDefault:"PT30S"`                                                        // and not later
+	LookAt          []time.Duration `env:"LOOK_AT" envDefault:"PT5.4S,PT10.55S,PT20.85S,PT36.3S,PT57S,PT58.7S,PT1M0.4S,PT1M2.1S"` // ages of an image's operation at which it is looked at
+	VersionLookAt   []time.Duration `env:"VERSION_LOOK_AT" envDefault:"PT31.5S,PT46.5S,PT1M31.5S,PT2M31.5S,PT4M1.5S,PT6M1.5S"`    // the same of a gallery image version
+	VersionLookTick time.Duration   `env:"VERSION_LOOK_TICK" envDefault:"PT15S"`                                                  // then as often, for ten minutes
+	LookShare       float64         `env:"LOOK_SHARE" envDefault:"0.15"`                                                          // then look again after this share of the time spent
+	LookMin         time.Duration   `env:"LOOK_MIN" envDefault:"PT5S"`                                                            // but not sooner
+	LookMax         time.Duration   `env:"LOOK_MAX" envDefault:"PT30S"`                                                           // and not later
 }
 
 // ServiceBus is the connection of the host's own trigger: a connection string, or a namespace with managed identity.
