@@ -173,7 +173,8 @@ func (o *pruneOptions) confirm(c *cobra.Command, going int) (bool, error) {
 	}()
 	select {
 	case answer := <-answers:
-		return strings.EqualFold(strings.TrimSpace(answer), "y"), nil
+		answer = strings.ToLower(strings.TrimSpace(answer))
+		return answer == "y" || answer == "yes", nil
 	case <-c.Context().Done():
 		_, _ = fmt.Fprintln(c.ErrOrStderr())
 		return false, errInterrupted

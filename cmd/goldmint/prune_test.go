@@ -6,21 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/creack/pty"
 	"github.com/google/go-cmp/cmp"
 
-	"goldmint/cmd/goldmint/internal/retention"
 	"goldmint/emulator/arm"
 	"goldmint/internal/localazure"
 )
@@ -103,44 +97,6 @@ func TestPruneOfAFullGallery(t *testing.T) {
 	}
 }
 
-// TestPruneLeavesWhatChangedMeanwhile: each is read again just before it is deleted.
-func TestPruneLeavesWhatChangedMeanwhile(t *testing.T) {
-	for name, tt := range map[string]struct {
-		method string // before which it changes
-		change func(g *gallery)
-		want   string
-	}{
-		"tags":         {http.MethodGet, func(g *gallery) { g.put("1.0.0", tagged(retention.TagKeep, "")) }, "left     1.0.0  its tags have changed since the list"},
-		"state":        {http.MethodGet, func(g *gallery) { g.put("1.0.0", inState("Updating")) }, "left     1.0.0  its state has become Updating"},
-		"another":      {http.MethodGet, func(g *gallery) { g.put("1.0.0") }, "left     1.0.0  it was made anew since the list"},
-		"gone":         {http.MethodGet, func(g *gallery) { g.remove("1.0.0") }, "deleted  1.0.0  by someone else"},
-		"going":        {http.MethodDelete, func(g *gallery) { g.remove("1.0.0") }, "deleted  1.0.0\n"},
-		"locked":       {http.MethodDelete, func(g *gallery) { g.Lock(firstVersion, arm.CanNotDelete) }, "left     1.0.0  it is locked"},
-		"locked above": {http.MethodDelete, func(g *gallery) { g.Lock(definition, arm.ReadOnly) }, "left     1.0.0  it is locked"},
-		"blocked": {http.MethodDelete, func(g *gallery) {
-			g.put("1.0.0", func(v *arm.Version) { v.BlockDeletion, v.EndOfLife = true, g.Now().Add(day) })
-		}, "left     1.0.0  it may not be deleted before its end of life"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := filled(t, quickly)
-			var once sync.Once
-			g.before = func(method, name string) http.Handler {
-				if method == tt.method && name == "1.0.0" {
-					once.Do(func() { tt.change(g) })
-				}
-				return nil
-			}
-			out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes")
-			if status != exitOK || !strings.Contains(out, tt.want) {
-				t.Errorf("status %d %s, %q is not said:\n%s", status, errOut, tt.want, out)
-			}
-			if stays := strings.HasPrefix(tt.want, "left"); stays != strings.Contains(g.left(), "1.0.0 ") {
-				t.Errorf("left: %s", g.left())
-			}
-		})
-	}
-}
-
 func TestPruneSaysWhatItCouldNotDelete(t *testing.T) {
 	const read, remove = "Microsoft.Compute/galleries/images/versions/read", "Microsoft.Compute/galleries/images/versions/delete"
 	for _, tt := range []struct {
@@ -191,197 +147,6 @@ func TestExplain(t *testing.T) {
 		if !errors.As(m.explain(tt.err), &got) || got.status != tt.status || got.Error() != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
 		}
-	}
-}
-
-func TestPruneInterrupted(t *testing.T) {
-	g := filled(t, arm.Options{})
-	ctx, stop := context.WithCancel(t.Context())
-	g.before = func(method, _ string) http.Handler {
-		if method == http.MethodDelete {
-			stop()
-		}
-		return nil
-	}
-	out, errOut, status := g.pruned(ctx, "--keep", "2", "--yes")
-	if status != exitTimeout || g.counts()[http.MethodDelete] != 1 {
-		t.Errorf("status %d, calls %v %s", status, g.counts(), errOut)
-	}
-	for _, want := range []string{
-		"not tried  1.0.2  interrupted\n", "deleting  1.0.0  interrupted: Azure has taken its deletion on and continues\n",
-		"0 deleted, 1 being deleted, 0 left after all, 1 not deleted, 6 stay\n",
-	} {
-		if !strings.Contains(out, want) {
-			t.Errorf("%q is not said:\n%s", want, out)
-		}
-	}
-	if got := g.left(); got != "1.0.1 1.0.2 1.0.3 1.0.4 1.0.10 1.0.11 1.0.12" {
-		t.Errorf("left: %s", got)
-	}
-}
-
-// TestPruneInterruptedAtTheQuestion: Ctrl-C is an answer, too.
-func TestPruneInterruptedAtTheQuestion(t *testing.T) {
-	g := filled(t, quickly)
-	keyboard, terminal, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = keyboard.Close() }()
-	defer func() { _ = terminal.Close() }()
-	ctx, stop := context.WithCancel(t.Context())
-	var out, errOut bytes.Buffer
-	asked := writer(func(text []byte) {
-		errOut.Write(text)
-		if bytes.Contains(text, []byte("[y/N]")) {
-			stop()
-		}
-	})
-	args := append([]string{"prune", "--keep", "2", "--arm-endpoint", g.Endpoint()}, ofDefinition...)
-	if status := execute(ctx, args, terminal, &out, asked); status != exitTimeout || errOut.String() != "Delete 2 of them? [y/N] \nerror: interrupted\n" {
-		t.Errorf("status %d %s", status, errOut.String())
-	}
-	if out.String() != decided || g.left() != allOfThem {
-		t.Errorf("left %s\n%s", g.left(), out.String())
-	}
-}
-
-// writer is told of what is written.
-type writer func([]byte)
-
-func (w writer) Write(text []byte) (int, error) {
-	w(text)
-	return len(text), nil
-}
-
-// TestPruneStoppedByASignal: the process is interrupted while Azure takes the first deletion on.
-func TestPruneStoppedByASignal(t *testing.T) {
-	g := filled(t, arm.Options{})
-	c := exec.CommandContext(t.Context(), "goldmint", append([]string{"prune", "--arm-endpoint", g.Endpoint(), "--keep", "2", "--yes"}, ofDefinition...)...)
-	process := make(chan *os.Process, 1)
-	g.mu.Lock()
-	g.before = func(method, _ string) http.Handler {
-		if method == http.MethodDelete {
-			p := <-process
-			if err := p.Signal(os.Interrupt); err != nil {
-				t.Error(err)
-			}
-			process <- p
-		}
-		return nil
-	}
-	g.mu.Unlock()
-	var stdout bytes.Buffer
-	c.Stdout = &stdout
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	process <- c.Process
-	_ = c.Wait() // its exit status says all
-	out := stdout.String()
-	if c.ProcessState.ExitCode() != exitTimeout {
-		t.Errorf("exit status %d", c.ProcessState.ExitCode())
-	}
-	for _, name := range []string{"1.0.0", "1.0.2"} { // how many it has begun depends on when the signal arrives
-		begun := strings.Contains(out, "deleting  "+name+"  interrupted: Azure has taken its deletion on and continues\n")
-		tried := !strings.Contains(out, "not tried  "+name+"  interrupted\n")
-		if body, _ := g.Version(galleryPath + "/" + name); begun != tried || begun != bytes.Contains(body, []byte(`"Deleting"`)) {
-			t.Errorf("%s is %s, but the command says\n%s", name, body, out)
-		}
-	}
-}
-
-// TestPruneTwiceAtOnce: two prunes delete nothing that one would not, and neither fails.
-func TestPruneTwiceAtOnce(t *testing.T) {
-	g := filled(t, quickly)
-	var both sync.WaitGroup
-	for range 2 {
-		both.Go(func() {
-			if out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes"); status != exitOK {
-				t.Errorf("status %d %s\n%s", status, errOut, out)
-			}
-		})
-	}
-	both.Wait()
-	if got := g.left(); got != theKept {
-		t.Errorf("left: %s", got)
-	}
-}
-
-// TestPruneWhileBuildsEnd: what was under way when it listed stays, and so does what came later.
-func TestPruneWhileBuildsEnd(t *testing.T) {
-	g := filled(t, quickly)
-	g.put("1.0.5", inState("Creating")) // a slow build with an old number
-	var once sync.Once
-	g.before = func(method, _ string) http.Handler {
-		if method != "LIST" {
-			once.Do(func() {
-				g.put("1.0.5")
-				g.put("1.0.6")
-				g.put("1.0.12")
-			})
-		}
-		return nil
-	}
-	out, errOut, status := g.pruned(t.Context(), "--keep", "1", "--older-than", "0s", "--yes")
-	if status != exitOK || !strings.Contains(out, "keep    1.0.5   0s   its state is Creating\n") {
-		t.Errorf("status %d %s\n%s", status, errOut, out)
-	}
-	for _, name := range []string{"1.0.5", "1.0.6", "1.0.12"} {
-		if _, ok := g.Version(galleryPath + "/" + name); !ok {
-			t.Errorf("%s is gone:\n%s", name, out)
-		}
-	}
-}
-
-// TestPruneGoesByAzuresClock: this machine's is a month ahead, so that all looks old.
-func TestPruneGoesByAzuresClock(t *testing.T) {
-	signIn(t)
-	g := newGallery(t, quickly)
-	g.FastForward(-30 * day)
-	for _, name := range []string{"1.0.0", "1.0.1", "1.0.2"} {
-		g.put(name)
-	}
-	g.FastForward(190 * time.Second)
-	out, errOut, status := g.pruned(t.Context(), "--keep", "1", "--yes")
-	if status != exitOK || !strings.Contains(out, "keep  1.0.0  3m  it is not older than 25h\n") || !strings.HasSuffix(out, "0 go, 3 stay\n") {
-		t.Errorf("status %d %s\n%s", status, errOut, out)
-	}
-}
-
-// TestPruneWaitsForTheLimit that other callers have used up, and says so.
-func TestPruneWaitsForTheLimit(t *testing.T) {
-	g := filled(t, quickly)
-	var once sync.Once
-	g.before = func(method, _ string) (answer http.Handler) {
-		if method == http.MethodDelete {
-			once.Do(func() {
-				answer = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					w.Header().Set("Retry-After", "1")
-					w.WriteHeader(http.StatusTooManyRequests)
-					_, _ = io.WriteString(w, `{"code":"OperationNotAllowed","message":"too many requests"}`)
-				})
-			})
-		}
-		return answer
-	}
-	out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes")
-	if status != exitOK || errOut != "Azure limits deletions: the next in 1s\n" || !strings.HasSuffix(out, "2 deleted, 0 left after all, 0 not deleted, 6 stay\n") {
-		t.Errorf("status %d %s\n%s", status, errOut, out)
-	}
-}
-
-// TestPruneRecycles: a gallery's soft delete stays in force.
-func TestPruneRecycles(t *testing.T) {
-	g := filled(t, arm.Options{Speed: 1000}) // seven days are ten minutes
-	g.send(t, http.MethodPut, computePath+"galleries/corp", object{"location": "westeurope", "properties": object{"softDeletePolicy": object{"isSoftDeleteEnabled": true}}})
-	out, errOut, status := g.pruned(t.Context(), "--keep", "2", "--yes")
-	if status != exitOK || !strings.Contains(out, "2 deleted") || errOut != "Azure is deleting 2, which takes it a minute or two; Ctrl-C stops the wait\n" {
-		t.Errorf("status %d %s\n%s", status, errOut, out)
-	}
-	bin := g.send(t, http.MethodGet, computePath+"galleries/corp/softDeletedArtifactTypes/Images/artifacts/web/versions", nil)
-	if !strings.Contains(bin, `"name":"1.0.0"`) || !strings.Contains(bin, `"name":"1.0.2"`) {
-		t.Errorf("the recycle bin: %s", bin)
 	}
 }
 

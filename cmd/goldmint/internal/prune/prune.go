@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,18 +42,6 @@ type Outcome struct {
 	Detail string
 }
 
-// Limit is how many deletions fit in a time. Azure counts those of all callers.
-type Limit struct {
-	Deletions int
-	Window    time.Duration
-}
-
-// VersionLimits and ImageLimits are one below what Azure was recorded to allow in a subscription and region.
-var (
-	VersionLimits = []Limit{{149, 3 * time.Minute}, {999, 30 * time.Minute}}
-	ImageLimits   = []Limit{{119, 3 * time.Minute}, {599, 30 * time.Minute}}
-)
-
 // Pruner deletes from a shelf.
 type Pruner struct {
 	Shelf  Shelf
@@ -67,8 +54,8 @@ type Pruner struct {
 
 	sent     []time.Time // when deletions were asked for
 	outcomes []Outcome
-	vanish   map[string]bool // which of the outcomes were listed as being deleted
-	lists    int             // so far, while deletions run
+	vanish   map[string]bool // which of the outcomes were seen to be deleted
+	awaiting bool            // and said so
 }
 
 // Run deletes what the decisions say and waits until it is gone. When the context ends nothing more is deleted: the
@@ -147,119 +134,6 @@ func failure(ctx context.Context, err error) (Result, string) {
 	return Failed, Brief(err)
 }
 
-// tooMany is how long Azure wants to be left alone: zero where the error says nothing of the kind.
-func tooMany(err error) time.Duration {
-	var r *azcore.ResponseError
-	if !errors.As(err, &r) || r.StatusCode != http.StatusTooManyRequests {
-		return 0
-	}
-	if r.RawResponse != nil {
-		if seconds, err := strconv.Atoi(r.RawResponse.Header.Get("Retry-After")); err == nil && seconds > 0 {
-			return time.Duration(seconds) * time.Second
-		}
-	}
-	return time.Minute
-}
-
-// pace is how long to wait until one more deletion is within the limits.
-func (p *Pruner) pace() (pause time.Duration) {
-	for _, l := range p.Limits {
-		if over := len(p.sent) - l.Deletions; over >= 0 {
-			pause = max(pause, l.Window-time.Since(p.sent[over]))
-		}
-	}
-	return pause
-}
-
-// rest pauses for Azure's limits, or ends with the context's error.
-func (p *Pruner) rest(ctx context.Context, pause time.Duration) error {
-	if pause > 0 && ctx.Err() == nil {
-		p.Pause(pause)
-	}
-	return sleep(ctx, pause)
-}
-
-// await lists until what was started is gone. It costs a list now and then instead of an operation's polls for each.
-func (p *Pruner) await(ctx context.Context) {
-	end := time.Now().Add(p.Wait)
-	pause := min(time.Second, p.Look)
-	p.vanish = map[string]bool{}
-	for slices.ContainsFunc(p.outcomes, running) {
-		err := p.settle(ctx) // one that fails is made up for by the next
-		if !slices.ContainsFunc(p.outcomes, running) {
-			return
-		}
-		if time.Now().After(end) {
-			why := "it is still there after " + p.Wait.String()
-			if err != nil {
-				why = "Azure has taken its deletion on; whether it ended is not known: " + Brief(err)
-			}
-			p.giveUp(Failed, why)
-			return
-		}
-		if p.lists++; p.lists == 1 {
-			p.Await(count(p.outcomes))
-		}
-		if sleep(ctx, pause) != nil {
-			p.giveUp(Deleting, "interrupted: Azure has taken its deletion on and continues")
-			return
-		}
-		pause = min(2*pause, p.Look)
-	}
-}
-
-// settle lists once and notes what is gone, and what Azure did not delete after all.
-func (p *Pruner) settle(ctx context.Context) error {
-	records, err := p.Shelf.List(ctx)
-	if err != nil {
-		return err
-	}
-	there := map[string]catalog.Record{}
-	for _, r := range records {
-		there[r.Name] = r
-	}
-	for i := range p.outcomes {
-		o := &p.outcomes[i]
-		if !running(*o) {
-			continue
-		}
-		r, found := there[o.Name]
-		deleting := strings.EqualFold(r.State, "Deleting")
-		switch {
-		case !found:
-			o.Result, o.Detail = Deleted, ""
-		case !deleting && p.vanish[o.Name], strings.EqualFold(r.State, "Failed"):
-			o.Result, o.Detail = Failed, "Azure did not delete it: its state is "+r.State
-		default:
-			p.vanish[o.Name] = deleting
-			continue
-		}
-		p.Report(*o)
-	}
-	return nil
-}
-
-// giveUp ends all that still runs.
-func (p *Pruner) giveUp(result Result, detail string) {
-	for i := range p.outcomes {
-		if o := &p.outcomes[i]; running(*o) {
-			o.Result, o.Detail = result, detail
-			p.Report(*o)
-		}
-	}
-}
-
-func count(outcomes []Outcome) (n int) {
-	for _, o := range outcomes {
-		if running(o) {
-			n++
-		}
-	}
-	return n
-}
-
-func running(o Outcome) bool { return o.Result == Deleting }
-
 // Brief is an error in a line: of Azure's answers, code and message.
 func Brief(err error) string {
 	var r *azcore.ResponseError
@@ -270,18 +144,4 @@ func Brief(err error) string {
 		return fmt.Sprintf("Azure answered %d", r.StatusCode)
 	}
 	return fmt.Sprintf("Azure answered %d %s", r.StatusCode, r.ErrorCode)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -185,7 +185,12 @@ func TestAzureGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, all := full(1)
 		s.becomes["1.0.0"] = retention.Item{Name: "1.0.0", State: "Deleting"}
-		time.AfterFunc(100*time.Second, func() { s.items["1.0.0"] = retention.Item{Name: "1.0.0", State: "Succeeded"} })
+		time.AfterFunc(100*time.Second, func() {
+			if s.lists > 0 {
+				t.Errorf("%d lists while one read would do", s.lists)
+			}
+			s.items["1.0.0"] = retention.Item{Name: "1.0.0", State: "Succeeded"}
+		})
 		begun := time.Now()
 		results, _ := run(t.Context(), s, all, time.Hour)
 		if results["awaited"] != "1" || results["1.0.0"] != "failed Azure did not delete it: its state is Succeeded" || time.Since(begun) > 2*time.Minute {
