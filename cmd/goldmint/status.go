@@ -162,6 +162,8 @@ func describe(out io.Writer, e event.Event) error {
 	}
 	row("generation", d.HyperVGeneration)
 	row("source", strings.TrimSpace(d.Source.Type+" "+d.Source.ID))
+	row("source's id", d.Source.UniqueID)
+	row("commit", d.Metadata["commit"])
 	row("requested", clock(d.RequestedAt))
 	row("started", clock(d.StartedAt))
 	row("ended", clock(d.EndedAt))

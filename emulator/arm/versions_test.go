@@ -160,6 +160,7 @@ func TestRefusedVersions(t *testing.T) {
 		{"another generation", "", func(vm *arm.VM) { vm.HyperVGeneration = "V2" }, fromOdd, 400, "BadRequest", "different Hypervisor generation ['V2']"},
 		{"ephemeral", "", func(vm *arm.VM) { vm.EphemeralOSDisk = true }, fromOdd, 400, "BadRequest", "ephemeral OS disk"},
 		{"unmanaged", "", func(vm *arm.VM) { vm.OSDisk.VHD = blobURI }, fromOdd, 400, "BadRequest", "must be created from Managed Disks"},
+		{"a confidential VM into Trusted Launch", "TrustedLaunch", func(vm *arm.VM) { vm.SecurityType, vm.HyperVGeneration = "ConfidentialVM", "V1" }, fromOdd, 400, "InvalidParameter", "does not match"},
 		{"Trusted Launch into supported", "TrustedLaunchSupported", func(*arm.VM) {}, fromOdd, 400, "InvalidParameter", "Currently only Vhd Blob, User Image"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -37,14 +37,15 @@ func (s *Server) checkVersionSource(v version, source versionSource, definition 
 	return checkTrust(id, facts, definition.securityType())
 }
 
-// checkTrust holds that a Trusted Launch machine goes into a TrustedLaunch definition and nothing else does.
+// checkTrust holds that a Trusted Launch or confidential machine goes into a definition of its security type. What a
+// definition merely supports no machine may be made into.
 func checkTrust(id string, facts sourceFacts, wanted string) *armError {
 	machine := facts.kind == "vm" || facts.kind == "disk"
 	switch {
-	case wanted == "TrustedLaunchSupported" && machine:
+	case strings.HasSuffix(wanted, "Supported") && machine:
 		return invalidParameter("galleryImageVersion.properties.storageProfile.source.id", "The security type '%s' is not supported for the source id '%s'. "+
 			"Currently only Vhd Blob, User Image and Gallery Image Version sources are supported for '%s' images.", wanted, id, wanted)
-	case facts.trust == "TrustedLaunch" && !strings.HasPrefix(wanted, "TrustedLaunch"), wanted == "TrustedLaunch" && machine && facts.trust == "":
+	case facts.trust == "TrustedLaunch" && !strings.HasPrefix(wanted, "TrustedLaunch"), facts.trust == "ConfidentialVM" && wanted != "ConfidentialVM", wanted == "TrustedLaunch" && machine && facts.trust == "":
 		return invalidParameter("galleryImageVersion.properties.storageProfile.source.id", "The security type '%s' of the source id '%s' does not match "+
 			"the security type '%s' of the parent gallery image.", facts.trust, id, wanted)
 	}

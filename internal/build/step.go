@@ -143,7 +143,7 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 		if i.is("Succeeded") {
 			return p.succeed(b, i, Reused, now)
 		}
-		return p.fail(b, failure("ImageExists", "an image of that name exists and is in state "+i.State+": delete it, or ask with ifExists: replace", false), now)
+		return p.fail(b, failure("ImageExists", brokenText(b, i.State), false), now)
 	case request.Replace:
 		switch born := i.born(); {
 		case born.IsZero():
@@ -156,6 +156,13 @@ func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 	default:
 		return p.fail(b, failure("ImageExists", existsText(b), false), now)
 	}
+}
+
+func brokenText(b Build, state string) string {
+	if b.Request.Target() == request.GalleryImageVersion {
+		return "a version of that number exists and is in state " + state + ": delete it, or choose another number"
+	}
+	return "an image of that name exists and is in state " + state + ": delete it, or ask with ifExists: replace"
 }
 
 func existsText(b Build) string {

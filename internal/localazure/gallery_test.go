@@ -19,7 +19,7 @@ func TestGalleryExamples(t *testing.T) {
 	settings["VERSION_LOOK_AT"], settings["VERSION_LOOK_TICK"] = "PT0.3S", "PT0.3S"
 	a := start(t, localazure.Options{Settings: settings, ARM: arm.Options{Speed: 1000}})
 	files, err := filepath.Glob("../../examples/requests-gallery/*.json")
-	if err != nil || len(files) != 10 {
+	if err != nil || len(files) != 11 {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}
 	want := map[string]string{}

@@ -76,7 +76,7 @@ func TestGalleryExamples(t *testing.T) {
 		}
 		sources[r.Source().Type]++
 	}
-	want := map[string]int{"virtualMachine": 4, "blob": 1, "snapshot": 2, "managedDisk": 1, "image": 1, "galleryImageVersion": 1}
+	want := map[string]int{"virtualMachine": 4, "blob": 1, "snapshot": 2, "managedDisk": 1, "image": 1, "galleryImageVersion": 1, "communityGalleryImage": 1}
 	if diff := cmp.Diff(want, sources); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
