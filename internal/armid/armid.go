@@ -5,7 +5,10 @@ package armid
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+
+	"goldmint/internal/quote"
 )
 
 // ID is the resource ID of a resource of Microsoft.Compute directly below its resource group. Its parts, checked by
@@ -29,6 +32,8 @@ var (
 	groupName = regexp.MustCompile(`^[-_.()\p{L}\p{M}\p{Nd}]{0,89}[-_()\p{L}\p{M}\p{Nd}]$`)
 	// Compute's rule for the names of its resources.
 	computeName = regexp.MustCompile(`^[\p{L}\p{Nd}]([-_.\p{L}\p{M}\p{Nd}]{0,78}[_\p{L}\p{M}\p{Nd}])?$`)
+	// Storage accounts have a rule of their own.
+	storageAccount = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
 )
 
 // IsGUID says whether s is a GUID in its usual form.
@@ -74,6 +79,48 @@ func Split(s string) (Parts, bool) {
 	return p, true
 }
 
+// Check wants the ID of a resource of one of the types, such as Microsoft.Compute/disks. Its error follows the name of the
+// field that holds the ID.
+func Check(id string, types ...string) error {
+	p, ok := Split(id)
+	if !ok {
+		return notAnID(id, types)
+	}
+	if !slices.ContainsFunc(types, func(t string) bool { return strings.EqualFold(t, p.Type) }) {
+		if len(p.Names) > 1 && !slices.ContainsFunc(types, func(t string) bool { return strings.Count(t, "/") > 1 }) {
+			return notAnID(id, types)
+		}
+		return fmt.Errorf("must be the ID of %s, not of %s", quote.List(types, "or"), strings.Trim(quote.Foreign(p.Type), `"`))
+	}
+	switch {
+	case !IsGUID(p.SubscriptionID):
+		return fmt.Errorf("names the subscription %s, which is no GUID", quote.Foreign(p.SubscriptionID))
+	case !ValidGroup(p.ResourceGroup):
+		return fmt.Errorf("names the resource group %s, which Azure does not allow", quote.Foreign(p.ResourceGroup))
+	}
+	valid := ValidName
+	if strings.EqualFold(p.Type, "Microsoft.Storage/storageAccounts") {
+		valid = storageAccount.MatchString
+	}
+	for _, name := range p.Names {
+		if !valid(name) {
+			return fmt.Errorf("names the resource %s, which Azure does not allow", quote.Foreign(name))
+		}
+	}
+	return nil
+}
+
+func notAnID(id string, types []string) error {
+	form := "/subscriptions/{guid}/resourceGroups/{name}/providers"
+	for i, part := range strings.Split(types[0], "/") {
+		form += "/" + part
+		if i > 0 {
+			form += "/{name}"
+		}
+	}
+	return fmt.Errorf("must be a resource ID %s, not %s", form, quote.Foreign(id))
+}
+
 // Parse reads the ID of a resource of that type, such as "virtualMachines", in any letter case and with or without its
 // leading slash, and checks every segment.
 func Parse(s, resourceType string) (ID, error) {
@@ -93,4 +140,16 @@ func Parse(s, resourceType string) (ID, error) {
 		return ID{}, fmt.Errorf("its last part is a name that Azure does not allow")
 	}
 	return id, nil
+}
+
+// Allowed says whether an allow-list holds the name of a subscription or resource group; an empty list holds all.
+func Allowed(list []string, name string) bool {
+	return len(list) == 0 || slices.ContainsFunc(list, func(v string) bool { return sameName(v, name) })
+}
+
+// sameName compares as Azure does, without case. strings.EqualFold takes the Kelvin sign for a k and the long s for an s,
+// which are other names to Azure: two names are the same only when their lower case and their upper case agree.
+func sameName(a, b string) bool {
+	both := func(s string) string { return strings.ToLower(s) + "/" + strings.ToUpper(s) }
+	return both(a) == both(b)
 }

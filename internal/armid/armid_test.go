@@ -71,3 +71,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestCheck goes on with the rules for single names; the words for all that a person can get wrong are tested with requests.
+func TestCheck(t *testing.T) {
+	const account = group + "/providers/Microsoft.Storage/storageAccounts/"
+	for id, want := range map[string]string{
+		account + "golden01": "",
+		account + "Golden":   `names the resource "Golden", which Azure does not allow`,
+		account + "go":       `names the resource "go", which Azure does not allow`,
+		group + "/providers/Microsoft.Compute/galleries/corp/images/web/versions/1.0.0": "",
+		group + "/providers/Microsoft.Compute/galleries/corp/images/-/versions/1.0.0":   `names the resource "-", which Azure does not allow`,
+	} {
+		got := ""
+		if err := Check(id, "Microsoft.Storage/storageAccounts", "Microsoft.Compute/galleries/images/versions"); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", id, got, want)
+		}
+	}
+}

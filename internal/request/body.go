@@ -31,12 +31,10 @@ func syntaxProblem(source *tree.Source, err error) error {
 	if words := wrapping(source.Text); words != "" {
 		return Refuse(InvalidJSON, tree.Place{}, "%s", words)
 	}
-	var syntax *json.SyntaxError
-	if !errors.As(err, &syntax) {
-		return Refuse(InvalidJSON, tree.Place{}, "the body is not JSON: %v", err)
+	at, hint := source.At(0), ""
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		at = source.At(int(max(syntax.Offset-1, 0))) // the offset counts the offending byte too
 	}
-	at := source.At(int(max(syntax.Offset-1, 0))) // the offset counts the offending byte too
-	hint := ""
 	if bytes.IndexByte([]byte(`{["`), bytes.TrimSpace(source.Text)[0]) < 0 {
 		hint = "; send one JSON object that starts with {"
 	}
@@ -81,14 +79,12 @@ func checkEncoding(source *tree.Source) error {
 	if bytes.IndexByte(body, 0) >= 0 {
 		return Refuse(InvalidEncoding, tree.Place{}, "the body holds zero bytes, as UTF-16 text does; send it as UTF-8")
 	}
-	for offset := 0; offset < len(body); {
-		r, size := utf8.DecodeRune(body[offset:])
-		if r == utf8.RuneError && size == 1 {
+	for offset, r := range string(body) {
+		if r == utf8.RuneError && !bytes.HasPrefix(body[offset:], []byte("\uFFFD")) {
 			at := source.At(offset)
 			return Refuse(InvalidEncoding, at, "line %d, column %d: byte 0x%02X is not UTF-8 (in Latin-1 it is %q); send the body as UTF-8",
 				at.Line, at.Column, body[offset], rune(body[offset]))
 		}
-		offset += size
 	}
 	return nil
 }

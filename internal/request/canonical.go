@@ -8,6 +8,7 @@ import (
 
 	"goldmint/internal/iso8601"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -20,11 +21,11 @@ type wire struct {
 	IfExists       IfExists          `json:"ifExists"`
 	Timeout        string            `json:"timeout"`
 	Metadata       map[string]string `json:"metadata,omitempty"`
-	Image          json.RawMessage   `json:"image,omitempty"`
+	Image          *armcompute.Image `json:"image,omitempty"`
 
-	GalleryName         string          `json:"galleryName,omitempty"`
-	GalleryImageName    string          `json:"galleryImageName,omitempty"`
-	GalleryImageVersion json.RawMessage `json:"galleryImageVersion,omitempty"`
+	GalleryName         string                          `json:"galleryName,omitempty"`
+	GalleryImageName    string                          `json:"galleryImageName,omitempty"`
+	GalleryImageVersion *armcompute.GalleryImageVersion `json:"galleryImageVersion,omitempty"`
 }
 
 // Canonical is the one JSON text of a request: defaults written out, fields in
@@ -40,15 +41,21 @@ func (r Request) Canonical() []byte {
 		Timeout:        iso8601.Format(r.Timeout),
 		Metadata:       r.Metadata,
 
-		GalleryName:      r.GalleryName,
-		GalleryImageName: r.GalleryImageName,
+		GalleryName:         r.GalleryName,
+		GalleryImageName:    r.GalleryImageName,
+		GalleryImageVersion: r.GalleryImageVersion,
 	}
-	if r.Target() == GalleryImageVersion {
-		w.GalleryImageVersion = encode(r.GalleryImageVersion)
-	} else {
-		w.Image = encode(r.Image)
+	if r.Target() == Image {
+		w.Image = &r.Image
 	}
-	return encode(w)
+	text, err := json.Marshal(w)
+	if err == nil {
+		text, err = jsontext.AppendFormat(nil, text) // the SDK's encoder escapes <, > and &
+	}
+	if err != nil {
+		panic(fmt.Sprintf("encode request %q: %v", r.Name, err)) // strings, numbers and maps only
+	}
+	return text
 }
 
 // MarshalJSON writes the canonical form.
@@ -75,16 +82,4 @@ func (r Request) Digest() string {
 	r.ID = ""
 	sum := sha256.Sum256(r.Canonical())
 	return hex.EncodeToString(sum[:])
-}
-
-// encode writes JSON in which nothing is escaped that need not be: the SDK's encoder escapes <, > and &.
-func encode(v any) []byte {
-	text, err := json.Marshal(v)
-	if err == nil {
-		text, err = jsontext.AppendFormat(nil, text)
-	}
-	if err != nil {
-		panic(fmt.Sprintf("encode a request: %v", err)) // strings, numbers and maps only
-	}
-	return text
 }

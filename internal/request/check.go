@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"goldmint/internal/armid"
+	"goldmint/internal/quote"
 	"goldmint/internal/tree"
 )
 
@@ -80,7 +82,7 @@ func (c *check) value(s *schema, n *tree.Node) {
 	case n.Kind == tree.String && (s.Type == "object" || s.Type == "array") && cutOff.MatchString(n.Text):
 		c.add(n, "was cut off by PowerShell's ConvertTo-Json, which goes 2 levels deep: call it with -Depth 20")
 	case found != "":
-		c.add(n, "still holds the placeholder %s; fill it in", strings.Trim(tree.Quote(found), `"`))
+		c.add(n, "still holds the placeholder %s; fill it in", strings.Trim(quote.Foreign(found), `"`))
 	case s.Enum != nil:
 		c.word(s, n)
 	case kindOf[s.Type].kind != n.Kind:
@@ -147,9 +149,9 @@ func (c *check) object(s *schema, n *tree.Node) {
 	given := slices.DeleteFunc(slices.Clone(s.sources), func(name string) bool { return last[name] == nil })
 	switch {
 	case len(given) == 0:
-		c.add(n, "names no source: give one of %s", join(s.sources, "or"))
+		c.add(n, "names no source: give one of %s", quote.List(s.sources, "or"))
 	case len(given) > 1:
-		c.add(n, "names %d sources, %s: keep one", len(given), join(given, "and"))
+		c.add(n, "names %d sources, %s: keep one", len(given), quote.List(given, "and"))
 	}
 }
 
@@ -169,12 +171,12 @@ func (c *check) unknown(s *schema, name string) string {
 		return "is read-only: Azure sets it; leave it out"
 	}
 	if near := nearest(name, s.names); near != "" {
-		return "is unknown; did you mean " + tree.Quote(near) + "?"
+		return "is unknown; did you mean " + quote.Foreign(near) + "?"
 	}
 	if places := c.contract.places[name]; len(places) > 0 && len(places) <= 2 { // more would not help
-		return "has no place here; it belongs at " + join(places, "or")
+		return "has no place here; it belongs at " + quote.List(places, "or")
 	}
-	return "is unknown; allowed here are " + join(s.names, "and")
+	return "is unknown; allowed here are " + quote.List(s.names, "and")
 }
 
 // longestArray is how many elements of an array that is too long are looked at.
@@ -198,9 +200,9 @@ func (c *check) text(s *schema, n *tree.Node) {
 	case s.MaxLength > 0 && length > s.MaxLength:
 		c.add(n, "has %d characters; at most %d are allowed", length, s.MaxLength)
 	case s.pattern != nil && !s.pattern.MatchString(n.Text):
-		c.add(n, "must be %s; it is %s", s.ErrorMessage, tree.Quote(n.Text))
+		c.add(n, "must be %s; it is %s", s.ErrorMessage, quote.Foreign(n.Text))
 	case len(s.ResourceTypes) > 0:
-		c.addError(n, checkResourceID(n.Text, s.ResourceTypes...))
+		c.addError(n, armid.Check(n.Text, s.ResourceTypes...))
 	case formats[s.Format] != nil:
 		c.addError(n, formats[s.Format](n.Text))
 	}
@@ -235,7 +237,7 @@ func (c *check) word(s *schema, n *tree.Node) {
 	found := string(n.Kind)
 	switch {
 	case n.Kind == tree.String:
-		found = tree.Quote(n.Text)
+		found = quote.Foreign(n.Text)
 		if near := nearest(n.Text, s.Enum); near != "" && len(s.Enum) > 1 {
 			found += fmt.Sprintf("; did you mean %q?", near)
 		}
@@ -268,16 +270,9 @@ func findPlaceholder(s string) string {
 func either(values []string) string {
 	quoted := make([]string, len(values))
 	for i, v := range values {
-		quoted[i] = tree.Quote(v)
+		quoted[i] = quote.Foreign(v)
 	}
-	return join(quoted, "or")
-}
-
-func join(words []string, last string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
+	return quote.List(quoted, "or")
 }
 
 // nearest is the candidate that name was probably meant to be, or "": the same letters in another

@@ -21,8 +21,7 @@ func Decode(body []byte) (Request, error) {
 
 func decode(body []byte, maxBytes int, fresh bool) (Request, error) {
 	r, err := read(body, maxBytes, fresh)
-	var invalid *Invalid
-	if errors.As(err, &invalid) {
+	if invalid := (*Invalid)(nil); errors.As(err, &invalid) {
 		sum := sha256.Sum256(body)
 		invalid.Digest = hex.EncodeToString(sum[:])
 	}
@@ -91,36 +90,29 @@ func typed(root *tree.Node) (Request, error) {
 	if n := properties.At("hyperVGeneration"); !n.Given() && properties.At("storageProfile", "osDisk", "blobUri").Given() {
 		n.Set(&tree.Node{Kind: tree.String, Text: string(armcompute.HyperVGenerationTypesV1)}) // which Azure wants to be told
 	}
-	w := wire{IfExists: Fail}
+	w := wire{IfExists: Fail, Timeout: iso8601.Format(DefaultTimeout)}
+	if root.At("galleryImageVersion").Given() {
+		w.Timeout = iso8601.Format(DefaultVersionTimeout)
+	}
 	if err := json.Unmarshal(root.JSON(), &w); err != nil {
 		return Request{}, err
 	}
-	r := Request{
+	if len(w.Metadata) == 0 {
+		w.Metadata = nil
+	}
+	timeout, err := iso8601.Parse(w.Timeout)
+	return Request{
 		ID:             w.ID,
 		SubscriptionID: w.SubscriptionID,
 		ResourceGroup:  w.ResourceGroup,
 		Name:           w.Name,
 		IfExists:       w.IfExists,
-		Timeout:        DefaultTimeout,
+		Timeout:        timeout,
+		Metadata:       w.Metadata,
+		Image:          value(w.Image),
 
-		GalleryName:      w.GalleryName,
-		GalleryImageName: w.GalleryImageName,
-	}
-	if len(w.Metadata) > 0 {
-		r.Metadata = w.Metadata
-	}
-	var body json.Unmarshaler = &r.Image
-	text := w.Image
-	if w.GalleryImageVersion != nil {
-		r.Timeout, r.GalleryImageVersion = DefaultVersionTimeout, new(armcompute.GalleryImageVersion)
-		body, text = r.GalleryImageVersion, w.GalleryImageVersion
-	}
-	if w.Timeout != "" {
-		timeout, err := iso8601.Parse(w.Timeout)
-		if err != nil {
-			return Request{}, err
-		}
-		r.Timeout = timeout
-	}
-	return r, body.UnmarshalJSON(text)
+		GalleryName:         w.GalleryName,
+		GalleryImageName:    w.GalleryImageName,
+		GalleryImageVersion: w.GalleryImageVersion,
+	}, err
 }

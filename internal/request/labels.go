@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"goldmint/internal/quote"
 	"goldmint/internal/tree"
 )
 
@@ -46,7 +47,7 @@ func (c *check) ruleTags(tags *tree.Node) {
 	lower := func(tag *tree.Node) (string, bool) { return strings.ToLower(tag.Name), true }
 	byName := slices.SortedFunc(slices.Values(tags.Members()), func(a, b *tree.Node) int { return strings.Compare(a.Name, b.Name) })
 	unique(byName, lower, func(tag, other *tree.Node) {
-		c.add(tag, "is the same tag as %s: Azure compares names without case", tree.Quote(other.Name))
+		c.add(tag, "is the same tag as %s: Azure compares names without case", quote.Foreign(other.Name))
 	})
 }
 

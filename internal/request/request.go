@@ -9,8 +9,6 @@
 package request
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
@@ -107,16 +105,4 @@ func (r Request) ResourceID(subscription string) string {
 		return compute + "/galleries/" + r.GalleryName + "/images/" + r.GalleryImageName + "/versions/" + r.Name
 	}
 	return compute + "/images/" + r.Name
-}
-
-// Allowed says whether an allow-list holds the name of a subscription or resource group; an empty list holds all.
-func Allowed(list []string, name string) bool {
-	return len(list) == 0 || slices.ContainsFunc(list, func(v string) bool { return sameName(v, name) })
-}
-
-// sameName compares as Azure does, without case. strings.EqualFold takes the Kelvin sign for a k and the long s for an s,
-// which are other names to Azure: two names are the same only when their lower case and their upper case agree.
-func sameName(a, b string) bool {
-	both := func(s string) string { return strings.ToLower(s) + "/" + strings.ToUpper(s) }
-	return both(a) == both(b)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"goldmint/internal/quote"
 	"goldmint/internal/tree"
 )
 
@@ -75,9 +76,9 @@ func (c *check) ruleVersionName(root *tree.Node) {
 	switch {
 	case !ok || name.Broken || findPlaceholder(text) != "":
 	case !versionForm.MatchString(text):
-		c.add(name, "must be a version: three integers without leading zeros, such as 1.0.0 or 2026.1127.143000; it is %s", tree.Quote(text))
+		c.add(name, "must be a version: three integers without leading zeros, such as 1.0.0 or 2026.1127.143000; it is %s", quote.Foreign(text))
 	case slices.ContainsFunc(strings.Split(text, "."), large):
-		c.add(name, "must be a version of three integers up to 2147483647; it is %s", tree.Quote(text))
+		c.add(name, "must be a version of three integers up to 2147483647; it is %s", quote.Foreign(text))
 	}
 	if n := root.At("ifExists"); n.Is("replace") {
 		c.add(n, `may not be "replace" for a gallery image version: scale sets would lose the image that they refer to;`+
@@ -176,7 +177,7 @@ func (c *check) rulePublishing(version, publishing *tree.Node) {
 	}
 	unique(regions.Elements(), name, func(region, other *tree.Node) {
 		n := region.At("name")
-		c.add(n, "is %s, which %s has already; name each region once", tree.Quote(n.Text), other.Path())
+		c.add(n, "is %s, which %s has already; name each region once", quote.Foreign(n.Text), other.Path())
 	})
 	oneReplica := func(count *tree.Node) {
 		if shallow && count.Given() && !count.Is("1") {
@@ -195,7 +196,7 @@ func (c *check) rulePublishing(version, publishing *tree.Node) {
 		}
 	}
 	if named && !atHome {
-		c.add(regions, "must hold the version's own location %s", tree.Quote(home))
+		c.add(regions, "must hold the version's own location %s", quote.Foreign(home))
 	}
 	if shallow && len(zones.Elements()) > 0 {
 		c.add(zones, "has no place in a Shallow version, which is in its own region only")
@@ -213,6 +214,6 @@ func (c *check) rulePublishing(version, publishing *tree.Node) {
 func (c *check) ruleEndOfLife(root *tree.Node) {
 	end := root.At("galleryImageVersion", "properties", "publishingProfile", "endOfLifeDate")
 	if date, err := time.Parse(time.RFC3339, end.Text); err == nil && date.Before(time.Now()) {
-		c.add(end, "must be in the future; it is %s", tree.Quote(end.Text))
+		c.add(end, "must be in the future; it is %s", quote.Foreign(end.Text))
 	}
 }

@@ -1,11 +1,10 @@
 package request
 
 import (
+	"path"
 	"strings"
 
 	"goldmint/internal/armid"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )
 
 // Source is what a resource is made from.
@@ -15,66 +14,46 @@ type Source struct {
 	ID   string `json:"id"` // a resource ID, or the blob's URL
 }
 
-// Source is the virtual machine or image, or what the operating system disk is copied from. It is empty for a request that
-// did not come from [Decode].
+// Source is the virtual machine or image, or what the operating system disk is copied from. It is empty
+// for a request that did not come from [Decode].
 func (r Request) Source() Source {
+	for _, id := range r.sources() {
+		if id != nil {
+			return Source{Type: sourceType(*id), ID: *id}
+		}
+	}
+	return Source{}
+}
+
+// sources are the fields that name one.
+func (r Request) sources() []*string {
 	if r.Target() == GalleryImageVersion {
-		return versionSource(r.GalleryImageVersion.Properties)
+		profile := value(value(r.GalleryImageVersion.Properties).StorageProfile)
+		source, disk := value(profile.Source), value(value(profile.OSDiskImage).Source)
+		return []*string{source.VirtualMachineID, source.CommunityGalleryImageID, source.ID, disk.ID, disk.URI}
 	}
-	return imageSource(r.Image.Properties)
+	properties := value(r.Image.Properties)
+	disk := value(value(properties.StorageProfile).OSDisk)
+	return []*string{value(properties.SourceVirtualMachine).ID, value(disk.ManagedDisk).ID, value(disk.Snapshot).ID, disk.BlobURI}
 }
 
-func imageSource(p *armcompute.ImageProperties) Source {
+func sourceType(id string) string {
+	p, ok := armid.Split(id)
 	switch {
-	case p == nil:
-		return Source{}
-	case p.SourceVirtualMachine != nil:
-		return Source{Type: "virtualMachine", ID: value(p.SourceVirtualMachine.ID)}
-	case p.StorageProfile == nil || p.StorageProfile.OSDisk == nil:
-		return Source{}
+	case ok:
+		return map[string]string{
+			"virtualmachines": "virtualMachine", "disks": "managedDisk", "snapshots": "snapshot", "images": "image", "versions": "galleryImageVersion",
+		}[strings.ToLower(path.Base(p.Type))]
+	case strings.HasPrefix(strings.ToLower(id), "/communitygalleries/"):
+		return "communityGalleryImage"
 	}
-	switch disk := p.StorageProfile.OSDisk; {
-	case disk.ManagedDisk != nil:
-		return Source{Type: "managedDisk", ID: value(disk.ManagedDisk.ID)}
-	case disk.Snapshot != nil:
-		return Source{Type: "snapshot", ID: value(disk.Snapshot.ID)}
-	default:
-		return Source{Type: "blob", ID: value(disk.BlobURI)}
-	}
+	return "blob"
 }
 
-func versionSource(p *armcompute.GalleryImageVersionProperties) Source {
-	if p == nil || p.StorageProfile == nil {
-		return Source{}
+// value is what p points at, or nothing.
+func value[T any](p *T) T {
+	if p == nil {
+		return *new(T)
 	}
-	switch s := p.StorageProfile; {
-	case s.Source != nil && s.Source.VirtualMachineID != nil:
-		return Source{Type: "virtualMachine", ID: *s.Source.VirtualMachineID}
-	case s.Source != nil && s.Source.CommunityGalleryImageID != nil:
-		return Source{Type: "communityGalleryImage", ID: *s.Source.CommunityGalleryImageID}
-	case s.Source != nil:
-		return Source{Type: ofType(value(s.Source.ID), "galleries", "galleryImageVersion", "image"), ID: value(s.Source.ID)}
-	case s.OSDiskImage == nil || s.OSDiskImage.Source == nil:
-		return Source{}
-	}
-	disk := p.StorageProfile.OSDiskImage.Source
-	if disk.ID == nil {
-		return Source{Type: "blob", ID: value(disk.URI)}
-	}
-	return Source{Type: ofType(*disk.ID, "snapshots", "snapshot", "managedDisk"), ID: *disk.ID}
-}
-
-// ofType is yes for the ID of a resource of the type, else no.
-func ofType(id, resourceType, yes, no string) string {
-	if p, _ := armid.Split(id); strings.HasPrefix(strings.ToLower(p.Type), "microsoft.compute/"+resourceType) {
-		return yes
-	}
-	return no
-}
-
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
+	return *p
 }

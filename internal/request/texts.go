@@ -9,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"goldmint/internal/armid"
 	"goldmint/internal/iso8601"
-	"goldmint/internal/tree"
+	"goldmint/internal/quote"
 )
 
 func checkTimeout(text string) error {
@@ -19,14 +18,14 @@ func checkTimeout(text string) error {
 	case err != nil:
 		return err
 	case d < MinTimeout || d > MaxTimeout:
-		return fmt.Errorf("must be from PT5M to PT24H, not %s", tree.Quote(text))
+		return fmt.Errorf("must be from PT5M to PT24H, not %s", quote.Foreign(text))
 	}
 	return nil
 }
 
 func checkDate(text string) error {
 	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return fmt.Errorf("must be a date and time such as 2027-02-01T00:00:00Z; it is %s", tree.Quote(text))
+		return fmt.Errorf("must be a date and time such as 2027-02-01T00:00:00Z; it is %s", quote.Foreign(text))
 	}
 	return nil
 }
@@ -57,7 +56,7 @@ func checkBlobURL(text string) error {
 	case u.Host != u.Hostname():
 		return errors.New("may not name a port")
 	case !blobHost.MatchString(strings.ToLower(u.Host)):
-		return fmt.Errorf("must point at a blob endpoint of Azure, %s; %s is none", example, tree.Quote(u.Host))
+		return fmt.Errorf("must point at a blob endpoint of Azure, %s; %s is none", example, quote.Foreign(u.Host))
 	}
 	segments := strings.Split(u.Path, "/")[1:]
 	bad := func(s string) bool { return s == "" || s == "." || s == ".." || strings.ContainsAny(s, "\x00\\") }
@@ -65,48 +64,4 @@ func checkBlobURL(text string) error {
 		return fmt.Errorf("must name a blob after the host, %s", example)
 	}
 	return nil
-}
-
-// storageAccount is the rule for the names of storage accounts, which have one of their own.
-var storageAccount = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
-
-// checkResourceID wants the ID of a resource of one of the types, checked segment by segment.
-func checkResourceID(id string, types ...string) error {
-	p, ok := armid.Split(id)
-	if !ok {
-		return notAnID(id, types)
-	}
-	if !slices.ContainsFunc(types, func(t string) bool { return strings.EqualFold(t, p.Type) }) {
-		if len(p.Names) > 1 && !slices.ContainsFunc(types, func(t string) bool { return strings.Count(t, "/") > 1 }) {
-			return notAnID(id, types)
-		}
-		return fmt.Errorf("must be the ID of %s, not of %s", join(types, "or"), strings.Trim(tree.Quote(p.Type), `"`))
-	}
-	switch {
-	case !armid.IsGUID(p.SubscriptionID):
-		return fmt.Errorf("names the subscription %s, which is no GUID", tree.Quote(p.SubscriptionID))
-	case !armid.ValidGroup(p.ResourceGroup):
-		return fmt.Errorf("names the resource group %s, which Azure does not allow", tree.Quote(p.ResourceGroup))
-	}
-	valid := armid.ValidName
-	if strings.EqualFold(p.Type, "Microsoft.Storage/storageAccounts") {
-		valid = storageAccount.MatchString
-	}
-	for _, name := range p.Names {
-		if !valid(name) {
-			return fmt.Errorf("names the resource %s, which Azure does not allow", tree.Quote(name))
-		}
-	}
-	return nil
-}
-
-func notAnID(id string, types []string) error {
-	form := "/subscriptions/{guid}/resourceGroups/{name}/providers"
-	for i, part := range strings.Split(types[0], "/") {
-		form += "/" + part
-		if i > 0 {
-			form += "/{name}"
-		}
-	}
-	return fmt.Errorf("must be a resource ID %s, not %s", form, tree.Quote(id))
 }

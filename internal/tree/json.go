@@ -28,41 +28,7 @@ type jsonReader struct {
 // value reads the next value. One with a name has the name's place.
 func (r *jsonReader) value(parent *Node, name string, at Place, broken bool) (*Node, error) {
 	kind := kinds[r.decoder.PeekKind()]
-	if kind != Object && kind != Array {
-		return r.scalar(parent, kind, name, at, broken)
-	}
-	begin, err := r.decoder.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	if at.Line == 0 {
-		at = r.place(1)
-	}
-	n, err := r.Add(parent, kind, name, at)
-	if err != nil {
-		return nil, err
-	}
-	n.Broken = broken
-	for end := begin.Kind() + 2; r.decoder.PeekKind() != end; { // } is two behind {, as ] is behind [
-		name, at, broken := "", Place{}, false
-		if kind == Object {
-			raw, err := r.decoder.ReadValue()
-			if err != nil {
-				return nil, err
-			}
-			at = r.place(len(raw))
-			name, broken = unquote(raw)
-		}
-		if _, err := r.value(n, name, at, broken); err != nil {
-			return nil, err
-		}
-	}
-	_, err = r.decoder.ReadToken()
-	return n, err
-}
-
-func (r *jsonReader) scalar(parent *Node, kind Kind, name string, at Place, broken bool) (*Node, error) {
-	raw, err := r.decoder.ReadValue()
+	raw, err := r.begin(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +40,45 @@ func (r *jsonReader) scalar(parent *Node, kind Kind, name string, at Place, brok
 		return nil, err
 	}
 	n.Text, n.Broken = string(raw), broken
-	if kind == String {
+	switch kind {
+	case String:
 		n.Text, n.Broken = unquote(raw)
 		n.Broken = n.Broken || broken
+	case Object, Array:
+		n.Text = ""
+		for next := r.decoder.PeekKind(); next != '}' && next != ']' && err == nil; next = r.decoder.PeekKind() {
+			err = r.child(n)
+		}
+		if err == nil {
+			_, err = r.decoder.ReadToken()
+		}
+	default:
 	}
-	return n, nil
+	return n, err
+}
+
+// begin reads a value, or the bracket that opens it.
+func (r *jsonReader) begin(kind Kind) (jsontext.Value, error) {
+	if kind != Object && kind != Array {
+		return r.decoder.ReadValue()
+	}
+	_, err := r.decoder.ReadToken()
+	return jsontext.Value("{"), err
+}
+
+func (r *jsonReader) child(n *Node) error {
+	if n.Kind == Array {
+		_, err := r.value(n, "", Place{}, false)
+		return err
+	}
+	raw, err := r.decoder.ReadValue()
+	if err != nil {
+		return err
+	}
+	at := r.place(len(raw))
+	name, broken := unquote(raw)
+	_, err = r.value(n, name, at, broken)
+	return err
 }
 
 var kinds = map[jsontext.Kind]Kind{

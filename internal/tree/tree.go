@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"goldmint/internal/quote"
+
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -209,7 +211,7 @@ func (b *Builder) Add(parent *Node, kind Kind, name string, at Place) (*Node, er
 		return nil, fmt.Errorf("the body is nested deeper than %d levels", maxDepth)
 	case container && len(name) > maxName:
 		const words = "the field %s holds an object or an array: no such field has a name longer than %d bytes"
-		return nil, fmt.Errorf(words, Quote(name), maxName)
+		return nil, fmt.Errorf(words, quote.Foreign(name), maxName)
 	}
 	if parent != nil {
 		n.index = len(parent.Children)
@@ -244,8 +246,8 @@ func (n *Node) Path() string {
 	switch {
 	case n.isElement():
 		return before + "[" + strconv.Itoa(n.index) + "]"
-	case n.Name == "" || len(n.Name) > maxQuoted || strings.Trim(n.Name, plain) != "":
-		return before + "[" + Quote(n.Name) + "]"
+	case n.Name == "" || len(n.Name) > quote.Max || strings.Trim(n.Name, plain) != "":
+		return before + "[" + quote.Foreign(n.Name) + "]"
 	case before == "":
 		return n.Name
 	}
@@ -253,18 +255,3 @@ func (n *Node) Path() string {
 }
 
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$"
-
-// maxQuoted is how many characters of a foreign value a message repeats.
-const maxQuoted = 80
-
-// Quote is a foreign value as a message may repeat it: quoted, on one line, cut, and without what
-// follows a question mark: a SAS token grants access.
-func Quote(s string) string {
-	if before, _, cut := strings.Cut(s, "?"); cut {
-		s = before + "?…"
-	}
-	if runes := []rune(s); len(runes) > maxQuoted {
-		s = string(runes[:maxQuoted]) + "…"
-	}
-	return strconv.Quote(s)
-}

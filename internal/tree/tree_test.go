@@ -97,15 +97,3 @@ func TestCompare(t *testing.T) {
 		t.Errorf("what is missing in a compares to a as %d", got)
 	}
 }
-
-func TestQuote(t *testing.T) {
-	for text, want := range map[string]string{
-		"a\nb":                  `"a\nb"`,
-		"https://x/y?sig=1":     `"https://x/y?…"`,
-		strings.Repeat("é", 81): `"` + strings.Repeat("é", 80) + `…"`,
-	} {
-		if got := tree.Quote(text); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-}

@@ -101,7 +101,7 @@ func (p Policy) finished(made plan, w Work) plan {
 		made.code, made.problem = "InvalidResourceGroup", TagGroup+" is not a name that Azure allows for a resource group"
 		return made
 	}
-	if !request.Allowed(p.AllowedGroups, r.ResourceGroup) {
+	if !armid.Allowed(p.AllowedGroups, r.ResourceGroup) {
 		made.code, made.problem = "ResourceGroupNotAllowed", "resource group "+r.ResourceGroup+" is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS): tag the VM with another "+TagGroup
 		return made
 	}

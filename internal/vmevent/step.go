@@ -123,7 +123,7 @@ func (p Policy) woken(w Work) (Work, Command) {
 	switch {
 	case p.Mode == ModeOff:
 		return leave(w, Off, false, "")
-	case !request.Allowed(p.AllowedSubscriptions, w.Event.VM.SubscriptionID):
+	case !armid.Allowed(p.AllowedSubscriptions, w.Event.VM.SubscriptionID):
 		return leave(w, NotAllowed, true, "")
 	}
 	return w, Command{Verb: Read}

@@ -136,9 +136,9 @@ func (r Rules) allow(b build.Build) error {
 	switch {
 	case b.SubscriptionID == "":
 		return refuse("SubscriptionMissing", "subscriptionId is missing, and the handler has no default (AZURE_SUBSCRIPTION_ID)")
-	case !request.Allowed(r.AllowedSubscriptions, b.SubscriptionID):
+	case !armid.Allowed(r.AllowedSubscriptions, b.SubscriptionID):
 		return refuse("SubscriptionNotAllowed", "subscription %s is not one that this Goldmint may write (ALLOWED_SUBSCRIPTIONS)", b.SubscriptionID)
-	case !request.Allowed(r.AllowedResourceGroups, b.Request.ResourceGroup):
+	case !armid.Allowed(r.AllowedResourceGroups, b.Request.ResourceGroup):
 		return refuse("ResourceGroupNotAllowed", "resource group %s is not one that this Goldmint may write (ALLOWED_RESOURCE_GROUPS)", b.Request.ResourceGroup)
 	}
 	return nil

@@ -142,6 +142,13 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
       |                ^^^^^^^^^^^
 `,
 		},
+		"a setting that is JSON": {
+			file: "a.yaml", text: good, settings: []string{`image.tags={"é": "x", "team": 1}`},
+			want: `--set image.tags={"é": "x", "team": 1}: image.tags.team: must be a string, not number; put it in quotes
+      | image.tags={"é": "x", "team": 1}
+      |                       ^^^^^^^^^^
+`,
+		},
 		"given twice":        {file: "a.yaml", text: good + "name: other\n", want: "a.yaml:11:1: name: appears twice; keep one of them\n   11 | name: other\n      | ^^^^\n"},
 		"two documents":      {file: "a.yaml", text: good + "---\n" + good, want: "a.yaml:13:1: the file holds more than one document; a request is one\n   13 | id: web-1\n      | ^^\n"},
 		"merge key":          {file: "a.yaml", text: "a: &a {b: 1}\nc:\n  <<: *a\n", want: "a.yaml:3:3: merge keys (<<) are not understood here; write the fields out\n    3 |   <<: *a\n      |   ^^\n"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"goldmint/internal/tree"
@@ -89,24 +90,22 @@ func (s Setting) apply(root *tree.Node) error {
 		}
 		n.Set(around)
 	}
-	value := &tree.Node{Kind: tree.String, Text: s.value, Place: s.at}
-	if json.Valid([]byte(s.value)) {
-		read, err := tree.ReadJSON(&tree.Source{Text: []byte(s.value)})
-		if err != nil {
-			return s.wrap(err)
-		}
-		value = read
-		value.Raw = s.value // which it is where the contract wants text
-		settle(value, s.at)
-	}
+	value, err := s.read()
 	n.Set(value)
-	return nil
+	return err
 }
 
-// settle gives a value and all in it one place.
-func settle(n *tree.Node, at tree.Place) {
-	n.Place = at
-	for _, child := range n.Children {
-		settle(child, at)
+// read makes the value, at its place in the setting: JSON, which is text all the same where the contract wants text, or text.
+func (s Setting) read() (*tree.Node, error) {
+	if !json.Valid([]byte(s.value)) {
+		return &tree.Node{Kind: tree.String, Text: s.value, Place: s.at}, nil
 	}
+	source, text := s.at.Source, s.at.Source.Text
+	source.Text = []byte(strings.Repeat(" ", s.at.Column-1) + s.value)
+	value, err := tree.ReadJSON(source)
+	if source.Text = text; err != nil {
+		return &tree.Node{}, s.wrap(err)
+	}
+	value.Raw, value.Place = s.value, s.at
+	return value, nil
 }

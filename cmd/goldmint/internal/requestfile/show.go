@@ -79,29 +79,17 @@ func excerpt(p tree.Place) string {
 		line = append(line[:widest:widest], '…')
 	}
 	column = min(column, len(line))
-	return fmt.Sprintf("%s | %s\n      | %s%s\n", number, printable(line), indent(line[:column]),
+	return fmt.Sprintf("%s | %s\n      | %s%s\n", number,
+		control.ReplaceAllString(string(line), "·"), noTab.ReplaceAllString(string(line[:column]), " "),
 		strings.Repeat("^", max(1, min(length, len(line)-column))))
 }
 
 // A word is what the caret is drawn under: a quoted string, or all up to the next separator.
 var word = regexp.MustCompile(`^("(\\.|[^"\\])*("|$)|'[^']*('|$)|[^ \t:,{}\[\]#]+)`)
 
-// indent is as wide as the text before the caret, tabs included.
-func indent(before []rune) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return r
-		}
-		return ' '
-	}, string(before))
-}
-
-// printable keeps a file from writing control characters to the terminal.
-func printable(line []rune) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
-			return '·'
-		}
-		return r
-	}, string(line))
-}
+var (
+	// What is before the caret becomes blanks; tabs stay as wide as they are.
+	noTab = regexp.MustCompile(`[^\t]`)
+	// A file must not write control characters to the terminal.
+	control = regexp.MustCompile(`[\x00-\x08\x0a-\x1f\x7f-\x{9f}]`)
+)

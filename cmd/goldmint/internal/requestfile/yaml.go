@@ -67,8 +67,10 @@ func (r *yamlReader) value(parent *tree.Node, name string, at tree.Place, v ast.
 		return r.value(parent, name, at, anchored)
 	case *ast.TagNode:
 		return nil, r.refuse(v, "the tag %s is not understood here; leave it out", v.GetToken().Value)
+	case *ast.LiteralNode:
+		return r.value(parent, name, at, v.Value)
 	}
-	kind, text := scalar(v)
+	kind, text := kindOf(v)
 	if kind == tree.Missing {
 		return nil, r.refuse(v, "%s is not understood here", v.Type())
 	}
@@ -77,54 +79,44 @@ func (r *yamlReader) value(parent *tree.Node, name string, at tree.Place, v ast.
 		return nil, request.Refuse(invalidYAML, at, "%v", err)
 	}
 	n.Text = text
-	for _, member := range members(v) {
-		if member.Key.IsMergeKey() {
-			return nil, r.refuse(member.Key, "merge keys (<<) are not understood here; write the fields out")
-		}
-		key := member.Key.GetToken()
-		if _, err := r.value(n, key.Value, r.place(key), member.Value); err != nil {
-			return nil, err
-		}
-	}
-	if list, ok := v.(*ast.SequenceNode); ok {
-		for _, element := range list.Values {
-			if _, err := r.value(n, "", r.start(element), element); err != nil {
-				return nil, err
+	switch v := v.(type) {
+	case ast.MapNode:
+		for member := v.MapRange(); member.Next() && err == nil; {
+			key := member.Key().GetToken()
+			if member.Key().IsMergeKey() {
+				return nil, r.refuse(member.Key(), "merge keys (<<) are not understood here; write the fields out")
 			}
+			_, err = r.value(n, key.Value, r.place(key), member.Value())
+		}
+	case *ast.SequenceNode:
+		for i := 0; i < len(v.Values) && err == nil; i++ {
+			_, err = r.value(n, "", r.start(v.Values[i]), v.Values[i])
 		}
 	}
-	return n, nil
+	return n, err
 }
 
-func members(v ast.Node) []*ast.MappingValueNode {
+// kindOf is the kind of a value and, but for lists and mappings, its text.
+func kindOf(v ast.Node) (tree.Kind, string) {
 	switch v := v.(type) {
-	case *ast.MappingNode:
-		return v.Values
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{v}
-	}
-	return nil
-}
-
-// scalar is the kind of a value and, but for lists and mappings, its text.
-func scalar(v ast.Node) (tree.Kind, string) {
-	switch v := v.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
+	case ast.MapNode:
 		return tree.Object, ""
 	case *ast.SequenceNode:
 		return tree.Array, ""
-	case *ast.StringNode:
-		return tree.String, v.Value
-	case *ast.LiteralNode:
-		return tree.String, v.Value.Value
-	case *ast.NullNode:
-		return tree.Null, "null"
-	case *ast.BoolNode:
-		return tree.Boolean, fmt.Sprint(v.Value)
-	case *ast.IntegerNode: // 0x1F is 31
-		return tree.Number, fmt.Sprint(v.Value)
-	case *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return tree.Number, v.GetToken().Value
+	case *ast.MergeKeyNode:
+	case ast.ScalarNode:
+		switch value := v.GetValue().(type) {
+		case nil:
+			return tree.Null, "null"
+		case bool:
+			return tree.Boolean, fmt.Sprint(value)
+		case string:
+			return tree.String, value
+		case float64: // .inf and .nan too
+			return tree.Number, v.GetToken().Value
+		default: // 0x1F is 31
+			return tree.Number, fmt.Sprint(value)
+		}
 	}
 	return tree.Missing, ""
 }
@@ -135,8 +127,10 @@ func (r *yamlReader) refuse(v ast.Node, format string, args ...any) error {
 
 // start is where a value starts: a mapping's own token is a colon.
 func (r *yamlReader) start(v ast.Node) tree.Place {
-	if all := members(v); len(all) > 0 {
-		return r.place(all[0].Key.GetToken())
+	if mapping, ok := v.(ast.MapNode); ok {
+		if member := mapping.MapRange(); member.Next() {
+			return r.place(member.Key().GetToken())
+		}
 	}
 	return r.place(v.GetToken())
 }
