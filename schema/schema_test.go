@@ -35,6 +35,9 @@ func TestRequestIsDescribed(t *testing.T) {
 		if s["type"] == "object" && s["properties"] != nil && s["additionalProperties"] != false {
 			t.Errorf("%s lets unknown fields pass", at)
 		}
+		if s["type"] == "array" && s["maxItems"] == nil {
+			t.Errorf("%s is a list without an end", at)
+		}
 		for name, p := range properties(s) {
 			p, ok := p.(map[string]any)
 			if ok && p["description"] == nil && p["$ref"] == nil && p["enum"] == nil && p["properties"] == nil {

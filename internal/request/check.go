@@ -16,16 +16,14 @@ import (
 
 // repeated finds the members that appear twice, given or not.
 func (c *check) repeated(n *tree.Node) {
-	seen, twice := make(map[string]bool), make(map[string]bool)
-	for _, child := range n.Children {
-		twice[child.Name] = n.Kind == tree.Object && seen[child.Name]
-		seen[child.Name] = true
+	last := make(map[string]*tree.Node)
+	for _, child := range slices.Backward(n.Children) {
 		c.repeated(child)
-	}
-	for name, again := range twice {
-		if again {
-			c.add(n.At(name), "appears twice; keep one of them")
+		if twin := last[child.Name]; twin != nil && n.Kind == tree.Object {
+			c.add(twin, "appears twice; keep one of them")
+			continue
 		}
+		last[child.Name] = child
 	}
 }
 
@@ -179,9 +177,6 @@ func (c *check) unknown(s *schema, name string) string {
 	return "is unknown; allowed here are " + quote.List(s.names, "and")
 }
 
-// longestArray is how many elements of an array that is too long are looked at.
-const longestArray = 500
-
 func (c *check) array(s *schema, n *tree.Node) {
 	switch length := len(n.Children); {
 	case length > s.MaxItems:
@@ -189,22 +184,26 @@ func (c *check) array(s *schema, n *tree.Node) {
 	case length < s.MinItems:
 		c.add(n, "must be %s", s.ErrorMessage)
 	}
-	for _, element := range n.Children[:min(len(n.Children), longestArray)] {
+	for _, element := range n.Children[:min(len(n.Children), s.MaxItems+1)] { // every array of the contract has one
 		c.value(s.items, element)
 	}
 }
 
 func (c *check) text(s *schema, n *tree.Node) {
 	length := utf8.RuneCountInString(n.Text)
+	format := formats[s.Format]
+	if len(s.ResourceTypes) > 0 {
+		format = func(id string) error { return armid.Check(id, s.ResourceTypes...) }
+	}
 	switch {
 	case s.MaxLength > 0 && length > s.MaxLength:
 		c.add(n, "has %d characters; at most %d are allowed", length, s.MaxLength)
 	case s.pattern != nil && !s.pattern.MatchString(n.Text):
 		c.add(n, "must be %s; it is %s", s.ErrorMessage, quote.Foreign(n.Text))
-	case len(s.ResourceTypes) > 0:
-		c.addError(n, armid.Check(n.Text, s.ResourceTypes...))
-	case formats[s.Format] != nil:
-		c.addError(n, formats[s.Format](n.Text))
+	case format != nil:
+		if err := format(n.Text); err != nil {
+			c.add(n, "%v", err)
+		}
 	}
 }
 
@@ -231,11 +230,10 @@ func (c *check) integer(s *schema, n *tree.Node) {
 
 // word wants one of a few texts.
 func (c *check) word(s *schema, n *tree.Node) {
-	if n.Kind == tree.String && slices.Contains(s.Enum, n.Text) {
-		return
-	}
 	found := string(n.Kind)
 	switch {
+	case n.Kind == tree.String && slices.Contains(s.Enum, n.Text):
+		return
 	case n.Kind == tree.String:
 		found = quote.Foreign(n.Text)
 		if near := nearest(n.Text, s.Enum); near != "" && len(s.Enum) > 1 {

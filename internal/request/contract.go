@@ -26,7 +26,8 @@ type schema struct {
 
 // keywords are those of JSON Schema that are checked here, and four of the contract's own.
 type keywords struct {
-	Ref                  string `json:"$ref"`
+	Ref                  string                     `json:"$ref"`
+	Defs                 map[string]json.RawMessage `json:"$defs"`
 	Type                 string
 	Enum                 []string
 	Format               string
@@ -52,21 +53,16 @@ type keywords struct {
 // contract is the schema of the whole request.
 type contract struct {
 	*schema
-	defs   map[string]json.RawMessage
+	root   keywords
 	places map[string][]string // the name of a field to the paths at which it belongs
 }
 
 // loadContract reads the embedded schema once. That it can be read is a property of the program, not of any input.
 var loadContract = sync.OnceValue(func() *contract {
 	c := &contract{places: make(map[string][]string)}
-	var file struct {
-		Defs map[string]json.RawMessage `json:"$defs"`
-	}
-	mustUnmarshal(contracts.BuildRequest, &file)
-	c.defs = file.Defs
-	c.schema = c.load(contracts.BuildRequest)
+	mustUnmarshal(contracts.BuildRequest, &c.root)
+	c.schema = c.load(contracts.BuildRequest, "")
 	c.properties["$schema"].free = true
-	c.findPlaces(c.schema, "")
 	return c
 })
 
@@ -81,30 +77,33 @@ func (c *contract) read(text json.RawMessage, k *keywords) {
 	var own keywords
 	mustUnmarshal(text, &own)
 	if own.Ref != "" {
-		c.read(c.defs[strings.TrimPrefix(own.Ref, "#/$defs/")], k)
+		c.read(c.root.Defs[strings.TrimPrefix(own.Ref, "#/$defs/")], k)
 	}
 	mustUnmarshal(text, k)
 }
 
-func (c *contract) load(text json.RawMessage) *schema {
+// load reads the schema of what lies at a path.
+func (c *contract) load(text json.RawMessage, path string) *schema {
 	s := &schema{properties: make(map[string]*schema)}
 	c.read(text, &s.keywords)
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		property := c.load(s.Properties[name])
+		at := strings.TrimPrefix(path+"."+name, ".")
+		property := c.load(s.Properties[name], at)
 		s.properties[name] = property
 		if !property.ReadOnly && name != "$schema" { // which is no part of what is asked
 			s.names = append(s.names, name)
+			c.places[name] = append(c.places[name], at)
 		}
 		if name == "id" && property.ResourceTypes == nil {
 			property.ResourceTypes = s.ResourceTypes
 		}
 	}
 	if a := string(s.AdditionalProperties); a != "" && a != "false" {
-		s.values = c.load(s.AdditionalProperties)
+		s.values = c.load(s.AdditionalProperties, path)
 		s.values.free = true
 	}
 	if s.Items != nil {
-		s.items = c.load(s.Items)
+		s.items = c.load(s.Items, path+"[]")
 	}
 	if s.Pattern != "" {
 		s.pattern = regexp.MustCompile(s.Pattern)
@@ -123,15 +122,4 @@ func (s *schema) child(name string) *schema {
 		return property
 	}
 	return s.values
-}
-
-func (c *contract) findPlaces(s *schema, at string) {
-	for _, name := range s.names {
-		property, place := s.properties[name], strings.TrimPrefix(at+"."+name, ".")
-		c.places[name] = append(c.places[name], place)
-		c.findPlaces(property, place)
-		if property.items != nil {
-			c.findPlaces(property.items, place+"[]")
-		}
-	}
 }

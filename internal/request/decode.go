@@ -20,23 +20,19 @@ func Decode(body []byte) (Request, error) {
 }
 
 func decode(body []byte, maxBytes int, fresh bool) (Request, error) {
-	r, err := read(body, maxBytes, fresh)
+	var r Request
+	var root *tree.Node
+	var err error
+	if len(body) > maxBytes {
+		err = Refuse(RequestTooLarge, tree.Place{}, "the body has %d bytes; at most %d are allowed", len(body), maxBytes)
+	} else if root, err = Parse(&tree.Source{Text: body}); err == nil {
+		r, err = fromTree(root, maxBytes, fresh)
+	}
 	if invalid := (*Invalid)(nil); errors.As(err, &invalid) {
 		sum := sha256.Sum256(body)
 		invalid.Digest = hex.EncodeToString(sum[:])
 	}
 	return r, err
-}
-
-func read(body []byte, maxBytes int, fresh bool) (Request, error) {
-	if len(body) > maxBytes {
-		return Request{}, Refuse(RequestTooLarge, tree.Place{}, "the body has %d bytes; at most %d are allowed", len(body), maxBytes)
-	}
-	root, err := Parse(&tree.Source{Text: body})
-	if err != nil {
-		return Request{}, err
-	}
-	return fromTree(root, maxBytes, fresh)
 }
 
 // FromTree makes the request that a document asks for, whatever the document was written in. It completes

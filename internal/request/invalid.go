@@ -81,13 +81,7 @@ func (c *check) add(n *tree.Node, format string, args ...any) {
 	pointer := n.Pointer()
 	if !c.seen[pointer] {
 		c.seen[pointer] = true
-		c.found = append(c.found, finding{n, Problem{Pointer: pointer, Message: fmt.Sprintf(format, args...), Place: n.Place}})
-	}
-}
-
-func (c *check) addError(n *tree.Node, err error) {
-	if err != nil {
-		c.add(n, "%v", err)
+		c.found = append(c.found, finding{n, Problem{Pointer: pointer, Path: n.Path(), Message: fmt.Sprintf(format, args...), Place: n.Place}})
 	}
 }
 
@@ -98,7 +92,6 @@ func (c *check) problems() []Problem {
 	})
 	var problems []Problem
 	for _, f := range c.found[:min(len(c.found), maxProblems)] {
-		f.Path = f.node.Path()
 		problems = append(problems, f.Problem)
 	}
 	if more := len(c.found) - maxProblems; more > 0 {

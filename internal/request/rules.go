@@ -31,11 +31,6 @@ func (c *check) rules(root *tree.Node) {
 	}
 }
 
-// isVersion reports whether the document asks for a gallery image version, complete or not.
-func isVersion(root *tree.Node) bool {
-	return root.At("galleryImageVersion").Given() && !root.At("image").Given()
-}
-
 // ruleTarget wants one of the two resources that can be asked for.
 func (c *check) ruleTarget(root *tree.Node) {
 	image, version := root.At("image"), root.At("galleryImageVersion")
@@ -64,7 +59,7 @@ var versionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9
 // ruleVersionName wants what Azure orders versions by, three 32-bit integers, and no replacement: scale
 // sets and machines refer to versions.
 func (c *check) ruleVersionName(root *tree.Node) {
-	if !isVersion(root) {
+	if !root.At("galleryImageVersion").Given() || root.At("image").Given() {
 		return
 	}
 	name := root.At("name")

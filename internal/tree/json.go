@@ -14,7 +14,7 @@ func ReadJSON(source *Source) (*Node, error) {
 		decoder: jsontext.NewDecoder(bytes.NewReader(source.Text),
 			jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
 	}
-	return r.value(nil, "", Place{}, false)
+	return r.value(nil)
 }
 
 type jsonReader struct {
@@ -25,8 +25,19 @@ type jsonReader struct {
 	line, column int
 }
 
-// value reads the next value. One with a name has the name's place.
-func (r *jsonReader) value(parent *Node, name string, at Place, broken bool) (*Node, error) {
+// value reads the next value. A member of an object has the place of its name.
+func (r *jsonReader) value(parent *Node) (*Node, error) {
+	var name string
+	var at Place
+	var broken bool
+	if parent != nil && parent.Kind == Object {
+		raw, err := r.decoder.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		at = r.place(len(raw))
+		name, broken = unquote(raw)
+	}
 	kind := kinds[r.decoder.PeekKind()]
 	raw, err := r.begin(kind)
 	if err != nil {
@@ -47,7 +58,7 @@ func (r *jsonReader) value(parent *Node, name string, at Place, broken bool) (*N
 	case Object, Array:
 		n.Text = ""
 		for next := r.decoder.PeekKind(); next != '}' && next != ']' && err == nil; next = r.decoder.PeekKind() {
-			err = r.child(n)
+			_, err = r.value(n)
 		}
 		if err == nil {
 			_, err = r.decoder.ReadToken()
@@ -64,21 +75,6 @@ func (r *jsonReader) begin(kind Kind) (jsontext.Value, error) {
 	}
 	_, err := r.decoder.ReadToken()
 	return jsontext.Value("{"), err
-}
-
-func (r *jsonReader) child(n *Node) error {
-	if n.Kind == Array {
-		_, err := r.value(n, "", Place{}, false)
-		return err
-	}
-	raw, err := r.decoder.ReadValue()
-	if err != nil {
-		return err
-	}
-	at := r.place(len(raw))
-	name, broken := unquote(raw)
-	_, err = r.value(n, name, at, broken)
-	return err
 }
 
 var kinds = map[jsontext.Kind]Kind{

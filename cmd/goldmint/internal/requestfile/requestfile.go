@@ -43,14 +43,13 @@ func parse(file *tree.Source) (*tree.Node, error) {
 	if len(file.Text) > maxBytes {
 		return nil, request.Refuse(request.RequestTooLarge, tree.Place{}, "the file has %d bytes; at most %d are allowed", len(file.Text), maxBytes)
 	}
-	err := request.Unwrap(file)
-	var invalid *request.Invalid
-	switch {
-	case errors.As(err, &invalid) && invalid.Reason == request.EmptyBody:
+	if len(bytes.TrimSpace(file.Text)) == 0 {
 		return nil, empty()
-	case err != nil:
+	}
+	if err := request.Unwrap(file); err != nil {
 		return nil, err
-	case isJSON(file):
+	}
+	if isJSON(file) {
 		return parseJSON(file)
 	}
 	return parseYAML(file)
