@@ -23,7 +23,7 @@ const (
 	lostContact = 10 * time.Minute
 
 	// quiet is longer than it takes until something is heard of a build that has its turn: Azure answers the PUT of an image
-	// after five to six seconds.
+	// within seven seconds, whatever its source.
 	quiet = 10 * time.Second
 
 	// tooQuiet is when one who has just sent a request should look for it.

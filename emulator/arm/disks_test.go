@@ -2,6 +2,7 @@ package arm_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,9 +98,50 @@ func TestDiskIsCopied(t *testing.T) {
 	if patch.status != http.StatusAccepted || again["tags"].(map[string]any)["a"] != "b" || p["uniqueId"] != made["uniqueId"] || p["timeCreated"] != made["timeCreated"] {
 		t.Errorf("%d %v", patch.status, again)
 	}
+	call(t, s, http.MethodPut, compute+"snapshots/copy"+v, copyOf+`}}`)
+	put2 := call(t, s, http.MethodGet, compute+"snapshots/copy"+v, "").json(t)["properties"].(map[string]any)
+	if put2["uniqueId"] != made["uniqueId"] || put2["timeCreated"] != made["timeCreated"] {
+		t.Errorf("put again, it is another: %v", put2)
+	}
+	image := call(t, s, http.MethodPut, imageID+version, strings.Replace(fromDisk(`"snapshot":{"id":"`+compute+`snapshots/copy"}`), `"V1"`, `"V2"`, 1))
+	s.FastForward(arm.RecordedTick)
+	if got := call(t, s, http.MethodGet, imageID+version, ""); image.status != http.StatusCreated || !strings.Contains(got.text, `"diskSizeGB":64`) {
+		t.Errorf("the image of a copy: %d %s", image.status, got.text)
+	}
 	larger := call(t, s, http.MethodPut, compute+"snapshots/larger"+v, copyOf+`,"diskSizeGB":200}}`)
 	s.FastForward(10 * time.Second)
 	if got := get(t, s, larger.header.Get("Azure-AsyncOperation")).json(t); got["status"] != "InProgress" {
 		t.Errorf("a copy of 200 GB after 10 s: %v", got)
 	}
+}
+
+// TestPatchDisk changes what it names, makes a disk larger, and never smaller.
+func TestPatchDisk(t *testing.T) {
+	s := prepared(t, arm.Options{})
+	const v = "?api-version=2026-03-02"
+	before := call(t, s, http.MethodGet, diskID+v, "").json(t)["properties"].(map[string]any)
+	patch := call(t, s, http.MethodPatch, diskID+v, `{"sku":{"name":"StandardSSD_LRS"},"properties":{"diskSizeGB":128}}`)
+	s.FastForward(time.Second)
+	got := call(t, s, http.MethodGet, diskID+v, "").json(t)
+	p := got["properties"].(map[string]any)
+	if patch.status != http.StatusAccepted || p["diskSizeGB"] != 128.0 || p["osType"] != "Linux" || p["uniqueId"] != before["uniqueId"] || got["sku"].(map[string]any)["tier"] != "Standard" {
+		t.Errorf("%d %v", patch.status, got)
+	}
+	call(t, s, http.MethodPatch, diskID+v, `{"properties":{"diskSizeGB":64}}`).refused(t, http.StatusBadRequest, "InvalidParameter", "cannot be resized down")
+	call(t, s, http.MethodPatch, compute+"disks/none"+v, `{}`).refused(t, http.StatusNotFound, "ResourceNotFound", "disks/none")
+}
+
+// TestElsewhere: types that Azure has and this server has not are as in an Azure without any.
+func TestElsewhere(t *testing.T) {
+	s := arm.Start(t, arm.Options{})
+	call(t, s, http.MethodGet, scope+"/providers/Microsoft.Network/networkInterfaces/nic"+version, "").
+		refused(t, http.StatusNotFound, "ResourceNotFound", "'Microsoft.Network/networkInterfaces/nic'")
+	if got := call(t, s, http.MethodGet, compute+"availabilitySets"+version, ""); got.status != http.StatusOK || got.text != `{"value":[]}` {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+	if got := call(t, s, http.MethodDelete, compute+"availabilitySets/set"+version, ""); got.status != http.StatusNoContent {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+	call(t, s, http.MethodPut, compute+"availabilitySets/set"+version, `{}`).refused(t, http.StatusNotFound, "InvalidResourceType", "availabilitySets")
+	call(t, s, http.MethodGet, scope+"/providers/Contoso.Compute/machines/m"+version, "").refused(t, http.StatusNotFound, "InvalidResourceNamespace", "Contoso")
 }

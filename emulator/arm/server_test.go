@@ -138,8 +138,9 @@ func TestLists(t *testing.T) {
 	}
 }
 
+// TestPatchTags is an operation of a tick, and counts like a creation.
 func TestPatchTags(t *testing.T) {
-	s := prepared(t, arm.Options{})
+	s := prepared(t, arm.Options{Limits: arm.Windows(40, 200)})
 	startImage(t, s)
 	s.FastForward(arm.RecordedTick)
 	patch := call(t, s, http.MethodPatch, imageID+version, `{"tags":{"a":"1"}}`)
@@ -147,7 +148,16 @@ func TestPatchTags(t *testing.T) {
 	if state := got["properties"].(map[string]any)["provisioningState"]; patch.status != http.StatusOK || state != "Updating" || patch.header.Get("Azure-AsyncOperation") == "" {
 		t.Errorf("%d %v %v", patch.status, state, patch.header)
 	}
+	if left := patch.header.Get("x-ms-ratelimit-remaining-resource"); left != "Microsoft.Compute/CreateImages3Min;38,Microsoft.Compute/CreateImages30Min;198" {
+		t.Errorf("after a creation and a change of tags remain %s", left)
+	}
+	if status := get(t, s, patch.header.Get("Azure-AsyncOperation")).json(t)["status"]; status != "InProgress" {
+		t.Errorf("the operation is %v", status)
+	}
 	s.FastForward(arm.RecordedTick)
+	if after := get(t, s, patch.header.Get("Azure-AsyncOperation")).json(t)["status"]; after != "Succeeded" {
+		t.Errorf("after a tick the operation is %v", after)
+	}
 	if tags := got["tags"].(map[string]any); len(tags) != 1 || tags["a"] != "1" {
 		t.Errorf("tags %v", tags)
 	}

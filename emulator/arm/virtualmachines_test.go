@@ -189,3 +189,19 @@ func TestWindowsImageMakesAWindowsVM(t *testing.T) {
 		t.Errorf("%v %v", os, put.header)
 	}
 }
+
+// TestRefusedVMs: ids that are none, wherever they stand, and an OS that nobody administers.
+func TestRefusedVMs(t *testing.T) {
+	s := arm.Start(t, arm.Options{})
+	for settings, want := range map[string]string{
+		`"osProfile":{"secrets":[{"sourceVault":{"id":"vault"}}]}`: "Property id 'vault' at path 'properties.osProfile.secrets[0].sourceVault.id' is invalid.",
+		`"availabilitySet":{"id":"set"}`:                           "Property id 'set' at path 'properties.availabilitySet.id' is invalid.",
+		`"osProfile":{"computerName":"vm"}`:                        "Required parameter 'adminUsername' is missing (null).",
+	} {
+		code := "LinkedInvalidPropertyId"
+		if strings.Contains(want, "adminUsername") {
+			code = "InvalidParameter"
+		}
+		call(t, s, http.MethodPut, vmID+version, `{"location":"westeurope","properties":{`+settings+`}}`).refused(t, http.StatusBadRequest, code, want)
+	}
+}

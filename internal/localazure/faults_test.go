@@ -1,6 +1,7 @@
 package localazure
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -59,4 +60,37 @@ func TestEveryFaultHasAMeaning(t *testing.T) {
 	if listed, known := len(FaultNames()), len(f.chances())+len(f.durations()); listed != known {
 		t.Errorf("%d faults are listed, %d are known", listed, known)
 	}
+}
+
+// TestEveryChanceHasASwitch: what the emulators can do wrong, --faults lets them do.
+func TestEveryChanceHasASwitch(t *testing.T) {
+	var f Faults
+	switches := map[any]bool{}
+	for _, chance := range f.chances() {
+		switches[chance] = true
+	}
+	for _, part := range []reflect.Value{reflect.ValueOf(&f.ARM).Elem(), reflect.ValueOf(&f.ServiceBus).Elem()} {
+		for i := range part.NumField() {
+			if chance, ok := part.Field(i).Addr().Interface().(*float64); ok && !switches[chance] {
+				t.Errorf("%s.%s has no name in --faults", part.Type(), part.Type().Field(i).Name)
+			}
+		}
+	}
+}
+
+// FuzzParseFaults: a specification is refused, or its chances are chances.
+func FuzzParseFaults(f *testing.F) {
+	f.Add("throttle=0.05,kill=10s")
+	f.Add("drop=1e-3,,busy= ")
+	f.Fuzz(func(t *testing.T, spec string) {
+		got, err := ParseFaults(spec, 1)
+		if err != nil {
+			return
+		}
+		for name, chance := range got.chances() {
+			if !(*chance >= 0 && *chance <= 1) {
+				t.Errorf("%q: %s=%v", spec, name, *chance)
+			}
+		}
+	})
 }
