@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // These are dry runs: the scripts and hooks are the real ones, while az, azd, terraform and sleep are stubs on the PATH that
@@ -26,6 +27,7 @@ case $line in
 "terraform output -raw resource_group") echo rg-goldmint-dev ;;
 "terraform output -raw function_app") echo func-goldmint-dev ;;
 "terraform apply "*) exit "$APPLY" ;;
+"az functionapp deployment source config-zip "*) exit "$ZIP" ;;
 "az functionapp config appsettings list "*) printf "$SETTINGS" ;;
 "az functionapp function list "*) [ "$seen" -lt "$LISTED_AT" ] || printf 'func-goldmint-dev/take-request\nfunc-goldmint-dev/build-image\n' ;;
 "azd config get alpha.language.custom") [ "$ALPHA" = on ] && echo '"on"' ;;
@@ -44,7 +46,7 @@ func newStage(t *testing.T) stage {
 	root := t.TempDir()
 	s := stage{t, root, map[string]string{
 		"PATH": filepath.Join(root, "bin") + ":" + os.Getenv("PATH"), "CALLS": filepath.Join(root, "calls"),
-		"APPLY": "0", "SETTINGS": `AzureWebJobsStorage\nDEPLOYMENT_STORAGE_CONNECTION_STRING\n`, "LISTED_AT": "1", "ALPHA": "on",
+		"APPLY": "0", "ZIP": "0", "SETTINGS": `AzureWebJobsStorage\nDEPLOYMENT_STORAGE_CONNECTION_STRING\n`, "LISTED_AT": "1", "ALPHA": "on",
 	}}
 	for name, content := range map[string]string{"infra/dev.tfvars": "", "dist.zip": "", "calls": ""} {
 		s.write(name, content, 0o644)
@@ -119,6 +121,7 @@ var (
 
 func TestDeployScript(t *testing.T) {
 	for name, c := range map[string]struct {
+		line    string // of the shell; empty: apply
 		environ map[string]string
 		calls   []string
 		status  int
@@ -148,17 +151,32 @@ func TestDeployScript(t *testing.T) {
 			status:  1,
 			says:    "run this again",
 		},
+		"the package is refused": {
+			environ: map[string]string{"ZIP": "1"},
+			calls:   slices.Concat(before, outputs, []string{listing, deleting, deployment}),
+			status:  1,
+			says:    "run this again in ten minutes",
+		},
+		"the package alone": {
+			line:  "infra/deploy.sh package dev",
+			calls: slices.Concat(before[:3], outputs, []string{deployment}, syncing),
+			says:  "take-request and build-image are listed",
+		},
+		"taken away": {
+			line:  "infra/deploy.sh destroy dev",
+			calls: append(slices.Clone(before[:3]), "terraform destroy -var-file=dev.tfvars"),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
 			for key, value := range c.environ {
 				s.environ[key] = value
 			}
-			output, status, calls := s.sh("infra/deploy.sh apply dev")
+			output, status, calls := s.sh(cmp.Or(c.line, "infra/deploy.sh apply dev"))
 			if status != c.status || !strings.Contains(output, c.says) {
 				t.Errorf("exit status %d, want %d and %q:\n%s", status, c.status, c.says, output)
 			}
-			if diff := cmp.Diff(c.calls, calls); diff != "" {
+			if diff := gocmp.Diff(c.calls, calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})
@@ -222,7 +240,7 @@ func TestHooks(t *testing.T) {
 		if status != 0 || h.Shell != "sh" {
 			t.Errorf("%s: shell %s, exit status %d:\n%s", name, h.Shell, status, output)
 		}
-		if diff := cmp.Diff(want[name], calls); diff != "" {
+		if diff := gocmp.Diff(want[name], calls); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

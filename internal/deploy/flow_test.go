@@ -145,6 +145,12 @@ func flowOfGalleryVersions(t *testing.T, handler string) []arm.Call {
 		f.submitExample(path, id)
 		ids = append(ids, id)
 	}
+	f.azure.ARM.AddDefinition(arm.Definition{
+		ID:       "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/golden-images/providers/Microsoft.Compute/galleries/corp/images/web",
+		Location: "westeurope", HyperVGeneration: "V1",
+	})
+	f.deallocated("captured", map[string]string{"goldmint": "capture", "goldmint-generalize": "true", "goldmint-gallery-image": "corp/web"})
+	ids = append(ids, "of the VM")
 	f.until("every version", func() bool { return len(f.outcomes()) == len(ids) })
 	for id, outcome := range f.outcomes() {
 		if outcome != "succeeded" {

@@ -94,6 +94,21 @@ func TestEveryQueryIsUsed(t *testing.T) {
 	}
 }
 
+// Whoever is woken by an alert finds its name on the page for operators.
+func TestAlertsAreExplained(t *testing.T) {
+	page, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alerts := range []string{"metric_alerts", "log_alerts"} {
+		for name := range readModule(t).local(t, alerts).AsValueMap() {
+			if !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("docs/operations.md does not say what the alert %s means", name)
+			}
+		}
+	}
+}
+
 // Every event is seen by some query, or it is not worth its name.
 func TestEveryEventIsSeen(t *testing.T) {
 	seen := map[string]bool{}
