@@ -148,16 +148,16 @@ func TestLooksAtImages(t *testing.T) {
 		late  time.Duration // on the mean
 		calls float64       // of the dearest
 	}{
-		{"5.1 to 5.2 s, by which the looks were placed", between(5, 6, true), 400 * time.Millisecond, 4},
-		{"5.1 to 5.3 s, by which they were not", between(5, 6, false), 400 * time.Millisecond, 4},
-		{"10.2 to 10.4 s, by which the looks were placed", between(10, 11, true), 400 * time.Millisecond, 5},
-		{"10.1 to 10.2 s, by which they were not", between(10, 11, false), 400 * time.Millisecond, 5},
+		{"5.1 to 5.2 s, set the looks", between(5, 6, true), 400 * time.Millisecond, 4},
+		{"5.1 to 5.3 s, test them", between(5, 6, false), 400 * time.Millisecond, 4},
+		{"10.2 to 10.4 s, set the looks", between(10, 11, true), 400 * time.Millisecond, 5},
+		{"10.1 to 10.2 s, test them", between(10, 11, false), 400 * time.Millisecond, 5},
 		{"56.9 s, the only long one", between(50, 60, true), time.Second, 10},
-		{"a minute, from a blob: made, 55.5 to 62 s", made(5.5, 55.5, 62), time.Second, 10},
-		{"a minute, from a disk: made, 55.5 to 60 s", made(0.6, 55.5, 60), time.Second, 10},
-		{"half a minute: made, 25 to 35 s", made(5.5, 25, 35), 8 * time.Second, 7},
-		{"two minutes: made, 110 to 130 s", made(0.6, 110, 130), 10 * time.Second, 17},
-		{"ten minutes: made, 580 to 620 s", made(0.6, 580, 620), 20 * time.Second, 36},
+		{"a minute, from a blob: synthetic, 55.5 to 62 s", made(5.5, 55.5, 62), time.Second, 10},
+		{"a minute, from a disk: synthetic, 55.5 to 60 s", made(0.6, 55.5, 60), time.Second, 10},
+		{"half a minute: synthetic, 25 to 35 s", made(5.5, 25, 35), 8 * time.Second, 7},
+		{"two minutes: synthetic, 110 to 130 s", made(0.6, 110, 130), 10 * time.Second, 17},
+		{"ten minutes: synthetic, 580 to 620 s", made(0.6, 580, 620), 20 * time.Second, 36},
 	} {
 		var late time.Duration
 		var calls, dearest float64
