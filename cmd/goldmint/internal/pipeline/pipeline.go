@@ -64,7 +64,11 @@ func (r *Reporter) Ended(e event.Event) error {
 		return err
 	}
 	if e.Data.Error != nil && e.Type != event.Succeeded {
-		r.issue("", 0, 0, fmt.Sprintf("build %s: %s: %s", e.Data.BuildID, e.Data.Error.Code, e.Data.Error.Message))
+		text := fmt.Sprintf("build %s: %s: %s", e.Data.BuildID, e.Data.Error.Code, e.Data.Error.Message)
+		if e.Data.Error.Hint != "" {
+			text += " (hint: " + e.Data.Error.Hint + ")"
+		}
+		r.issue("", 0, 0, text)
 	}
 	if r.system != gitHub || r.summary == "" {
 		return nil

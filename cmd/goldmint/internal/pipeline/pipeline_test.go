@@ -154,3 +154,31 @@ func file(t *testing.T, path string) string {
 	}
 	return string(text)
 }
+
+// A version that failed in a region says so, and what to do.
+func TestVersionThatFailedInARegion(t *testing.T) {
+	env := map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": filepath.Join(t.TempDir(), "summary")}
+	var log strings.Builder
+	r := pipeline.Detect(func(k string) string { return env[k] }, &log)
+	if err := r.Ended(event.Event{Type: event.Failed, Data: event.Data{
+		BuildID: "web-1", Name: "1.0.0", Error: &event.Error{Code: "InternalOperationError", Message: "no", Hint: "leave the region out"},
+		ReplicationStatus: &event.Replication{AggregatedState: "Failed", Summary: []event.Region{
+			{Region: "westeurope", State: "Completed"}, {Region: "eastus", State: "Failed", Details: "internal error"},
+		}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "log", log.String(), "::error::build web-1: InternalOperationError: no (hint: leave the region out)\n")
+	equal(t, "summary", file(t, env["GITHUB_STEP_SUMMARY"]), `### Image build <code>web-1</code>: failed
+
+| | |
+| --- | --- |
+| name | <code>1.0.0</code> |
+| in westeurope | <code>Completed</code> |
+| in eastus | <code>Failed internal error</code> |
+| error | <code>InternalOperationError</code> |
+| message | <code>no</code> |
+| hint | <code>leave the region out</code> |
+
+`)
+}

@@ -75,6 +75,11 @@ func summary(e event.Event) string {
 	row("name", d.Name)
 	row("resource group", d.ResourceGroup)
 	row("region", d.Location)
+	if r := d.ReplicationStatus; r != nil {
+		for _, region := range r.Summary {
+			row("in "+region.Region, strings.TrimSpace(region.State+" "+region.Details))
+		}
+	}
 	row("generation", d.HyperVGeneration)
 	row("source", strings.TrimSpace(d.Source.Type+" "+d.Source.ID))
 	row("waited", seconds(d.WaitSeconds))
@@ -82,6 +87,7 @@ func summary(e event.Event) string {
 	if d.Error != nil {
 		row("error", d.Error.Code)
 		row("message", d.Error.Message)
+		row("hint", d.Error.Hint)
 	}
 	for _, p := range d.Problems {
 		row(p.Path, p.Message)
