@@ -207,13 +207,6 @@ func (c *check) text(s *schema, n *tree.Node) {
 	}
 }
 
-// formats are the rules of texts for which a pattern is not enough.
-var formats = map[string]func(string) error{
-	"blob-url":  checkBlobURL,
-	"duration":  checkTimeout,
-	"date-time": checkDate,
-}
-
 var plainInteger = regexp.MustCompile(`^-?[0-9]{1,18}$`)
 
 // integer wants plain digits: 1e999999999 must never be expanded.

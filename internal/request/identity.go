@@ -3,9 +3,16 @@ package request
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"goldmint/internal/iso8601"
 )
 
 // The form of a build id, as in the contract.
@@ -53,4 +60,76 @@ func (r Request) WithIdentity(messageID string, sequenceNumber int64) Request {
 // from another request under the same id.
 func Key(id, digest string) string {
 	return id + "/" + digest[:min(digestLength, len(digest))]
+}
+
+// wire is a request as JSON.
+type wire struct {
+	ID             string            `json:"id,omitempty"`
+	SubscriptionID string            `json:"subscriptionId,omitempty"`
+	ResourceGroup  string            `json:"resourceGroup"`
+	Name           string            `json:"name"`
+	IfExists       IfExists          `json:"ifExists"`
+	Timeout        string            `json:"timeout"`
+	Metadata       map[string]string `json:"metadata,omitempty"`
+	Image          *armcompute.Image `json:"image,omitempty"`
+
+	GalleryName         string                          `json:"galleryName,omitempty"`
+	GalleryImageName    string                          `json:"galleryImageName,omitempty"`
+	GalleryImageVersion *armcompute.GalleryImageVersion `json:"galleryImageVersion,omitempty"`
+}
+
+// Canonical is the one JSON text of a request: defaults written out, fields in
+// a fixed order, names sorted, nothing escaped that need not be. Decoding it
+// gives r again.
+func (r Request) Canonical() []byte {
+	w := wire{
+		ID:             r.ID,
+		SubscriptionID: r.SubscriptionID,
+		ResourceGroup:  r.ResourceGroup,
+		Name:           r.Name,
+		IfExists:       r.IfExists,
+		Timeout:        iso8601.Format(r.Timeout),
+		Metadata:       r.Metadata,
+
+		GalleryName:         r.GalleryName,
+		GalleryImageName:    r.GalleryImageName,
+		GalleryImageVersion: r.GalleryImageVersion,
+	}
+	if r.Target() == Image {
+		w.Image = &r.Image
+	}
+	text, err := json.Marshal(w)
+	if err == nil {
+		text, err = jsontext.AppendFormat(nil, text) // the SDK's encoder escapes <, > and &
+	}
+	if err != nil {
+		panic(fmt.Sprintf("encode request %q: %v", r.Name, err)) // strings, numbers and maps only
+	}
+	return text
+}
+
+// MarshalJSON writes the canonical form.
+func (r Request) MarshalJSON() ([]byte, error) {
+	return r.Canonical(), nil
+}
+
+// UnmarshalJSON reads a request inside one of Goldmint's own messages as
+// strictly as [Decode] does. It allows four times the size, for the text
+// around may have escaped characters that the sender had not.
+func (r *Request) UnmarshalJSON(body []byte) error {
+	decoded, err := decode(body, 4*MaxBytes, false)
+	if err != nil {
+		return err
+	}
+	*r = decoded
+	return nil
+}
+
+// Digest is the hex SHA-256 of the canonical form without the id: it tells
+// whether two requests ask for the same. The handler's default subscription is
+// no part of it.
+func (r Request) Digest() string {
+	r.ID = ""
+	sum := sha256.Sum256(r.Canonical())
+	return hex.EncodeToString(sum[:])
 }
