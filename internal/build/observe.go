@@ -1,11 +1,9 @@
 package build
 
 import (
-	"strings"
 	"time"
 
 	"goldmint/internal/armerr"
-	"goldmint/internal/event"
 	"goldmint/internal/ratelimit"
 )
 
@@ -17,33 +15,6 @@ type Woken struct {
 	// Redelivered says that the message was delivered before. Whoever had it may have acted already, so now nothing is
 	// created or deleted: that is handed on by a continuation, which duplicate detection drops if there was one.
 	Redelivered bool
-}
-
-// Image is what a GET of the image, or of the gallery image version, says.
-type Image struct {
-	Exists           bool
-	ID               string // in ARM's letter case, which changes: the build's own is ImageID
-	Location         string
-	HyperVGeneration string
-	State            string             // provisioningState: Succeeded, Failed, Creating, Updating, Deleting, …
-	BuildTag         string             // the goldmint-build-id tag, "" where there is none
-	RequestedAt      time.Time          // the goldmint-requested-at tag
-	UniqueID         string             // the goldmint-source-unique-id tag
-	CreatedAt        time.Time          // systemData.createdAt; zero where ARM does not tell
-	Replication      *event.Replication // of a gallery image version
-}
-
-func (i Image) is(state string) bool { return strings.EqualFold(i.State, state) }
-
-// broken says that ARM has given the image up: it stays as it is until it is deleted.
-func (i Image) broken() bool { return i.is("Failed") || i.is("Canceled") }
-
-// born is the best known time at which an image came to be.
-func (i Image) born() time.Time {
-	if i.CreatedAt.IsZero() {
-		return i.RequestedAt
-	}
-	return i.CreatedAt
 }
 
 // Accepted is ARM's answer to a PUT that it took on.
