@@ -33,7 +33,12 @@ func TestRead(t *testing.T) {
   "id": "web-1", "resourceGroup": "golden", "name": "web", /* another
   one */
   "image": {"location": "westeurope", "tags": {"role": "web"}, "properties": {"sourceVirtualMachine": {"id": "`+vm+`"}}}}`)
+	commas := strings.NewReplacer("}", ", }").Replace(string(want.Canonical()))
+	const head = "@\x06string\x083http://schemas.microsoft.com/2003/10/Serialization/\x9b"
+	length := len(want.Canonical())
 	for name, text := range map[string]string{
+		"commas.jsonc":  commas,
+		"wrapped.json":  head + string([]byte{byte(length), byte(length >> 8)}) + string(want.Canonical()), // a dead letter, as .NET wrote it
 		"web.yaml":      good,
 		"-":             good,
 		"with-bom.yaml": "\xef\xbb\xbf" + good,
