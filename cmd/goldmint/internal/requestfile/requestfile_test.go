@@ -151,7 +151,7 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
 			file: "a.yaml", text: good, settings: []string{`image.tags={"é": "x", "team": 1}`},
 			want: `--set image.tags={"é": "x", "team": 1}: image.tags.team: must be a string, not number; put it in quotes
       | image.tags={"é": "x", "team": 1}
-      |                       ^^^^^^^^^^
+      |                       ^^^^^^
 `,
 		},
 		"given twice":        {file: "a.yaml", text: good + "name: other\n", want: "a.yaml:11:1: name: appears twice; keep one of them\n   11 | name: other\n      | ^^^^\n"},

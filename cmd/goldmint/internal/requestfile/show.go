@@ -70,7 +70,10 @@ func excerpt(p tree.Place) string {
 	column := min(max(p.Column-1, 0), len(line))
 	number, length := fmt.Sprintf("%5d", p.Line), utf8.RuneCountInString(word.FindString(string(line[column:])))
 	if p.Source.Setting {
-		number, length = "     ", len(line)-column
+		number = "     "
+		if column > 0 && line[column-1] == '=' { // the whole value
+			length = len(line) - column
+		}
 	}
 	if start := column - widest/2; len(line) > widest && start > 0 {
 		line, column = append([]rune("…"), line[start:]...), column-start+1
