@@ -10,4 +10,10 @@ resource "azurerm_management_lock" "main" {
   scope      = each.value
   lock_level = "CanNotDelete"
   notes      = "Holds build requests, dead letters and undelivered VM events. delete_locks = false in infra/ removes this lock."
+
+  # Last: the provider deletes the rule that each subscription comes with, which a lock would refuse.
+  depends_on = [
+    azurerm_servicebus_subscription_rule.history,
+    azurerm_servicebus_subscription_rule.downstream,
+  ]
 }

@@ -220,7 +220,7 @@ variable "always_ready" {
 }
 
 variable "delete_locks" {
-  description = "true: locks keep anybody from deleting the namespace (queues, topic, dead letters) and the storage account (undelivered VM events). infra/deploy.sh destroy then fails until an apply with false has removed them."
+  description = "true: locks keep anybody from deleting the namespace (queues, topic, dead letters) and the storage account (undelivered VM events). infra/deploy.sh destroy then fails until an apply with false has removed them, and so does an apply that takes away a role on them."
   type        = bool
   default     = false
   nullable    = false

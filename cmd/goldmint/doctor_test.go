@@ -71,6 +71,7 @@ var patients = []struct {
 	{"no role on the gallery", exitFailed, true, func(d *deployment) { d.change(docAssignments, docGallery, docGallery+"2") }},
 	{"no image definition", exitFailed, true, func(d *deployment) { d.change(docGallery+"/images", `, {"name": "web"}`, "") }},
 	{"no gallery", exitFailed, true, func(d *deployment) { d.azure[docGallery] = missing }},
+	{"a gallery that the settings alone name", exitOK, true, func(d *deployment) { d.settings["VM_GALLERY_IMAGE"] = "golden/web" }},
 	{"dead letters", exitFailed, true, func(d *deployment) {
 		d.change(docBus+"/queues/image-requests", `"deadLetterMessageCount": 0`, `"deadLetterMessageCount": 2`)
 	}},

@@ -119,6 +119,13 @@ var exposure = map[string][]string{
 		`permissions.actions = sort(keys(local.image_actions))`,
 		`scope = "/subscriptions/${local.subscription_id}"`,
 	},
+	"azurerm_management_lock.main": {
+		`depends_on = [ azurerm_servicebus_subscription_rule.history, azurerm_servicebus_subscription_rule.downstream, ]`,
+		`for_each = var.delete_locks ? { namespace = azurerm_servicebus_namespace.main.id storage = azurerm_storage_account.main.id } : {}`,
+		`lock_level = "CanNotDelete"`,
+		`notes = "Holds build requests, dead letters and undelivered VM events. delete_locks = false in infra/ removes this lock."`,
+		`scope = each.value`,
+	},
 	"azurerm_role_definition.galleries": {
 		`assignable_scopes = distinct(concat(["/subscriptions/${local.subscription_id}"], [for id in sort(var.gallery_ids) : "/subscriptions/${split("/", id)[2]}"]))`,
 		`count = length(var.gallery_ids) > 0 ? 1 : 0`,
