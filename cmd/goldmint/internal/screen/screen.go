@@ -5,7 +5,6 @@
 package screen
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -88,12 +87,13 @@ func (t *Terminal) Write(text []byte) (int, error) {
 // Clear takes the drawn lines from the screen.
 func (t *Terminal) Clear() { _, _ = t.Write(nil) }
 
-// erase goes up to the first drawn line and clears the screen from there on.
+// erase goes up to the first drawn line and clears each on the way. To clear the screen from there on would be one sequence, but
+// where the board begins at the top tmux keeps what is cleared so in its history, a copy for every draw.
 func (t *Terminal) erase(out *strings.Builder, columns int) {
 	if len(t.drawn) == 0 {
 		return
 	}
-	fmt.Fprintf(out, "\r\x1b[%dA\x1b[J", t.height(columns))
+	out.WriteString("\r" + strings.Repeat("\x1b[1A\x1b[2K", t.height(columns)))
 	t.drawn = nil
 }
 

@@ -55,8 +55,8 @@ func (m *model) control(argument string, kind byte) {
 			m.Fatal(err)
 		}
 		m.y = max(m.top(), m.y-n)
-	case kind == 'J' && argument == "":
-		m.rows = append(m.rows[:m.y:m.y], runewidth.Truncate(m.rows[m.y], m.x, ""))
+	case kind == 'K' && argument == "2":
+		m.rows[m.y] = ""
 	case kind == 'l' && argument == "?7":
 		m.wraps = false
 	case kind == 'h' && argument == "?7":
@@ -140,7 +140,7 @@ func TestDrawReplaces(t *testing.T) {
 		_, _ = s.Write([]byte("that stays\n"))
 		s.Draw(board(3))
 		s.Clear()
-		if got, want := m.text(), "above\nthat stays\n"; got != want {
+		if got, want := strings.TrimRight(m.text(), "\n"), "above\nthat stays"; got != want {
 			t.Errorf("%v: %q is left, want %q", sizes, got, want)
 		}
 	}
