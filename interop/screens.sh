@@ -63,12 +63,12 @@ for name in 80x24 120x40 200x50 dumb; do echo "--- $name, at the end"; shown "$n
 # film NAME SECONDS shows what a terminal of 100 columns shows whenever that changes, but for the seconds that it counts.
 film() {
   echo "--- $1"
-  second=0 before=
-  while [ "$second" -le "$2" ] && [ ! -s "$scratch/$1.exit" ]; do
-    now=$(shown "$1" | grep -v '^$' | sed 's/^[⠀-⣿] *//; s/  *[0-9hm.]*s$//')
-    [ "$now" = "$before" ] || echo "$now" | sed "s/^/$(printf '%3d' $second) s  /"
-    before=$now second=$((second + 1))
-    sleep 1
+  ticks=0 before=
+  while [ "$ticks" -le $(($2 * 5)) ] && [ ! -s "$scratch/$1.exit" ]; do
+    now=$(shown "$1" | grep -v '^$' | sed 's/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] *//; s/  *[0-9hm.]*s$//')
+    [ "$now" = "$before" ] || echo "$now" | sed "s/^/$(printf '%3d' $((ticks / 5))) s  /"
+    before=$now ticks=$((ticks + 1))
+    sleep 0.2
   done
   [ ! -s "$scratch/$1.exit" ] || shown "$1" | grep -v '^$' | sed "s/^/  end  /"
 }
@@ -81,23 +81,24 @@ azure() {
   sed -n 's/^GOLDMINT_CONNECTION_STRING=//p' "$scratch/$name.env"
 }
 finish_screens() { tm kill-server 2>/dev/null || true; [ -z "${azures-}" ] || kill $azures 2>/dev/null || true; finish; }
-waits() { screen "$1" 100 12 "GOLDMINT_CONNECTION_STRING=\"$2\" $goldmint $3"; }
+# waits NAME NUMBER submits a request to that Azure, waits, and films what it shows.
+waits() {
+  screen "$1" 100 12 "GOLDMINT_CONNECTION_STRING=\"$(cat "$scratch/at")\" $goldmint submit $requests/from-vm.json --id web-1 --wait"
+  film "$1" 75 >"$scratch/film-$2" &
+  films="${films-} $!"
+}
 
-azure vm >"$scratch/at"; waits missing-vm "$(cat "$scratch/at")" "submit $requests/from-vm.json --id web-1 --wait"
-azure role --prepare "$requests" --faults forbidden=1 >"$scratch/at"; waits missing-role "$(cat "$scratch/at")" "submit $requests/from-vm.json --id web-1 --wait"
-azure slow --prepare "$requests" --image-duration 30s >"$scratch/at"; waits slow-image "$(cat "$scratch/at")" "submit $requests/from-vm.json --id web-1 --wait"
+azure vm >"$scratch/at"; waits missing-vm 1
+azure role --prepare "$requests" --faults forbidden=1 >"$scratch/at"; waits missing-role 2
+azure slow --prepare "$requests" --image-duration 30s >"$scratch/at"; waits slow-image 3
 azure burst --prepare "$requests" --limits bucket >"$scratch/at"
-for n in $(seq 80); do
-  GOLDMINT_CONNECTION_STRING=$(cat "$scratch/at") "$goldmint" submit "$requests/from-vm.json" --id "other-$n" --set "name=other-$n" >/dev/null &
-  [ $((n % 8)) != 0 ] || wait $!
-done
-waits throttled-burst "$(cat "$scratch/at")" "submit $requests/from-vm.json --id web-1 --wait"
-film missing-vm 75 >"$scratch/film-1" & films=$!
-film missing-role 75 >"$scratch/film-2" & films="$films $!"
-film slow-image 60 >"$scratch/film-3" & films="$films $!"
-film throttled-burst 75 >"$scratch/film-4"
+sed 's/"name": "[^"]*"/"name": "NAME"/' "$requests/from-vm.json" >"$scratch/other.json"
+mkdir "$scratch/others"
+for n in $(seq 80); do sed "s/NAME/other-$n/" "$scratch/other.json" >"$scratch/others/$n.json"; done
+GOLDMINT_CONNECTION_STRING=$(cat "$scratch/at") "$goldmint" submit "$scratch/others" >/dev/null
+waits throttled-burst 4
 wait $films
 cat "$scratch"/film-?
-for words in 'queued' 'Azure says 404 NotFound.*trying again until' 'Azure says 403' 'creating' "waiting for Azure's allowance until about"; do
+for words in 'queued' 'Azure says 404 NotFound; trying again until' 'Azure says 403' 'creating' "waiting for Azure's allowance until about .*, behind"; do
   grep -qE "$words" "$scratch"/film-? || fail "nobody is told: $words"
 done

@@ -88,7 +88,7 @@ func (p *progress) lines(columns, lines int) []string {
 	if len(p.board.order) == 1 {
 		r := p.board.order[0]
 		turn := spinner[int(time.Since(p.board.begun)/(100*time.Millisecond))%len(spinner)]
-		return append([]string{fmt.Sprintf("%c %s", turn, r.sentence())}, trouble...)
+		return append(wrap(fmt.Sprintf("%c %s", turn, r.sentence()), 2, max(columns-1, least)), trouble...)
 	}
 	return append(p.board.live(columns, lines-len(trouble), p.paint), trouble...)
 }

@@ -90,8 +90,12 @@ func stepOf(e event.Event) string {
 	case delay.Reason == "RateLimited":
 		return "waiting for Azure's allowance until " + about(*delay, e.Time)
 	default:
-		what := strings.TrimSuffix(strings.TrimSuffix(delay.Message, "."), "; trying again")
-		return what + "; trying again until " + delay.Until.Local().Format(time.TimeOnly)
+		what, more, told := strings.Cut(strings.TrimSuffix(delay.Message, "; trying again"), ": ")
+		what += "; trying again until " + delay.Until.Local().Format(time.TimeOnly)
+		if told { // last, for it is long
+			what += ": " + more
+		}
+		return what
 	}
 }
 
