@@ -11,6 +11,7 @@ import (
 
 	"goldmint/cmd/goldmint/internal/pipeline"
 	"goldmint/cmd/goldmint/internal/requestfile"
+	"goldmint/cmd/goldmint/internal/screen"
 	"goldmint/internal/request"
 
 	"github.com/spf13/cobra"
@@ -156,7 +157,7 @@ func readFile(in io.Reader, file string) (name string, text []byte, err error) {
 // show writes the problems for people, and marks their places for the pipeline.
 func show(w io.Writer, invalid *requestfile.Invalid) {
 	reporter := pipeline.Detect(os.Getenv, w)
-	invalid.Show(reporter.Plain(w))
+	invalid.Show(reporter.Plain(w), screen.PaintFor(w, os.Getenv))
 	for _, p := range invalid.Problems {
 		line, column := requestfile.Position(p)
 		reporter.Problem(invalid.File, line, column, p.String())

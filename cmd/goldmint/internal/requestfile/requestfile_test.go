@@ -172,7 +172,7 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
 				t.Fatalf("got %v", err)
 			}
 			var got strings.Builder
-			invalid.Show(&got)
+			invalid.Show(&got, false)
 			if diff := cmp.Diff(test.want, got.String()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -237,7 +237,7 @@ func read(t *testing.T, name, text string, settings ...string) request.Request {
 	var invalid *requestfile.Invalid
 	if errors.As(err, &invalid) {
 		var b strings.Builder
-		invalid.Show(&b)
+		invalid.Show(&b, false)
 		t.Fatal(b.String())
 	}
 	if err != nil {
@@ -268,7 +268,7 @@ func TestShowLongLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got strings.Builder
-	invalid.Show(&got)
+	invalid.Show(&got, false)
 	found := false
 	lines := strings.Split(got.String(), "\n")
 	for i, line := range lines {
@@ -299,7 +299,7 @@ func TestShowHidesTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got strings.Builder
-		invalid.Show(&got)
+		invalid.Show(&got, false)
 		if strings.Contains(got.String(), "s3cret") {
 			t.Errorf("the token is shown:\n%s", got.String())
 		}
@@ -342,7 +342,7 @@ func FuzzRead(f *testing.F) {
 		var invalid *requestfile.Invalid
 		if errors.As(err, &invalid) {
 			var shown strings.Builder
-			invalid.Show(&shown)
+			invalid.Show(&shown, false)
 		}
 		if err != nil {
 			return

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"goldmint/cmd/goldmint/internal/screen"
 	"goldmint/internal/request"
 	"goldmint/internal/tree"
 )
@@ -34,15 +35,15 @@ func Position(p request.Problem) (line, column int) {
 }
 
 // Show writes each problem with its line of the file and a caret under the place.
-func (e *Invalid) Show(w io.Writer) {
+func (e *Invalid) Show(w io.Writer, paint screen.Paint) {
 	for _, p := range e.Problems {
 		switch {
 		case p.Line == 0:
 			_, _ = fmt.Fprintf(w, "%s: %s\n", e.File, p)
 		case p.Source.Setting:
-			_, _ = fmt.Fprintf(w, "%s: %s\n%s", p.Source.Name, p, excerpt(p.Place))
+			_, _ = fmt.Fprintf(w, "%s: %s\n%s", p.Source.Name, p, excerpt(p.Place, paint))
 		default: // the form that editors and terminals make a link of
-			_, _ = fmt.Fprintf(w, "%s:%d:%d: %s\n%s", p.Source.Name, p.Line, p.Column, p, excerpt(p.Place))
+			_, _ = fmt.Fprintf(w, "%s:%d:%d: %s\n%s", p.Source.Name, p.Line, p.Column, p, excerpt(p.Place, paint))
 		}
 	}
 }
@@ -57,11 +58,11 @@ func hide(line string) string {
 	})
 }
 
-// widest is how much of a line is shown around a place.
-const widest = 110
+// widest is how much of a line is shown around a place: what a screen of 80 columns has room for.
+const widest = 72
 
 // excerpt is the line of the place and a caret under it.
-func excerpt(p tree.Place) string {
+func excerpt(p tree.Place, paint screen.Paint) string {
 	lines := strings.Split(string(p.Source.Text), "\n")
 	if p.Line > len(lines) {
 		return ""
@@ -83,16 +84,25 @@ func excerpt(p tree.Place) string {
 	}
 	column = min(column, len(line))
 	return fmt.Sprintf("%s | %s\n      | %s%s\n", number,
-		control.ReplaceAllString(string(line), "·"), noTab.ReplaceAllString(string(line[:column]), " "),
-		strings.Repeat("^", max(1, min(length, len(line)-column))))
+		control.ReplaceAllString(string(line), "·"), indent(line[:column]),
+		paint.Bad(strings.Repeat("^", max(1, min(length, len(line)-column)))))
 }
 
 // A word is what the caret is drawn under: a quoted string, or all up to the next separator.
 var word = regexp.MustCompile(`^("(\\.|[^"\\])*("|$)|'[^']*('|$)|[^ \t:,{}\[\]#]+)`)
 
-var (
-	// What is before the caret becomes blanks; tabs stay as wide as they are.
-	noTab = regexp.MustCompile(`[^\t]`)
-	// A file must not write control characters to the terminal.
-	control = regexp.MustCompile(`[\x00-\x08\x0a-\x1f\x7f-\x{9f}]`)
-)
+// A file must not write control characters to the terminal.
+var control = regexp.MustCompile(`[\x00-\x08\x0a-\x1f\x7f-\x{9f}]`)
+
+// indent is as wide as the text before the caret, tabs and wide characters included.
+func indent(before []rune) string {
+	var b strings.Builder
+	for _, r := range before {
+		if r == '\t' {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Repeat(" ", screen.Width(string(r))))
+		}
+	}
+	return b.String()
+}
