@@ -6,13 +6,13 @@
 package blob
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"sync"
 	"time"
+
+	"goldmint/emulator/loopback"
 )
 
 // Options say whom a server serves.
@@ -37,9 +37,8 @@ type Faults struct {
 
 // Server is one storage account. Its methods are safe for concurrent use.
 type Server struct {
-	options  Options
-	listener net.Listener
-	server   *http.Server
+	options Options
+	server  *loopback.Server
 
 	mu         sync.Mutex
 	containers map[string]map[string]*stored
@@ -58,46 +57,27 @@ type stored struct {
 	before   *stored // the last write
 }
 
-// TB is the part of testing.TB that [Start] needs.
-type TB interface {
-	Helper()
-	Fatalf(format string, args ...any)
-	Cleanup(func())
-}
-
 // Start runs a server for the time of a test.
-func Start(t TB, options Options) *Server {
+func Start(t loopback.TB, options Options) *Server {
 	t.Helper()
-	s, err := Listen(options)
-	if err != nil {
-		t.Fatalf("blob storage: %v", err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return loopback.Start(t, func() (*Server, error) { return Listen(options) })
 }
 
 // Listen starts a server. The caller closes it.
 func Listen(options Options) (*Server, error) {
-	if options.Addr == "" {
-		options.Addr = "127.0.0.1:0"
-	}
-	if options.Account == "" {
-		options.Account = "devstoreaccount1"
-	}
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", options.Addr)
-	if err != nil {
+	options.Account = cmp.Or(options.Account, "devstoreaccount1")
+	s := &Server{options: options, containers: map[string]map[string]*stored{}}
+	s.SetFaults(Faults{})
+	var err error
+	if s.server, err = loopback.Listen(options.Addr, s); err != nil {
 		return nil, fmt.Errorf("listen for blob storage: %w", err)
 	}
-	s := &Server{options: options, listener: listener, containers: map[string]map[string]*stored{}}
-	s.SetFaults(Faults{})
-	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.server.Serve(listener) }()
 	return s, nil
 }
 
 // Endpoint is the URL of the account.
 func (s *Server) Endpoint() string {
-	return "http://" + s.listener.Addr().String() + "/" + s.options.Account
+	return s.server.URL() + "/" + s.options.Account
 }
 
 // CreateContainer makes a container and gives its URL. One that is there stays as it is.

@@ -13,12 +13,12 @@
 package identity
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
+
+	"goldmint/emulator/loopback"
 )
 
 // Options says where a server listens and whom it serves.
@@ -34,56 +34,38 @@ type Options struct {
 // Server is one managed-identity endpoint. Its methods are safe for concurrent
 // use.
 type Server struct {
-	options  Options
-	listener net.Listener
-	server   *http.Server
-	secret   string
-	key      []byte
-	now      func() time.Time
-}
-
-// TB is the part of testing.TB that [Start] needs.
-type TB interface {
-	Helper()
-	Fatalf(format string, args ...any)
-	Cleanup(func())
+	options Options
+	server  *loopback.Server
+	secret  string
+	key     []byte
+	now     func() time.Time
 }
 
 // Start runs a server for the time of a test.
-func Start(t TB, options Options) *Server {
+func Start(t loopback.TB, options Options) *Server {
 	t.Helper()
-	s, err := Listen(options)
-	if err != nil {
-		t.Fatalf("identity: %v", err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return loopback.Start(t, func() (*Server, error) { return Listen(options) })
 }
 
 // Listen starts a server. The caller closes it.
 func Listen(options Options) (*Server, error) {
-	if options.Addr == "" {
-		options.Addr = "127.0.0.1:0"
-	}
 	if options.Lifetime == 0 {
 		options.Lifetime = 24 * time.Hour
 	}
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", options.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for managed identity: %w", err)
-	}
-	s := &Server{options: options, listener: listener, secret: rand.Text(), key: []byte(rand.Text()), now: time.Now}
+	s := &Server{options: options, secret: rand.Text(), key: []byte(rand.Text()), now: time.Now}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /msi/token", s.serveToken)
 	mux.HandleFunc("GET /msi/token/{$}", s.serveToken) // as az writes it
 	mux.HandleFunc("GET "+imdsPath, s.serveToken)
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.server.Serve(listener) }()
+	var err error
+	if s.server, err = loopback.Listen(options.Addr, mux); err != nil {
+		return nil, fmt.Errorf("listen for managed identity: %w", err)
+	}
 	return s, nil
 }
 
 // Endpoint is the value of IDENTITY_ENDPOINT.
-func (s *Server) Endpoint() string { return "http://" + s.listener.Addr().String() + "/msi/token" }
+func (s *Server) Endpoint() string { return s.server.URL() + "/msi/token" }
 
 // Secret is the value of IDENTITY_HEADER.
 func (s *Server) Secret() string { return s.secret }
