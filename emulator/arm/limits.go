@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// Limits are how many requests a subscription may make in a region. Make them with Off, Windows or Bucket; the zero
+// Limits are how many requests a subscription may make in a region. Make them with Off, Windows, Within or Bucket; the zero
 // value is Off.
 type Limits struct {
 	form     limitsForm
-	creates  int // image creations in 3 minutes, or in a full bucket
-	creates2 int // image creations in 30 minutes, or refilled in one
+	creates  int           // image creations in 3 minutes, in the window, or in a full bucket
+	creates2 int           // image creations in 30 minutes, or refilled in one
+	window   time.Duration // of image creations, in place of the two
 }
 
 type limitsForm int
@@ -33,6 +34,11 @@ func Off() Limits { return Limits{} }
 // 40 and 200). Reads, deletions and actions have the recorded limits of their own.
 func Windows(per3Minutes, per30Minutes int) Limits {
 	return Limits{form: limitsWindows, creates: per3Minutes, creates2: per30Minutes}
+}
+
+// Within are so many image creations in one window of whole seconds, so that a test sees it slide. Azure has none so small.
+func Within(creates int, window time.Duration) Limits {
+	return Limits{form: limitsWindows, creates: creates, window: window}
 }
 
 // Bucket are the limits as recorded in 2026: a bucket of so many image creations, refilled by so many a minute (Azure's:
@@ -102,6 +108,10 @@ type quota struct {
 func (l *limiter) quotas(f family, scope, resource string) []quota {
 	if f.window == createImagesLimit.window {
 		f.per3, f.per30, f.capacity = l.limits.creates, l.limits.creates2, l.limits.creates
+	}
+	if w := l.limits.window; w > 0 && f.window == createImagesLimit.window {
+		name := fmt.Sprintf("%s%dSec", f.window, int(w.Seconds()))
+		return []quota{{name: name, key: name + " " + scope, capacity: l.limits.creates, window: w}}
 	}
 	if l.limits.form == limitsWindows || f.windowsOnly {
 		return []quota{

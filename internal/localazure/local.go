@@ -53,6 +53,7 @@ type Azure struct {
 	Identity   *identity.Server
 	Storage    *blob.Server // with the container of the rate limits
 	Host       *functions.Host
+	more       []*functions.Host
 
 	events  *eventGrid
 	app     functions.Options
@@ -138,6 +139,17 @@ func (a *Azure) StartHost(ctx context.Context) (err error) {
 	return nil
 }
 
+// AddHost starts one more Functions host beside the first, with a handler of its own on the same queues, as another instance
+// in Azure. It ends with the local Azure.
+func (a *Azure) AddHost(ctx context.Context) (*functions.Host, error) {
+	h, err := functions.Start(ctx, a.app)
+	if err != nil {
+		return nil, fmt.Errorf("another local Functions host: %w", err)
+	}
+	a.more = append(a.more, h)
+	return h, nil
+}
+
 // Starts counts how often the handler was started, by this host and those before it.
 func (a *Azure) Starts() int { return a.starts + a.Host.Starts() }
 
@@ -168,10 +180,12 @@ func (a *Azure) settings(more map[string]string) map[string]string {
 // Close stops everything. It waits for what is in flight for a few seconds.
 func (a *Azure) Close() error {
 	var errs []error
-	if a.Host != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		errs = append(errs, a.Host.Stop(ctx))
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, h := range append(a.more, a.Host) {
+		if h != nil {
+			errs = append(errs, h.Stop(ctx))
+		}
 	}
 	if a.ARM != nil {
 		errs = append(errs, a.ARM.Close())
