@@ -28,7 +28,7 @@ type RateLimitStore struct {
 	open      func(url string) (*blockblob.Client, error)
 }
 
-// maxDocument is far above the largest document, that of a limit with 2,000 starts.
+// maxDocument is above the largest document, with 2,000 creations and 100,000 builds in line.
 const maxDocument = 1 << 20
 
 // NewRateLimitStore takes the container's URL, such as https://account.blob.core.windows.net/ratelimit. Plain http is for a

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -161,6 +162,59 @@ func TestRateLimitsUnderFaults(t *testing.T) {
 	wg.Wait()
 	if len(numbers) != 64 || went != 6 {
 		t.Errorf("%d numbers for 64 builds, %d went of 6", len(numbers), went)
+	}
+}
+
+// TestBuildsGoOnWhateverTheStoreDoes: with each fault of the storage and each thing that can become of a document, builds go by
+// what is known. One warning is reported where the store cannot be used, and the document has them all once it can.
+func TestBuildsGoOnWhateverTheStoreDoes(t *testing.T) {
+	const document = "images/sub/region"
+	for name, c := range map[string]struct {
+		faults  blob.Faults
+		spoil   func(*blob.Server)
+		reports int
+	}{
+		"unreachable": {faults: blob.Faults{Unreachable: true}, reports: 2},
+		"denied":      {faults: blob.Faults{Denied: true}, reports: 2},
+		"slow":        {faults: blob.Faults{Delay: time.Hour}, reports: 2},
+		"stale":       {faults: blob.Faults{Stale: 1, Seed: 1}},
+		"lost":        {faults: blob.Faults{Lost: 0.5, Seed: 1}},
+		"deleted":     {spoil: func(s *blob.Server) { s.Delete("ratelimit", document+".json") }},
+		"garbage":     {spoil: func(s *blob.Server) { s.Put("ratelimit", document+".json", []byte("<html>")) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, server := blobStore(t)
+			now, reports := time.Now(), []error{}
+			l := &ratelimit.Limiter{
+				Store: store, Now: func() time.Time { return now }, Pause: func(context.Context, time.Duration) error { return nil },
+				Report: func(_ string, err error) { reports = append(reports, err) },
+			}
+			ask := func() {
+				if turn := l.Ask(context.Background(), document, 0); turn.Wait > 0 {
+					t.Errorf("a build has to wait for %s", turn.Wait)
+				}
+			}
+			ask()
+			server.SetFaults(c.faults)
+			if c.spoil != nil {
+				c.spoil(server)
+			}
+			ask()
+			ask()
+			server.SetFaults(blob.Faults{})
+			now = now.Add(time.Minute)
+			ask()
+			var shared struct{ Starts []int64 }
+			body, _ := server.Blob("ratelimit", document+".json")
+			if err := json.Unmarshal(body, &shared); err != nil || len(shared.Starts) != 4 {
+				t.Errorf("the document has %d of four creations: %s", len(shared.Starts), body)
+			}
+			stale := name == "stale" && len(reports) == 0 // it conflicts until the budget is used up, which is no failure of the store
+			if len(reports) != c.reports && !stale || c.reports == 2 && (reports[0] == nil || reports[1] != nil) {
+				t.Errorf("reported %v", reports)
+			}
+		})
 	}
 }
 

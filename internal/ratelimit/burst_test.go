@@ -23,44 +23,47 @@ const minute = time.Minute
 // promise is what a burst has to hold.
 type promise struct{ time, refused, messages float64 }
 
-// bursts are the scenarios, each with its promise for many instances, and for one where that differs. The aim is 1.05 of the
-// least time, 0.5 % refused and 12 messages a build, and a little more with somebody else in the region. What is allowed beyond
-// is named in docs/pacing.md.
+// bursts are the scenarios, each with its promise, and with another for one instance where that differs. What is over the aim,
+// 1.05 of the least time, 0.5 % refused (1 % with somebody else in the region) and 12 messages a build, is named in docs/pacing.md.
 func bursts() []burst {
-	plain, rival := promise{1.05, 0.01, 14}, promise{1.06, 0.015, 30}
-	for20 := promise{1.05, 0.005, 16}
+	plain, rival := promise{1.05, 0.005, 12}, promise{1.05, 0.01, 12}
+	changes, lost := promise{1.05, 0.08, 12}, promise{1.2, 0.01, 12}
 	other := func(m func() model, every time.Duration) func() model {
 		return func() model { return &shared{model: m(), every: every} }
 	}
+	then := func(first, then func() model, at time.Duration) func() model {
+		return func() model { return &changed{first(), then(), at} }
+	}
+	const forGood = 24 * time.Hour
 	return []burst{
 		{scenario{limit: bucket60}, plain, nil, true},
 		{scenario{limit: bucket100}, plain, nil, false},
-		{scenario{limit: bucket20}, for20, nil, false},
+		{scenario{limit: bucket20}, promise{1.05, 0.005, 16}, nil, false},
 		{scenario{limit: images40}, plain, nil, true},
 		{scenario{limit: images20}, plain, nil, false},
 		{scenario{limit: fixed40}, plain, nil, false},
 		{scenario{limit: func() model { return &both{bucket60().(*tokens), images40().(*windows)} }}, plain, nil, false},
 		{scenario{name: "requests for other regions between: 1", limit: images40, others: 1}, plain, nil, false},
 		{scenario{name: "requests for other regions between: 4", limit: images40, others: 4}, plain, nil, false},
-		{scenario{name: "requests for other regions between: 19", limit: images40, others: 19}, promise{1.05, 0.02, 20}, nil, false},
+		{scenario{name: "requests for other regions between: 19", limit: images40, others: 19}, plain, nil, false},
 		{scenario{name: "somebody else creates one a minute", limit: other(images40, minute)}, rival, nil, true},
 		{scenario{name: "somebody else creates one each five minutes", limit: other(images40, 5*minute)}, rival, nil, false},
 		{scenario{name: "bucket 60 + 20, somebody else one a minute", limit: other(bucket60, minute)}, rival, nil, false},
-		{scenario{name: "3,000 gallery versions, 375 / 3 min, 1,200 / 30 min", limit: gallery, builds: 3000}, promise{1.05, 0.02, 40}, nil, false},
+		{scenario{name: "3,000 gallery versions, 375 / 3 min, 1,200 / 30 min", limit: gallery, builds: 3000}, plain, nil, false},
 		{scenario{name: "500 images and 500 gallery versions", limit: images40, galleries: 500}, plain, nil, false},
-		{scenario{name: "limit halved after 40 min", limit: func() model { return &changed{images40(), images20(), 40 * minute} }}, promise{1.05, 0.1, 14}, nil, false},
-		{scenario{name: "limit doubled after 40 min", limit: func() model { return &changed{images20(), images40(), 40 * minute} }}, promise{1.65, 0.1, 30}, nil, false},
-		{scenario{name: "bucket 60 + 20 becomes 20 + 5 after 20 min", limit: func() model { return &changed{bucket60(), bucket20(), 20 * minute} }}, promise{1.05, 0.08, 16}, nil, false},
-		{scenario{name: "bucket 20 + 5 becomes 60 + 20 after 20 min", limit: func() model { return &changed{bucket20(), bucket60(), 20 * minute} }}, promise{1.05, 0.08, 40}, nil, false},
-		{scenario{name: "store away for 10 min", limit: images40, outage: [2]time.Duration{35 * minute, 45 * minute}}, promise{1.3, 0.2, 120}, &plain, false},
-		{scenario{name: "store away from the start for 10 min", limit: images40, outage: [2]time.Duration{0, 10 * minute}}, promise{1.3, 0.5, 120}, &plain, false},
-		{scenario{name: "store away for good", limit: images40, outage: [2]time.Duration{0, 24 * time.Hour}}, promise{1.3, 0.7, 40}, &plain, true},
-		{scenario{name: "bucket 60 + 20, store away for good", limit: bucket60, outage: [2]time.Duration{0, 24 * time.Hour}}, promise{1.3, 0.7, 60}, &plain, false},
-		{scenario{name: "document lost after 40 min", limit: images40, lostAt: 40 * minute}, promise{1.2, 0.01, 30}, nil, false},
-		{scenario{name: "2 % of processes die after their turn", limit: images40, dies: 0.02}, promise{1.2, 0.01, 16}, nil, false},
+		{scenario{name: "limit halved after 40 min", limit: then(images40, images20, 40*minute)}, changes, nil, false},
+		{scenario{name: "limit doubled after 40 min", limit: then(images20, images40, 40*minute)}, changes, nil, false},
+		{scenario{name: "bucket 60 + 20 becomes 20 + 5 after 20 min", limit: then(bucket60, bucket20, 20*minute)}, changes, nil, false},
+		{scenario{name: "bucket 20 + 5 becomes 60 + 20 after 20 min", limit: then(bucket20, bucket60, 20*minute)}, changes, nil, false},
+		{scenario{name: "store away for 10 min", limit: images40, outage: [2]time.Duration{35 * minute, 45 * minute}}, promise{1.25, 0.08, 12}, &plain, false},
+		{scenario{name: "store away from the start for 10 min", limit: images40, outage: [2]time.Duration{0, 10 * minute}}, promise{1.25, 0.4, 30}, &plain, false},
+		{scenario{name: "store away for good", limit: images40, outage: [2]time.Duration{0, forGood}}, promise{1.3, 0.6, 12}, &plain, true},
+		{scenario{name: "bucket 60 + 20, store away for good", limit: bucket60, outage: [2]time.Duration{0, forGood}}, promise{1.3, 0.7, 16}, &plain, false},
+		{scenario{name: "document lost after 40 min", limit: images40, lostAt: 40 * minute}, lost, nil, false},
+		{scenario{name: "2 % of processes die after their turn", limit: images40, dies: 0.02}, lost, nil, false},
 		{scenario{name: "a fifth of the loads are stale", limit: images40, stale: 0.2}, plain, nil, false},
-		{scenario{name: "5 % of the writes' answers are lost", limit: images40, answerLost: 0.05}, promise{1.1, 0.01, 16}, nil, false},
-		{scenario{name: "300 found, 100 ended, 32 redelivered, 5 % lost before", limit: images40, answerLost: 0.05, before: history}, promise{1.1, 0.01, 30}, nil, true},
+		{scenario{name: "5 % of the writes' answers are lost", limit: images40, answerLost: 0.05}, plain, nil, false},
+		{scenario{name: "300 found, 100 ended, 32 redelivered, 5 % lost before", limit: images40, answerLost: 0.05, before: history}, promise{1.1, 0.01, 12}, nil, true},
 	}
 }
 
@@ -130,23 +133,15 @@ func (b burst) hold(t *testing.T, r result, instances int, least time.Duration) 
 		t.Errorf("%.2f %% were refused, more than %.1f %%", 100*r.refusals(), 100*p.refused)
 	}
 	if r.each() > p.messages {
-		// Once in a while an instance gives the store up for some seconds, and what waits there asks again sooner. That is
-		// bounded too, and it is rare: the same burst with other chances does without.
-		again := b.play(t, goldmint, instances, 1001)
-		if r.each() > withoutStore || again.each() > p.messages {
-			t.Errorf("%.1f messages a build, then %.1f: more than %.0f", r.each(), again.each(), p.messages)
-		}
+		t.Errorf("%.1f messages a build, more than %.0f", r.each(), p.messages)
 	}
-	if outage := b.outage[1] > 0; !outage && r.longestAsk > 2*budget { // that of a batch before it, and its own
+	if r.longestAsk > 2*budget { // that of a batch before it, and its own
 		t.Errorf("a build waited %s for the store, more than %s", r.longestAsk, 2*budget)
 	}
 }
 
 // each is how many messages a build took.
 func (r result) each() float64 { return float64(r.messages) / float64(r.builds) }
-
-// withoutStore is how many messages a build may take where an instance could not reach the store within its budget.
-const withoutStore = 100
 
 // TestBurstTable plays every burst with 1, 4 and 40 instances, prints how each went and holds it.
 func TestBurstTable(t *testing.T) {
@@ -192,7 +187,7 @@ func (b burst) worst(t *testing.T, p policy, instances int) result {
 
 func (b burst) print(r result, p policy, instances int, least time.Duration) {
 	fmt.Printf("| %s | %s | %d | %.1f | %.3f | %.2f %% | %.1f | %.2f s | %.0f %% |\n", b.title(), p, instances, r.last.Minutes(),
-		float64(r.last)/float64(least), 100*r.refusals(), float64(r.messages)/float64(r.builds), r.longestAsk.Seconds(),
+		float64(r.last)/float64(least), 100*r.refusals(), r.each(), r.longestAsk.Seconds(),
 		100*float64(r.conflicts)/float64(max(1, r.writes)))
 }
 
@@ -244,7 +239,6 @@ func BenchmarkAsk(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.ReportMetric(float64(len(body)), "bytes")
 	for b.Loop() {
 		s, err := decode(body, noon)
 		if err != nil {
@@ -252,6 +246,7 @@ func BenchmarkAsk(b *testing.B) {
 		}
 		s.Ask(9_000, noon)
 	}
+	b.ReportMetric(float64(len(body)), "bytes")
 }
 
 // TestPlot draws the burst of docs/pacing.md: how many images were started by when, beside the earliest that the limit allows.

@@ -32,7 +32,7 @@ func decode(body []byte, now time.Time) (State, error) {
 // sound says that a limit of a document is one that headers could have made.
 func (l *Limit) sound(latest time.Time) bool {
 	return l.valid() && l.Window >= 0 && l.Window <= longestWindow && !l.At.After(latest) && !l.TokensAt.After(latest) &&
-		l.Capacity >= 0 && l.Capacity <= mostRemaining && l.Others >= 0 && l.Others <= l.Capacity &&
+		l.Capacity >= 0 && l.Capacity <= mostRemaining+mostKept && l.Others >= 0 && l.Others <= l.Capacity &&
 		l.Tokens > -mostKept && l.Tokens <= mostRemaining
 }
 

@@ -12,7 +12,7 @@ type Limit struct {
 	Window    time.Duration `json:"window,omitempty"` // 0: a bucket that fills up again
 	Remaining int           `json:"remaining"`
 	At        time.Time     `json:"at,omitzero"`        // when the creation was sent whose answer said so
-	Capacity  int           `json:"capacity,omitempty"` // of a window: one more than the most that ever remained
+	Capacity  int           `json:"capacity,omitempty"` // of a window: the most creations that it is known to hold
 	Others    int           `json:"others,omitempty"`   // of a window: what others use of it
 	Tokens    float64       `json:"tokens,omitempty"`   // of a bucket: creations that may start, by TokensAt
 	TokensAt  time.Time     `json:"tokensAt,omitzero"`
@@ -31,6 +31,11 @@ var unknown = Limit{Window: inFlight, Capacity: 6}
 func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	if l.Window > 0 {
 		l.Capacity = max(l.Capacity, remaining+1)
+		// It may have grown while much of it is used. Of the creations only half a window's count, for one in fixed steps may have
+		// begun anew, and some may never have been made.
+		if grown := remaining + s.count(sent.Add(-l.Window/2), sent.Add(-inFlight)); grown > l.Capacity*17/16 {
+			l.Capacity = grown
+		}
 	}
 	if !sent.After(l.At) {
 		return
@@ -44,6 +49,14 @@ func (l *Limit) see(remaining int, sent time.Time, s *State) {
 		most := used - 1 - s.count(sent.Add(-l.Window+inFlight), sent.Add(-inFlight))
 		l.Others = max(0, min(max(l.Others, least), most))
 	}
+}
+
+// own is how many creations a window holds beside those of others, who may be about to make one more.
+func (l *Limit) own() int {
+	if l.Others > 0 {
+		return l.Capacity - l.Others - 1
+	}
+	return l.Capacity
 }
 
 // rate is how many creations of a bucket may start in a second. What remains settles where that is the refill.

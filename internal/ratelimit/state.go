@@ -24,9 +24,9 @@ type State struct {
 }
 
 const (
-	longestWait = 20 * time.Minute // then a build asks again
+	longestWait = 21 * time.Minute // then a build asks again
 	inFlight    = 8 * time.Second  // a creation that started longer ago has its answer
-	stalled     = 40 * time.Second // what is free that long has nobody who comes for it: no build oversleeps as much
+	stalled     = 32 * time.Second // what is free that long has nobody who comes for it: no build oversleeps as much
 	kept        = 60               // starts that are remembered at least, and of which the pace is taken
 	mostKept    = 2000
 	mostWaiting = 100_000
@@ -140,7 +140,7 @@ func (s *State) slide(before int, at, now time.Time) time.Time {
 	for n := 0; ; n++ {
 		for i := range limits {
 			l := &limits[i]
-			c := max(1, l.Capacity-l.Others)
+			c := max(1, l.own())
 			if l.Window > 0 && len(starts) >= c && n >= s.room(l, now) {
 				at = later(at, time.UnixMilli(starts[len(starts)-c]).Add(l.Window+margin))
 			}
@@ -154,7 +154,7 @@ func (s *State) slide(before int, at, now time.Time) time.Time {
 
 // room is how many more creations a window holds by its latest header alone, where that is still news.
 func (s *State) room(l *Limit, now time.Time) int {
-	if now.Sub(l.At) > time.Minute {
+	if now.Sub(l.At) > l.Window/10 {
 		return 0
 	}
 	return l.Remaining - s.count(l.At.Add(-inFlight), now.Add(time.Minute))
@@ -204,7 +204,7 @@ func (s *State) limit(seen Limit, at time.Time) *Limit {
 		i = len(s.Limits)
 		l := Limit{Name: seen.Name, Window: seen.Window, Remaining: seen.Remaining}
 		if l.Window == 0 {
-			l.Tokens, l.TokensAt = l.burst(), at
+			l.Tokens, l.TokensAt = min(l.burst(), float64(l.Remaining)), at
 		}
 		s.Limits = append(s.Limits, l)
 	}
@@ -247,11 +247,16 @@ func (s *State) insert(at int64) {
 
 // trim forgets the starts that no window reaches.
 func (s *State) trim() {
-	most := kept
+	window := time.Duration(0)
 	for _, l := range s.Limits {
-		most = max(most, l.Capacity*9/8+6)
+		window = max(window, l.Window+2*inFlight)
 	}
-	s.Starts = s.Starts[max(0, len(s.Starts)-min(most, mostKept)):]
+	n := len(s.Starts)
+	if n <= kept {
+		return
+	}
+	old, _ := slices.BinarySearch(s.Starts, s.Starts[n-1]-window.Milliseconds())
+	s.Starts = s.Starts[max(min(old, n-kept), n-mostKept):]
 }
 
 func later(a, b time.Time) time.Time {

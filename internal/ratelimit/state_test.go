@@ -50,10 +50,10 @@ func TestNoLimitNoLine(t *testing.T) {
 	}
 }
 
-// TestEveryLimitApplies holds that a limit is heeded by its form and not by its name: that of gallery versions, and one that
-// nobody has heard of yet.
+// TestEveryLimitApplies holds that a limit is heeded by its form and not by its name: that of gallery versions, and windows and
+// buckets that nobody has heard of yet. It fails when a header names a limit and is ignored.
 func TestEveryLimitApplies(t *testing.T) {
-	for _, name := range []string{"CreateImages3Min", "CreateUpdateGalleryImageVersion3Min", "SomethingNew3Min", "SomethingNew10Hour"} {
+	for _, name := range []string{"CreateImages3Min", "CreateUpdateGalleryImageVersion3Min", "SomethingNew3Min", "SomethingNew10Hour", "SomethingNewMaximum", "Other"} {
 		s := known(strings.Replace(header, "CreateImages3Min;39", name+";0", 1), time.Second)
 		if turn := s.Ask(0, noon.Add(10*time.Second)); turn.Wait < 10*time.Second {
 			t.Errorf("%s has nothing left, and a build waits for %s", name, turn.Wait)
@@ -62,8 +62,8 @@ func TestEveryLimitApplies(t *testing.T) {
 }
 
 func TestWindowSlides(t *testing.T) {
-	s := known("Microsoft.Compute/CreateImages3Min;1", 2*time.Minute, time.Minute)
-	s.Limits[0].Others = 0
+	s, at := known("Microsoft.Compute/CreateImages3Min;1", 2*time.Minute), noon.Add(-time.Minute)
+	s.Answer(Answer{Start: s.Ask(0, at).Start, Sent: at, Limits: Parse("Microsoft.Compute/CreateImages3Min;0")}, at)
 	turn := s.Ask(0, noon.Add(time.Minute-time.Second)) // one window after the first, but for the margin
 	if turn.Wait < 2*time.Second || turn.Wait > 4*time.Second {
 		t.Errorf("waits %s, want until the first creation has left the window", turn.Wait)

@@ -34,11 +34,11 @@ func (w *World) outcome(key string) string {
 }
 
 // sure runs the world and fails the test where a promise was broken.
-func sure(t *testing.T, w *World) Report {
-	t.Helper()
+func sure(tb testing.TB, w *World) Report {
+	tb.Helper()
 	r := w.Run()
 	for _, v := range r.Violations {
-		t.Errorf("seed %d: %s", w.Seed, v)
+		tb.Errorf("seed %d: %s", w.Seed, v)
 	}
 	return r
 }
