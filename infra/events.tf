@@ -4,6 +4,7 @@ locals {
   vm_events   = var.vm_events.policy != "off"
   own_topic   = local.vm_events && var.existing_system_topic == null
   topic_parts = local.vm_events && !local.own_topic ? split("/", var.existing_system_topic.id) : []
+  topic_id    = local.own_topic ? azurerm_eventgrid_system_topic.vms[0].id : try(var.existing_system_topic.id, null)
   topic_name  = local.own_topic ? azurerm_eventgrid_system_topic.vms[0].name : try(local.topic_parts[8], null)
   topic_group = local.own_topic ? azurerm_resource_group.main.name : try(local.topic_parts[4], null)
 

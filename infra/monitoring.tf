@@ -77,6 +77,7 @@ locals {
         metric      = "DeadletteredMessages"
         aggregation = "Maximum"
         window      = "PT5M"
+        dimension   = "EntityName"
         entity      = queue
       }
       # Service Bus has no metric for a message's age: a queue that was not empty once in half an hour comes near it.
@@ -87,27 +88,30 @@ locals {
         metric      = "ActiveMessages"
         aggregation = "Minimum"
         window      = "PT30M"
+        dimension   = "EntityName"
         entity      = queue
       }
     }]...),
-    local.own_topic ? {
+    local.vm_events ? {
       undelivered-vm-events = {
         description = "Event Grid gave up on VM events and stored them in the container undelivered-vm-events."
-        scope       = azurerm_eventgrid_system_topic.vms[0].id
+        scope       = local.topic_id
         namespace   = "Microsoft.EventGrid/systemTopics"
         metric      = "DeadLetteredCount"
         aggregation = "Total"
         window      = "PT5M"
-        entity      = null
+        dimension   = "EventSubscriptionName" # an existing topic serves others too
+        entity      = azurerm_eventgrid_system_topic_event_subscription.vms[0].name
       }
       lost-vm-events = {
         description = "Event Grid could neither deliver VM events nor store them, and dropped them: has its identity still its roles on the queue and on the container, and do both let it through their firewalls?"
-        scope       = azurerm_eventgrid_system_topic.vms[0].id
+        scope       = local.topic_id
         namespace   = "Microsoft.EventGrid/systemTopics"
         metric      = "DroppedEventCount"
         aggregation = "Total"
         window      = "PT5M"
-        entity      = null
+        dimension   = "EventSubscriptionName" # an existing topic serves others too
+        entity      = azurerm_eventgrid_system_topic_event_subscription.vms[0].name
       }
     } : {},
   )
@@ -161,13 +165,10 @@ resource "azurerm_monitor_metric_alert" "main" {
     operator         = "GreaterThan"
     threshold        = 0
 
-    dynamic "dimension" {
-      for_each = each.value.entity == null ? [] : [each.value.entity]
-      content {
-        name     = "EntityName"
-        operator = "Include"
-        values   = [dimension.value]
-      }
+    dimension {
+      name     = each.value.dimension
+      operator = "Include"
+      values   = [each.value.entity]
     }
   }
 

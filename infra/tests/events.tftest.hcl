@@ -92,6 +92,10 @@ run "existing_topic" {
     condition     = azurerm_role_assignment.event_grid_queue[0].principal_id == "cccccccc-cccc-cccc-cccc-cccccccccccc" && one(azurerm_eventgrid_system_topic_event_subscription.vms[0].delivery_identity).user_assigned_identity == var.existing_system_topic.identity_id
     error_message = "it delivers with the identity that the topic carries"
   }
+  assert {
+    condition     = alltrue([for name in ["undelivered-vm-events", "lost-vm-events"] : azurerm_monitor_metric_alert.main[name].scopes == toset([var.existing_system_topic.id]) && one(one(azurerm_monitor_metric_alert.main[name].criteria).dimension).values == tolist(["goldmint-test"])])
+    error_message = "the alerts look at that topic, and there at this event subscription alone"
+  }
 }
 
 run "vm_events_need_a_group_of_this_subscription" {

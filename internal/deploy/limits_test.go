@@ -154,22 +154,26 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// Metrics as Azure Monitor lists them, with the aggregations they have; a wrong name makes an alert that never fires.
+// Metrics as Azure Monitor lists them, with the dimensions and aggregations they have; a wrong name makes an alert that never fires.
 func TestMetrics(t *testing.T) {
 	supported := map[string][]string{
-		"Microsoft.ServiceBus/namespaces DeadletteredMessages": {"Average", "Minimum", "Maximum"},
-		"Microsoft.ServiceBus/namespaces ActiveMessages":       {"Average", "Minimum", "Maximum"},
-		"Microsoft.EventGrid/systemTopics DeadLetteredCount":   {"Total"},
-		"Microsoft.EventGrid/systemTopics DroppedEventCount":   {"Total"},
+		"Microsoft.ServiceBus/namespaces DeadletteredMessages EntityName":          {"Average", "Minimum", "Maximum"},
+		"Microsoft.ServiceBus/namespaces ActiveMessages EntityName":                {"Average", "Minimum", "Maximum"},
+		"Microsoft.EventGrid/systemTopics DeadLetteredCount EventSubscriptionName": {"Total"},
+		"Microsoft.EventGrid/systemTopics DroppedEventCount EventSubscriptionName": {"Total"},
 	}
 	for name, alert := range readModule(t).local(t, "metric_alerts").AsValueMap() {
 		member := func(key string) string { return asText(t, name+"."+key, alert.GetAttr(key)) }
-		metric := member("namespace") + " " + member("metric")
+		metric := member("namespace") + " " + member("metric") + " " + member("dimension")
 		if !slices.Contains(supported[metric], member("aggregation")) {
 			t.Errorf("alert %s: Azure Monitor has no %s of %s", name, member("aggregation"), metric)
 		}
-		if entity := alert.GetAttr("entity"); !entity.IsNull() && !strings.HasSuffix(entity.AsString(), name[strings.LastIndexByte(name, '-'):]) {
-			t.Errorf("alert %s watches %s", name, entity.AsString())
+		want := "image" + name[strings.LastIndexByte(name, '-'):]
+		if strings.HasSuffix(name, "-vm-events") {
+			want = "goldmint-test"
+		}
+		if entity := member("entity"); entity != want {
+			t.Errorf("alert %s watches %s, want %s", name, entity, want)
 		}
 	}
 }
