@@ -52,7 +52,7 @@ func (b *board) console(line string) {
 	if json.Unmarshal([]byte(line), &l) != nil || l.BuildID == "" || l.Msg != "continued" {
 		return
 	}
-	if r := b.row(l.BuildID); r.open() {
+	if r := b.row(l.BuildID); r.open() && r.state != replicating { // the regions say more
 		r.step = l.Reason
 	}
 }

@@ -109,6 +109,10 @@ func TestBoardOfAVersion(t *testing.T) {
 	if got, want := line(), "2 of 3 regions done: westeurope, eastus; under way: northeurope 40 %"; !strings.Contains(got, want) || !strings.Contains(got, "1 replicating") {
 		t.Errorf("%s\ndoes not say %q", got, want)
 	}
+	b.console(`{"msg":"continued","buildId":"web","reason":"ARM is creating the image"}`)
+	if got := line(); !strings.Contains(got, "2 of 3 regions done") {
+		t.Errorf("a step takes the regions' place: %s", got)
+	}
 	failed := e
 	failed.Type, failed.Data.EndedAt = event.Failed, time.Now()
 	failed.Data.Error = &event.Error{Code: "InternalOperationError", Message: "Gallery replication jobs failed in one or more regions.", Hint: "leave the failing region out"}
