@@ -64,11 +64,38 @@ func TestDocsAreRead(t *testing.T) {
 	}
 }
 
-// pages are the README, the changelog, and what docs/ and examples/ hold for people.
+// Each line of the path that docs/design.md begins with names functions, and links the file that declares them.
+func TestDocsPathOfAMessage(t *testing.T) {
+	_, rest, _ := strings.Cut(text(t, filepath.Join(repository, "docs/design.md")), "## The path of a message\n")
+	path, _, _ := strings.Cut(rest, "\n## ")
+	lines := regexp.MustCompile(`(?m)^\d+\. .*$`).FindAllString(path, -1)
+	if len(lines) != 10 {
+		t.Fatalf("%d lines, want 10", len(lines))
+	}
+	for _, line := range lines {
+		var source string
+		for _, m := range link.FindAllStringSubmatch(line, -1) {
+			if strings.HasSuffix(m[1], ".go") {
+				source += text(t, filepath.Join(repository, "docs", m[1]))
+			}
+		}
+		names := inlineCode.FindAllStringSubmatch(line, -1)
+		if len(names) == 0 {
+			t.Errorf("no function is named: %s", line)
+		}
+		for _, name := range names {
+			if !regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + regexp.QuoteMeta(name[1]) + `[\[(]`).MatchString(source) {
+				t.Errorf("%s is not declared in the linked file: %s", name[1], line)
+			}
+		}
+	}
+}
+
+// pages are the README, its neighbours, and what docs/, examples/ and emulator/ hold for people.
 func pages(t *testing.T) []page {
 	t.Helper()
 	var all []page
-	for _, root := range []string{"README.md", "CHANGELOG.md", "docs", "examples"} {
+	for _, root := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "examples", "emulator"} {
 		err := filepath.WalkDir(filepath.Join(repository, root), func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Name() == "node_modules" {
 				return fs.SkipDir
