@@ -4,6 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
+
+	"goldmint/cmd/goldmint/internal/requestfile"
 
 	"github.com/spf13/pflag"
 )
@@ -116,4 +120,23 @@ func versionSource(name, value string) map[string]any {
 		return map[string]any{"osDiskImage": map[string]any{"source": map[string]any{"uri": value}}}
 	}
 	return map[string]any{"osDiskImage": map[string]any{"source": map[string]any{"id": value}}}
+}
+
+// flagsByEnd are the flags by the last name of what they set.
+var flagsByEnd = map[string]string{
+	"name": "--name", "resourceGroup": "--resource-group", "location": "--location", "subscriptionId": "--subscription",
+	"galleryName": "--gallery", "galleryImageName": "--definition", "osType": "--os-type",
+	"sourceVirtualMachine": "--vm", "virtualMachineId": "--vm", "managedDisk": "--disk", "blobUri": "--blob", "uri": "--blob",
+}
+
+// showFlags writes the problems of a request that flags made: by their flags, for there is no file to look into.
+func showFlags(w io.Writer, invalid *requestfile.Invalid) {
+	for _, p := range invalid.Problems {
+		path := p.Path
+		end := strings.TrimSuffix(path, ".id")
+		if flag := flagsByEnd[end[strings.LastIndexByte(end, '.')+1:]]; flag != "" {
+			path = flag
+		}
+		_, _ = fmt.Fprintf(w, "%s: %s\n", path, p.Message)
+	}
 }

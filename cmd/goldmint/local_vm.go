@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"goldmint/emulator/arm"
+	"goldmint/internal/armid"
 	"goldmint/internal/localazure"
 )
 
@@ -16,8 +16,6 @@ const (
 	vmGroup    = "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/golden-vms/providers/Microsoft.Compute/virtualMachines/"
 	vmLocation = "westeurope"
 )
-
-var vmName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$`)
 
 // parseVMs reads the values of --vm: NAME[,tag=value…]. Each VM is running, as after its software was installed: to
 // deallocate and to generalize it is the user's part.
@@ -41,8 +39,8 @@ func parseVMs(specs []string) ([]arm.VM, error) {
 
 func parseVM(spec string) (arm.VM, error) {
 	name, rest, tagged := strings.Cut(spec, ",")
-	if !vmName.MatchString(name) {
-		return arm.VM{}, fmt.Errorf("a VM's name has 1 to 64 letters, digits, '.' or '-', and starts and ends with a letter or digit")
+	if !armid.ValidName(name) {
+		return arm.VM{}, fmt.Errorf("a VM's name has letters, digits, '.', '-' or '_', and starts with a letter or digit")
 	}
 	vm := arm.VM{ID: vmGroup + name, Location: vmLocation, VMID: uuid.NewString(), HyperVGeneration: "V2", Power: arm.Running, Tags: map[string]string{}}
 	if !tagged {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"goldmint/cmd/goldmint/internal/pipeline"
@@ -79,7 +80,10 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	_, _ = fmt.Fprintln(log, paint.Bad("error:"), err)
 	var e *exitError
 	if !errors.As(err, &e) {
-		return exitUsage
+		e = &exitError{error: err, status: exitUsage}
+	}
+	if strings.HasPrefix(err.Error(), "unknown command") {
+		e.hint = "`goldmint help` lists the commands"
 	}
 	if e.hint != "" {
 		_, _ = fmt.Fprintln(log, "hint:", e.hint)

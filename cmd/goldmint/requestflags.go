@@ -141,8 +141,13 @@ func (r *requestFlags) read(c *cobra.Command, file string) (request.Request, err
 	if !errors.As(err, &invalid) {
 		return made, err
 	}
+	problems := count(len(invalid.Problems), "problem")
+	if r.text != nil {
+		showFlags(c.ErrOrStderr(), invalid)
+		return request.Request{}, &exitError{error: fmt.Errorf("the flags make no valid request: %s", problems), status: exitUsage}
+	}
 	show(c.ErrOrStderr(), invalid)
-	return request.Request{}, &exitError{error: fmt.Errorf("%s is not a valid request: %s", name, count(len(invalid.Problems), "problem")), status: exitUsage}
+	return request.Request{}, &exitError{error: fmt.Errorf("%s is not a valid request: %s", name, problems), status: exitUsage}
 }
 
 func readFile(in io.Reader, file string) (name string, text []byte, err error) {

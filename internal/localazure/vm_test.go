@@ -25,17 +25,19 @@ func TestVMsBecomeImages(t *testing.T) {
 	for name, tags := range map[string]map[string]string{
 		"by-hand":     {"goldmint": "capture"},
 		"by-goldmint": {"goldmint": "capture", "goldmint-generalize": "true"},
+		"網頁伺服器":       {"goldmint": "capture"}, // a name in letters of another script, as Azure allows
+		"ภาพ":         {},
 		"untagged":    {},
 	} {
 		a.ARM.PutVM(arm.VM{ID: vmGroup + name, Location: "westeurope", Tags: tags, HyperVGeneration: "V2"})
 		a.act(token, name, "deallocate")
 	}
 	a.ARM.FastForward(time.Second) // the deallocations are over, and told
-	for _, name := range []string{"by-hand", "untagged"} {
+	for _, name := range []string{"by-hand", "網頁伺服器", "ภาพ", "untagged"} {
 		a.act(token, name, "generalize")
 	}
 	names := map[string]bool{}
-	for _, e := range a.events(ended(2)) {
+	for _, e := range a.events(ended(3)) {
 		if e.Type == event.Failed || e.Type == event.Rejected {
 			t.Errorf("event %+v", e)
 		}
@@ -43,7 +45,7 @@ func TestVMsBecomeImages(t *testing.T) {
 			names[e.Data.Source.ID] = true
 		}
 	}
-	if n := a.ARM.Images(); n != 2 || !names[vmGroup+"by-hand"] || !names[vmGroup+"by-goldmint"] {
+	if n := a.ARM.Images(); n != 3 || !names[vmGroup+"by-hand"] || !names[vmGroup+"網頁伺服器"] || !names[vmGroup+"by-goldmint"] {
 		t.Errorf("%d images, of %v", n, names)
 	}
 }
