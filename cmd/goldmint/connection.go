@@ -57,7 +57,7 @@ type bus struct {
 func (c connection) find(lookup func(name string) string) (namespace.Address, error) {
 	address, err := namespace.Find(c.connectionString, c.namespace, lookup)
 	if errors.Is(err, namespace.ErrNoAddress) {
-		err = &exitError{error: err, status: exitUsage, hint: "`goldmint help environment` tells all ways; `goldmint local` runs a Service Bus on this machine"}
+		err = &exitError{error: err, status: exitUsage, hint: "`goldmint help environment` lists all ways; `goldmint local` runs a Service Bus on this machine"}
 	}
 	return address, err
 }

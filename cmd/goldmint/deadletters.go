@@ -31,9 +31,11 @@ func newDeadLetters() *cobra.Command {
 	c := asGroup(&cobra.Command{
 		Use:   "dead-letters",
 		Short: "List, send again or discard what Goldmint refused",
-		Long: `Works on the dead-letter queues of the queue of requests and of the queue of builds: messages that can never succeed as they
-are, each with a reason, and messages whose handling failed again and again (PoisonMessage). A message goes by its sequence
-number, or by requests/NUMBER or builds/NUMBER where both queues have one.`,
+		Long: `Works on the dead-letter queues of the requests queue and of the builds queue. They hold messages that can never succeed as
+they are, each with a reason, and messages whose handling failed again and again (PoisonMessage).
+
+A message is named by its sequence number, or by requests/NUMBER or builds/NUMBER where both queues have that number. A message
+that the AMQP client cannot read, such as one with a decimal property, is listed as unreadable. It can be discarded.`,
 		Example: `  goldmint dead-letters list
   goldmint dead-letters show 42
   goldmint dead-letters resubmit 42 --set image.location=westeurope

@@ -40,15 +40,15 @@ func newDoctor() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check a deployment: settings, entities, every right",
-		Long: `Asks for everything that Goldmint needs, with the rights of whoever runs it, and names each role that is missing. It
-changes nothing: no message is sent, received or locked, and Resource Manager is only read.
+		Long: `Checks everything that Goldmint needs, with the rights of the person who runs it, and names each missing role. It changes
+nothing: it sends, receives and locks no message, and only reads from Resource Manager.
 
-The settings are the function app's: from --settings, or else from the environment, where the namespace is found as every
-command finds it ("goldmint help environment"). A flag goes before a setting. By default it signs in as a managed
-identity where there is one (IDENTITY_ENDPOINT), else as you (az login, a workload identity, …).
+The settings are those of the function app. They come from --settings, else from the environment. The namespace is found as
+every command finds it ("goldmint help environment"), so a running "goldmint local" needs no settings. A flag goes before a
+setting. It signs in as a managed identity where there is one (IDENTITY_ENDPOINT), else as you (az login, a workload identity).
 
-The exit status is 0 when nothing is missing, 1 when something is, 2 for wrong usage or settings, 4 when a service cannot be
-reached.`,
+The exit status is 0 when nothing is missing, 1 when something is missing, 2 for wrong usage or settings, and 4 when a service
+cannot be reached.`,
 		Example: `  az functionapp config appsettings list -g rg-goldmint-dev -n FUNCTION_APP -o json | goldmint doctor --settings -
   goldmint doctor --namespace sb-goldmint-dev-abc123 --as submitter
   goldmint doctor --settings settings.json --app $(az functionapp show -g rg-goldmint-dev -n FUNCTION_APP --query id -o tsv)

@@ -31,10 +31,12 @@ func newEvents() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "events",
 		Short: "Print the published events",
-		Long: `Prints the events that the subscription history keeps, oldest first, without taking them. A filter is NAME=PATTERN, where
-the name is that of an application property: type, buildId, digest, name, imageId, resourceGroup, subscriptionId, location,
-sourceType, hyperVGeneration, errorCode. A pattern may have * and ?, several are separated by commas, and a type may be
-written short: queued, started, delayed, replicating, succeeded, failed, rejected. Of several filters all must fit.`,
+		Long: `Prints the events in the subscription history, oldest first, and takes none of them.
+
+A filter is NAME=PATTERN. The name is that of an application property: type, buildId, digest, name, imageId, resourceGroup,
+subscriptionId, location, sourceType, hyperVGeneration, errorCode. A pattern may have * and ?, and commas separate several
+patterns. A type may be short: queued, started, delayed, replicating, succeeded, failed, rejected. With several filters, an
+event has to match all of them.`,
 		Example: `  goldmint events
   goldmint events --follow --filter type=failed,rejected
   goldmint events --filter buildId=web-* --output json | jq -r .data.imageId`,

@@ -25,9 +25,9 @@ func newList() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the builds, each with its newest state",
-		Long: `Lists the builds of which the subscription history keeps events, the newest last, each in one row with its newest state: a
-request that was rejected and then corrected counts as what became of it. Filters are those of "goldmint events", and
-are held against the newest event of each build.`,
+		Long: `Lists the builds in the subscription history, the newest last. Each has one row with its newest state: a request that was
+rejected and then corrected has the state of the corrected one. The filters are those of "goldmint events". They apply to the
+newest event of each build.`,
 		Example: `  goldmint list
   goldmint list --filter type=started
   goldmint list --filter type=failed --output json | jq -r .data.error.code`,

@@ -44,7 +44,7 @@ func newLocal() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "local",
 		Short: "Run Goldmint with a whole Azure on this machine",
-		Long: `Starts a Service Bus, a Resource Manager, a managed identity and a Functions host on loopback, with the very handler
+		Long: `Starts a Service Bus, a Resource Manager, a managed identity and a Functions host on loopback, with the same handler
 that is deployed, and prints how to connect to each. It runs until Ctrl-C, or with --until-done until what it submitted
 is done. The sources that submitted requests name (VMs, disks, snapshots, blobs) are made beforehand.
 

@@ -17,7 +17,7 @@ func newNew() *cobra.Command {
 		Use:   "new vm|disk|snapshot|blob|version",
 		Short: "Print a request to start from",
 		Long: `Prints a commented request for an image of a virtual machine, a managed disk, a snapshot or a blob, or for a gallery
-image version. What stands in braces is to be filled in, in the file or with --set; "goldmint validate" names what was forgotten.`,
+image version. Replace what stands in braces, in the file or with --set. "goldmint validate" lists what is left.`,
 		Example: `  goldmint new vm > web.yaml
   goldmint new blob | goldmint validate - --set resourceGroup=golden …`,
 		ValidArgs: []string{"vm", "disk", "snapshot", "blob", "version"},

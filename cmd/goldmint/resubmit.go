@@ -26,13 +26,14 @@ func newDeadLettersResubmit(conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resubmit NUMBER...|--all",
 		Short: "Send messages again, after a fix",
-		Long: `Sends messages to the queue they came from again, under the same build id and a new MessageId (duplicate detection would drop the
-old one), and removes them from the dead-letter queue. A request is checked first: one that would be refused again stays
-where it is, unless --set or --file corrects it. Each is printed as NUMBER  BUILD-ID/DIGEST, by which "goldmint wait" waits
-for this very request.
+		Long: `Sends messages again to the queue they came from, and removes them from the dead-letter queue. Each keeps its build id and gets
+a new MessageId, because duplicate detection would drop the old one. It prints NUMBER  BUILD-ID/DIGEST for each: "goldmint wait
+BUILD-ID/DIGEST" waits for exactly this request.
 
-A message that a flag changes goes to the queue of requests. What a build sent itself goes back to the queue of builds, which
-only the function and operators may send to; it begins a new run of the build, whose end is published like any other.`,
+A request is checked first. One that would be refused again stays where it is, unless --set or --file corrects it.
+
+A message that a flag changes goes to the requests queue. A message of the function's own goes back to the builds queue, where
+only the function and operators may send. It begins a new run of the build, and the end of that run is published too.`,
 		Example: `  goldmint dead-letters resubmit 42
   goldmint dead-letters resubmit 42 --file corrected.yaml
   goldmint dead-letters resubmit --all --reason SubscriptionNotAllowed`,

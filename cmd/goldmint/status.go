@@ -24,11 +24,11 @@ func newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status BUILD-ID...",
 		Short: "Show what is known of builds",
-		Long: `Shows what the events of the subscription history say of each build: that it is queued, what it waits for, that Azure
-works on it, how it ended or why it was rejected. A build of which nothing is known gets two seconds: one that was just
-submitted is known as soon as the function has taken its request.
+		Long: `Shows the newest event of each build: that it is queued, that it waits and for what, that Azure works on it, how it ended, or
+why it was rejected. A build that was just submitted is known as soon as the function takes its request, so status looks for
+two seconds before it says that nothing is known.
 
-The exit status is 0 when something is known, whatever it is, and 2 when nothing is.`,
+The exit status is 0 when something is known of every build, and 2 when nothing is known of one.`,
 		Example: `  goldmint status web-1
   goldmint status web-1 --output json | jq .data.error`,
 		Args:              arguments(1, endless),

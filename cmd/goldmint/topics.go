@@ -7,7 +7,7 @@ func helpEnvironment() *cobra.Command {
 	return &cobra.Command{
 		Use:   "environment",
 		Short: "How the namespace is found, and other variables",
-		Long: `The namespace is named by the first of these that is there:
+		Long: `The command takes the namespace from the first of these that is set:
 
   --connection-string, --namespace
   GOLDMINT_CONNECTION_STRING                      a shared access policy's connection string
@@ -17,7 +17,7 @@ func helpEnvironment() *cobra.Command {
   a "goldmint local" of yours that runs on this machine
 
 With a namespace the command signs in as Azure's DefaultAzureCredential does: the variables of a service principal or a
-workload identity, a managed identity, or whoever ran "az login". It needs these roles:
+workload identity, a managed identity, or the person who ran "az login". It needs these roles:
 
   submit                          Azure Service Bus Data Sender    on the queue image-requests
   wait, status, list, events      Azure Service Bus Data Receiver  on the subscription history
@@ -41,10 +41,10 @@ func helpExitStatus() *cobra.Command {
 		Short: "What the exit status of each command means",
 		Long: `  0  done: the build succeeded, the request is valid, the answer is printed
   1  the build failed (local: a submitted build did not give an image; doctor: something is missing)
-  2  the request was rejected or is not valid, nothing is known of the build (status), or the command was used wrongly
+  2  the request was rejected or is not valid, status knows nothing of the build, or the command was used wrongly
   3  it did not end within --timeout, or the command was interrupted; the build goes on
   4  Service Bus could not be reached, or did not let you in (doctor: a service could not be reached)
 
-Of several builds or files the highest counts.`,
+Of several builds or files the highest one counts.`,
 	}
 }

@@ -14,11 +14,12 @@ func newValidate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate FILE|DIR|-...",
 		Short: "Check requests without sending them",
-		Long: `Checks each file against the contract that the handler enforces, offline. A file is YAML, or JSON with comments; - is
-the standard input, and a folder stands for all *.json, *.jsonc, *.yaml and *.yml in it.
-All problems are shown at once, each with its line and a caret under the place.
+		Long: `Checks requests as the handler does, offline. A file is YAML, or JSON with comments. - is the standard input. A folder stands
+for all *.json, *.jsonc, *.yaml and *.yml files in it.
 
-What only Azure knows is not checked: whether the source exists, and whether the image's name is free.`,
+It shows all problems at once, each with its line and a caret under the place.
+
+It cannot check what only Azure knows: whether the source exists, and whether the image's name is free.`,
 		Example: `  goldmint validate web.yaml
   goldmint validate images/
   sed s/VERSION/$v/ web.yaml | goldmint validate -`,

@@ -38,19 +38,19 @@ func newWait() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "wait BUILD-ID...",
 		Short: "Wait for the end of builds and print their image ids",
-		Long: `Waits until each build has ended and prints the images' resource IDs, alone, on the standard output, in the order in which
-the builds are named. What happens meanwhile is shown on the standard error.
+		Long: `Waits until each build has ended, and prints the images' resource IDs in the order of the arguments. Only these IDs go to the
+standard output. What happens meanwhile goes to the standard error.
 
-It looks at the events of the subscription history without taking them: any number may wait for one build, and one that
-starts during the build or after it gets the same answer. Under an id that was used for several requests it waits for the
-newest build; BUILD-ID/DIGEST asks for the one whose request's digest starts so. A rejection is the answer only when
-nothing was started or ended under the id.
+It peeks at the events of the subscription history and takes none of them. So any number of people may wait for one build, and
+a wait that starts during the build or after it gets the same answer.
 
-A rejection that is there already may be out of date, when a corrected request is on its way: name that one as
-BUILD-ID/DIGEST, as "dead-letters resubmit" prints it.
+An id may have been used for several requests. Then BUILD-ID stands for the newest build, and BUILD-ID/DIGEST for the build
+whose request has a digest that starts so. A rejection is the answer only when no build is queued, runs or has ended under the
+id. It may be out of date for a moment, when a corrected request is on its way: BUILD-ID/DIGEST, as "dead-letters resubmit"
+prints it, waits for that request alone.
 
-The exit status is 0 for a success, 1 for a failure, 2 for a rejection, 3 when the time is over and 4 when Service Bus could
-not be reached; of several builds the highest.`,
+The exit status is 0 for a success, 1 for a failure, 2 for a rejection, 3 when the time is over, and 4 when Service Bus cannot
+be reached. Of several builds the highest one counts.`,
 		Example: `  goldmint wait web-1
   goldmint wait web-1 db-1
   az vm create --image "$(goldmint wait web-1 --timeout 1h)" …`,
