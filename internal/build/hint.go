@@ -33,9 +33,9 @@ var hints = []struct {
 	text string
 }{
 	{regexp.MustCompile(`DeleteGalleryImageVersionBlockedBeforeEndOfLife`), "the failed version keeps its number until its end of life: set blockDeletionBeforeEndOfLife to false, delete it, or choose another number"},
-	{regexp.MustCompile(`^ParentResourceNotFound:`), "create the gallery and the image definition first, for Goldmint makes neither, or correct galleryName and galleryImageName"},
+	{regexp.MustCompile(`^ParentResourceNotFound:`), "create the gallery and the image definition first, because Goldmint creates neither; or correct galleryName and galleryImageName"},
 	{regexp.MustCompile(`^(Linked)?AuthorizationFailed:`), "give Goldmint's identity a role with the action that Azure names (Terraform: gallery_ids, gallery_source_ids, image_resource_group_ids)"},
-	{regexp.MustCompile(`(?i)source was not found|^NotFound: source .* is not found`), "check the source's id: it has to exist, and to be in LOCATION"},
+	{regexp.MustCompile(`(?i)source was not found|^NotFound: source .* is not found`), "check the source's id: it must exist in LOCATION"},
 	{regexp.MustCompile(`(?i)different OS state|since the OS State`), "generalize the machine and deallocate it, or choose an image definition whose osState is the source's"},
 	{regexp.MustCompile(`(?i)different (OS type|Hypervisor generation|plan)`), "choose an image definition that has what the source has; a definition's cannot be changed"},
 	{regexp.MustCompile(`(?i)managed images are not supported`), "make a gallery image version of it: goldmint new version"},

@@ -65,7 +65,7 @@ func (a app) gallery(ctx context.Context, id string, wanted []string, report fun
 	group, name := parts[4], parts[len(parts)-1]
 	err := a.api.get(ctx, id, galleryAPI, nil)
 	if isStatus(err, http.StatusNotFound) {
-		report(Finding{Result: Failed, Detail: "is not there, and Goldmint makes no galleries", Hint: fmt.Sprintf("check the id, or az sig create -g %s -r %s", group, name)})
+		report(Finding{Result: Failed, Detail: "is not there, and Goldmint creates no galleries", Hint: fmt.Sprintf("check the id, or az sig create -g %s -r %s", group, name)})
 		return nil
 	}
 	if err != nil {
@@ -89,9 +89,9 @@ func (a app) gallery(ctx context.Context, id string, wanted []string, report fun
 	}
 	switch {
 	case len(missing) > 0:
-		report(Finding{Result: Failed, Detail: "has no image definition " + strings.Join(missing, ", ") + ", and Goldmint makes versions alone", Hint: create(missing[0])})
+		report(Finding{Result: Failed, Detail: "has no image definition " + strings.Join(missing, ", ") + ", and Goldmint creates only versions", Hint: create(missing[0])})
 	case len(there) == 0:
-		report(Finding{Result: Failed, Detail: "has no image definition, and Goldmint makes versions alone", Hint: create("NAME")})
+		report(Finding{Result: Failed, Detail: "has no image definition, and Goldmint creates only versions", Hint: create("NAME")})
 	default:
 		report(Finding{Result: OK, Detail: "image definitions: " + strings.Join(there, ", ")})
 	}
