@@ -68,7 +68,7 @@ var starts = []struct{ bytes, words string }{
 	{"\xFE\xFF", "starts with a UTF-16 byte order mark; send UTF-8 without one"},
 }
 
-// checkEncoding refuses a body that is not plain UTF-8, naming what it is instead where that can be told.
+// checkEncoding refuses a body that is not plain UTF-8, naming what it is instead where that can be recognized.
 func checkEncoding(source *tree.Source) error {
 	body := source.Text
 	for _, start := range starts {
@@ -89,7 +89,7 @@ func checkEncoding(source *tree.Source) error {
 	return nil
 }
 
-// envelopes are what frameworks wrap a message in, by a field that tells them.
+// envelopes are what frameworks wrap a message in, by a field that only they write.
 var envelopes = []struct{ field, words string }{
 	{"specversion", " in a CloudEvent (Dapr does so unless rawPayload is true)"},
 	{"messageType", " as MassTransit does (UseRawJsonSerializer turns it off)"},

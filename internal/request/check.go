@@ -30,7 +30,7 @@ func (c *check) repeated(n *tree.Node) {
 // complete makes the changes that a sender may leave to the reader: an ID gets its leading slash, and
 // what a template left empty goes. Null and "" mean "not given", to Azure as well, and so does an object
 // that holds nothing else; the values of tags and metadata may be empty. It reports whether the value
-// is given. Unknown fields stay, to be told of.
+// is given. Unknown fields stay: they are reported.
 func (s *schema) complete(n *tree.Node) bool {
 	if n.Raw != "" && (s.Type == "string" || s.Enum != nil) {
 		n.Set(&tree.Node{Kind: tree.String, Text: n.Raw, Place: n.Place})
