@@ -96,3 +96,20 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestAttempts: a version's attempts may take hours each, so there are fewer of them, unless the setting says how many.
+func TestAttempts(t *testing.T) {
+	for setting, want := range map[string][2]int{"": {3, 2}, "BUILD_ATTEMPTS=": {3, 2}, "BUILD_ATTEMPTS=5": {5, 5}, "BUILD_ATTEMPTS=1": {1, 1}} {
+		environ := enough()
+		if setting != "" {
+			environ = append(environ, setting)
+		}
+		c, err := Load(environ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := c.Policy(); p.Attempts != want[0] || p.VersionAttempts != want[1] {
+			t.Errorf("%q: %d attempts of an image, %d of a version, want %v", setting, p.Attempts, p.VersionAttempts, want)
+		}
+	}
+}
