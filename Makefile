@@ -73,9 +73,9 @@ destroy: ## remove ENV from Azure
 	infra/deploy.sh destroy $(ENV)
 
 bench-burst: ## bursts of 1,000 requests against ARM's limits: prints the whole table, writes docs/burst.svg
-	@$(GO) test ./internal/ratelimit -run '^(TestBurstTable|TestOrder|TestPlot)$$' -count 1 -timeout 20m -args -burst.table -burst.seeds $(SEEDS) -burst.svg $(CURDIR)/docs/burst.svg
+	@cd internal/ratelimit && $(GO) test -run '^(TestBurstTable|TestOrder|TestPlot)$$' -count 1 -timeout 20m -args -burst.table -burst.seeds $(SEEDS) -burst.svg $(CURDIR)/docs/burst.svg
 	@$(GO) test ./internal/worker/workertest -run '^TestBurst$$' -bench '^BenchmarkTenThousand$$' -benchtime 1x -count 1 -v -timeout 20m -args -full
-	@$(GO) test ./internal/ratelimit -run '^$$' -bench '^BenchmarkAsk$$' -count 1
+	@cd internal/ratelimit && $(GO) test -run '^$$' -bench '^BenchmarkAsk$$' -count 1
 
 interop: ## tests with other people's clients, which it installs; prints what it skips
 	@for script in interop/*.sh; do echo "== $$script"; $$script || exit 1; done

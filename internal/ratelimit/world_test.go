@@ -38,6 +38,7 @@ type scenario struct {
 
 	outage     [2]time.Duration // from, to: the store does not answer
 	lostAt     time.Duration    // the document is deleted
+	allDie     bool             // at that moment, all processes
 	dies       float64          // chance of a process to die between its turn and the PUT
 	answerLost float64          // chance of a write to be applied though its answer is lost
 	stale      float64          // chance of a load to give an older document
@@ -165,7 +166,7 @@ func (w *world) restart(m model) {
 
 func (w *world) burst() {
 	if w.lostAt > 0 {
-		time.AfterFunc(w.lostAt, w.store.forget)
+		time.AfterFunc(w.lostAt, w.lose)
 	}
 	for n := range w.builds {
 		m := &message{document: images, came: time.Duration(n) * w.every}
@@ -175,6 +176,17 @@ func (w *world) burst() {
 		w.submit(m)
 		for range w.others {
 			w.submit(&message{came: m.came})
+		}
+	}
+}
+
+func (w *world) lose() {
+	w.store.forget()
+	for _, l := range w.limiters {
+		if w.allDie {
+			l.mu.Lock()
+			l.documents = nil
+			l.mu.Unlock()
 		}
 	}
 }
