@@ -75,6 +75,9 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	if err == nil {
 		return exitOK
 	}
+	if errors.Is(err, syscall.EPIPE) { // nobody reads on, which is no error to tell of
+		return exitPipe
+	}
 	paint := screen.PaintFor(errOut, os.Getenv)
 	log := pipeline.Detect(os.Getenv, errOut).Plain(errOut)
 	_, _ = fmt.Fprintln(log, paint.Bad("error:"), err)
