@@ -63,14 +63,15 @@ for name in 80x24 120x40 200x50 dumb; do echo "--- $name, at the end"; shown "$n
 # film NAME SECONDS shows what a terminal of 100 columns shows whenever that changes, but for the seconds that it counts.
 film() {
   echo "--- $1"
-  ticks=0 before=
-  while [ "$ticks" -le $(($2 * 5)) ] && [ ! -s "$scratch/$1.exit" ]; do
+  begun=$(date +%s) second=0 before=
+  while [ "$second" -le "$2" ] && [ ! -s "$scratch/$1.exit" ]; do
+    second=$(($(date +%s) - begun))
     now=$(shown "$1" | grep -v '^$' | sed 's/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] *//; s/  *[0-9hm.]*s$//')
-    [ "$now" = "$before" ] || echo "$now" | sed "s/^/$(printf '%3d' $((ticks / 5))) s  /"
-    before=$now ticks=$((ticks + 1))
+    [ "$now" = "$before" ] || echo "$now" | sed "s/^/$(printf '%3d' $second) s  /"
+    before=$now
     sleep 0.2
   done
-  [ ! -s "$scratch/$1.exit" ] || shown "$1" | grep -v '^$' | sed "s/^/$(printf '%3d' $((ticks / 5))) s  /"
+  [ ! -s "$scratch/$1.exit" ] || shown "$1" | grep -v '^$' | sed "s/^/$(printf '%3d' $second) s  /"
 }
 # azure NAME FLAGS starts a local Azure, and says how to reach it.
 azure() {
