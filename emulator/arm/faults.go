@@ -53,10 +53,10 @@ const (
 	noCode
 )
 
-// dice throws the faults. It is guarded by the server's lock.
-type dice struct {
+// injector throws the faults. It is guarded by the server's lock.
+type injector struct {
 	faults Faults
-	thrown map[string]int // how often, by subject
+	picked map[string]int // how often, by subject
 	hits   map[string]int // how often a fault happened, by its name
 }
 
@@ -64,7 +64,7 @@ type dice struct {
 func (s *Server) Injected() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return maps.Clone(s.dice.hits)
+	return maps.Clone(s.injector.hits)
 }
 
 // subject names a request such that the same one has the same name in every run: an operation goes by its resource.
@@ -79,7 +79,7 @@ func (s *Server) subject(rq *request) (method, path string) {
 }
 
 // chance is a number between 0 and 1 that only the seed and the words decide.
-func (d *dice) chance(words ...string) float64 {
+func (d *injector) chance(words ...string) float64 {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, d.faults.Seed) // a hash takes everything
 	for _, w := range words {
@@ -91,13 +91,13 @@ func (d *dice) chance(words ...string) float64 {
 	return float64((mixed^mixed>>31)>>11) / (1 << 53)
 }
 
-func (d *dice) next(words ...string) string {
+func (d *injector) next(words ...string) string {
 	subject := strings.Join(words, " ")
-	d.thrown[subject]++
-	return strconv.Itoa(d.thrown[subject])
+	d.picked[subject]++
+	return strconv.Itoa(d.picked[subject])
 }
 
-func (d *dice) throw(method, path string) fault {
+func (d *injector) pick(method, path string) fault {
 	f := d.faults
 	if f.Throttle+f.ServerError+f.Conflict+f.Forbidden+f.Reset+f.LostReply+f.NoCode == 0 {
 		return none
@@ -129,7 +129,7 @@ func (d *dice) throw(method, path string) fault {
 }
 
 // spoil throws the faults of an operation that begins.
-func (d *dice) spoil(op *operation, method string) {
+func (d *injector) spoil(op *operation, method string) {
 	f := d.faults
 	if f.FailOperation+f.SlowOperation+f.VanishOperation+f.LateRead+f.AcceptPut == 0 {
 		return
@@ -163,7 +163,7 @@ func (d *dice) spoil(op *operation, method string) {
 }
 
 // failsRegion throws whether a version that is made fails in a region.
-func (d *dice) failsRegion(id string) bool {
+func (d *injector) failsRegion(id string) bool {
 	if d.faults.FailRegion == 0 || d.chance("region", id, d.next("region", id)) >= d.faults.FailRegion {
 		return false
 	}
@@ -174,7 +174,7 @@ func (d *dice) failsRegion(id string) bool {
 func (f fault) cutsConnection() bool { return f == reset || f == lostReply }
 
 // answer is what a request without effect gets; ok is false where the request has its effect.
-func (d *dice) answer(f fault, rq *request) (answer, bool) {
+func (d *injector) answer(f fault, rq *request) (answer, bool) {
 	switch f {
 	case throttle:
 		return d.throttled(rq), true
@@ -199,7 +199,7 @@ func (d *dice) answer(f fault, rq *request) (answer, bool) {
 	}
 }
 
-func (d *dice) throttled(rq *request) answer {
+func (d *injector) throttled(rq *request) answer {
 	seconds := strconv.Itoa(int(max(time.Second, d.faults.RetryAfter) / time.Second))
 	if d.faults.RetryAfter == 0 {
 		seconds = "5"
@@ -211,7 +211,7 @@ func (d *dice) throttled(rq *request) answer {
 }
 
 // brokenGateway is one of the two recorded failures.
-func (d *dice) brokenGateway(rq *request) answer {
+func (d *injector) brokenGateway(rq *request) answer {
 	if d.chance("gateway", rq.http.URL.Path, d.next("gateway", rq.http.URL.Path)) < 0.5 {
 		e := gatewayError(http.StatusGatewayTimeout, "ResourceReadFailed", "Policy required full resource content to evaluate the request. "+
 			"The request to GET resource 'https://management.azure.com%s' failed with status 'GatewayTimeout'.", rq.http.URL.RequestURI())

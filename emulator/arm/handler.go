@@ -120,8 +120,8 @@ func (s *Server) dispatch(rq *request, call *Call) (answer, fault) {
 	if bad != nil {
 		return bad.answer(), none
 	}
-	fault := s.dice.throw(s.subject(rq))
-	if a, ok := s.dice.answer(fault, rq); ok {
+	fault := s.injector.pick(s.subject(rq))
+	if a, ok := s.injector.answer(fault, rq); ok {
 		return a, fault
 	}
 	return rt.handle(s, rq), fault

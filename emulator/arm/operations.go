@@ -54,7 +54,7 @@ func (s *Server) begin(rq *request, op operation, takes time.Duration) *operatio
 		delete(s.state.failures, op.resource)
 		op.failure = &laid
 	}
-	s.dice.spoil(&op, rq.http.Method)
+	s.injector.spoil(&op, rq.http.Method)
 	o := &op
 	s.state.operations[o.id] = o
 	s.schedule(o)

@@ -80,12 +80,12 @@ type Server struct {
 
 	reporting sync.Mutex // held while actions are reported; taken before mu
 
-	mu      sync.Mutex // guards all below
-	state   state
-	limiter limiter
-	dice    dice
-	calls   []Call
-	wake    chan struct{}
+	mu       sync.Mutex // guards all below
+	state    state
+	limiter  limiter
+	injector injector
+	calls    []Call
+	wake     chan struct{}
 }
 
 // TB is what Start needs of a test; *testing.T and *testing.B have it.
@@ -125,15 +125,15 @@ func Listen(o Options) (*Server, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{
-		options: o,
-		host:    listener.Addr().String(),
-		clock:   newClock(),
-		signer:  newSigner(secret),
-		stop:    stop,
-		state:   newState(o.Cloud),
-		limiter: limiter{limits: o.Limits, meters: map[string]*meter{}},
-		dice:    dice{faults: o.Faults, thrown: map[string]int{}, hits: map[string]int{}},
-		wake:    make(chan struct{}, 1),
+		options:  o,
+		host:     listener.Addr().String(),
+		clock:    newClock(),
+		signer:   newSigner(secret),
+		stop:     stop,
+		state:    newState(o.Cloud),
+		limiter:  limiter{limits: o.Limits, meters: map[string]*meter{}},
+		injector: injector{faults: o.Faults, picked: map[string]int{}, hits: map[string]int{}},
+		wake:     make(chan struct{}, 1),
 	}
 	s.routes = routes()
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0), BaseContext: func(net.Listener) context.Context { return ctx }}

@@ -136,7 +136,7 @@ func (s *Server) createVersion(rq *request, in version) answer {
 	r := &versionRecord{version: in}
 	s.state.versions[fold(in.ID)] = r
 	delete(s.state.gone, fold(in.ID))
-	if regions := in.regions(); len(regions) > 1 && s.dice.failsRegion(fold(in.ID)) {
+	if regions := in.regions(); len(regions) > 1 && s.injector.failsRegion(fold(in.ID)) {
 		s.failRegion(fold(in.ID), regions[len(regions)-1])
 	}
 	r.spread.failing = s.state.failingRegions[fold(in.ID)]
@@ -165,7 +165,7 @@ func (s *Server) creationTakes(v version) time.Duration {
 
 // pick takes one by what the words hash to.
 func (s *Server) pick(from []float64, words ...string) float64 {
-	return from[int(s.dice.chance(words...)*float64(len(from)))]
+	return from[int(s.injector.chance(words...)*float64(len(from)))]
 }
 
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }

@@ -67,7 +67,7 @@ func (c *conn) serve() {
 	written := make(chan struct{})
 	c.tasks.Go(func() {
 		defer close(written)
-		defer c.survive("write")
+		defer c.recovered("write")
 		c.write()
 	})
 	err := c.converse()
@@ -82,7 +82,7 @@ func (c *conn) serve() {
 }
 
 func (c *conn) converse() error {
-	defer c.survive("read")
+	defer c.recovered("read")
 	r := bufio.NewReaderSize(c.nc, 32<<10)
 	if err := c.handshake(r); err != nil {
 		return err
@@ -90,9 +90,9 @@ func (c *conn) converse() error {
 	return c.read(r)
 }
 
-// survive keeps a fault in the handling of one connection from taking the
+// recovered keeps a fault in the handling of one connection from taking the
 // server down.
-func (c *conn) survive(what string) {
+func (c *conn) recovered(what string) {
 	if p := recover(); p != nil {
 		c.srv.logf("connection %s: panic in %s: %v\n%s", c.nc.RemoteAddr(), what, p, debug.Stack())
 		c.abort()
@@ -121,8 +121,8 @@ func (c *conn) read(r io.Reader) error {
 	}
 }
 
-func (c *conn) readFrame(r io.Reader, patience time.Duration) (amqp.Frame, error) {
-	if err := c.nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
+func (c *conn) readFrame(r io.Reader, timeout time.Duration) (amqp.Frame, error) {
+	if err := c.nc.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return amqp.Frame{}, err
 	}
 	return amqp.ReadFrame(r, maxFrameSize)

@@ -95,7 +95,7 @@ func (l *receiveLink) tell() {
 
 // run fetches and sends until the link is over.
 func (l *receiveLink) run() {
-	defer l.ch.c.survive("link")
+	defer l.ch.c.recovered("link")
 	w := &broker.Waiter{Wake: l.kick}
 	defer l.supply.leave(w)
 	for !l.stopped() {

@@ -97,7 +97,7 @@ func (ch *channel) acceptNext(l *receiveLink, q *broker.Queue) error {
 		return err
 	}
 	ch.c.tasks.Go(func() {
-		defer ch.c.survive("accept")
+		defer ch.c.recovered("accept")
 		lock := l.awaitSession(q, wait)
 		if lock == nil {
 			ch.giveUp(l)

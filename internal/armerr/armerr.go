@@ -98,7 +98,7 @@ func (e *Error) Class() Class {
 }
 
 var (
-	// transientCode is what Azure calls trouble of its own, and a request that met another one.
+	// transientCode is what Azure calls an error of its own, and a request that met another one.
 	transientCode = regexp.MustCompile(`^internal|internal.*error|^invalidbegingetaccess|servererror|timeout|timedout|temporar|transient|retryable|tryagain|retrylater|` +
 		`unavailable|serverbusy|readfailed|allocationfailed|preempted|throttl|cancell?ed$|beingdetached|` +
 		`^conflict$|^conflicting|concurrent|anotheroperationinprogress|moveinprogress|^propertychangenotallowed$`)

@@ -100,9 +100,9 @@ func (b *Bus) Close(ctx context.Context) error { return b.client.Close(ctx) }
 
 // twice gives a call ten seconds, then once more: after a cut connection the client can hang on the first.
 func twice(ctx context.Context, call func(context.Context) error) error {
-	const patience = 10 * time.Second
+	const limit = 10 * time.Second
 	try := func() error {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		return call(ctx)
 	}

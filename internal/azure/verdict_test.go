@@ -82,7 +82,7 @@ func play(t *testing.T, s *arm.Server, a *ARM, b build.Build) (done played) {
 		}
 		var refused *armerr.Error
 		if errors.As(err, &refused) {
-			seen = build.Trouble{Verb: do.Verb, Err: refused}
+			seen = build.Errored{Verb: do.Verb, Err: refused}
 		} else if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-// Package build is one image build as a pure state machine: told what was observed, Step says what to do next.
+// Package build is one image build as a pure state machine: Step takes what was observed and returns what to do next.
 //
 // It holds no clock, no network and no log. A Build travels inside the continuation message, so whoever receives that
 // message knows all that is known of the build.
@@ -30,7 +30,7 @@ type Build struct {
 	Attempts    int       `json:"attempts,omitempty"`  // PUTs that ARM accepted
 	Attempt     Attempt   `json:"attempt,omitzero"`    // the last of them
 	Failure     *Failure  `json:"failure,omitempty"`   // why it failed
-	Verdict     Verdict   `json:"verdict,omitempty"`   // written down, and still to be told
+	Verdict     Verdict   `json:"verdict,omitempty"`   // written down, and still to be published
 
 	Transient int      `json:"transient,omitempty"` // temporary failures of ARM or the bus in a row
 	Grace     int      `json:"grace,omitempty"`     // waits in a row before something is believed that may heal

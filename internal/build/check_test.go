@@ -88,7 +88,7 @@ func TestAbsurdTimesBoundTheWait(t *testing.T) {
 		}
 		for _, seen := range []Observation{
 			Operation{Status: "InProgress", StartedAt: at, Date: now},
-			Trouble{Verb: Look, Err: &armerr.Error{Status: 503}},
+			Errored{Verb: Look, Err: &armerr.Error{Status: 503}},
 		} {
 			woken, _ := p.Step(b, Woken{}, now)
 			_, do := p.Step(woken, seen, now)

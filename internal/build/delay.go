@@ -12,7 +12,7 @@ import (
 const (
 	rateLimited = "RateLimited" // for ARM's allowance of creations
 	refused     = "Refused"     // ARM refuses it, and that may heal
-	unavailable = "Unavailable" // ARM is in trouble
+	unavailable = "Unavailable" // ARM fails or is not reachable
 	nameInUse   = "NameInUse"   // another writer is at work on an image of the name
 )
 
@@ -41,8 +41,8 @@ func (p Policy) postponed(b Build, o Postponed, now time.Time) (Build, Command) 
 	return b.announce(do, event.Delay{Reason: rateLimited, Message: "Azure allows no more creations for now", Ahead: o.Ahead, Until: do.At.UTC()}, now)
 }
 
-// held is what is said of a build that trouble at ARM holds up. until is when it gives up trying, or zero.
-func (b Build) held(do Command, e *armerr.Error, until, now time.Time) (Build, Command) {
+// delayed publishes that an error of ARM holds the build up. until is when it gives up trying, or zero.
+func (b Build) delayed(do Command, e *armerr.Error, until, now time.Time) (Build, Command) {
 	d := event.Delay{Reason: unavailable, Code: e.Name(), Message: "Azure says " + e.Reason(), Until: do.At.UTC()}
 	switch e.Class() {
 	case armerr.Throttled:

@@ -11,19 +11,19 @@ import (
 func (p Policy) succeed(b Build, i Image, v Verdict, now time.Time) (Build, Command) {
 	b.Verdict = v
 	if v == Reused && b.message.verdict == "" {
-		return p.aside(b, now, now, "the image is reused, told next")
+		return p.requeue(b, now, now, "the image is reused, published next")
 	}
 	return b.end(b.succeededEvent(i, v == Reused, now))
 }
 
-// fail ends the build without one. A failure is written down before it is told: it goes through the queue, where the
-// first verdict on a message wins, because a message that is delivered again could come to another one. Whoever finds it
-// written down tells it, as often as need be.
+// fail ends the build without one. A failure is written down before it is published: it goes through the queue, where the
+// first verdict on a message wins, because a message that is delivered again could come to another one. The message that brings
+// it publishes it, as often as need be.
 func (p Policy) fail(b Build, f Failure, now time.Time) (Build, Command) {
 	f.Final = true
 	b.Failure, b.Verdict = &f, Failed
 	if b.message.verdict == "" {
-		return p.aside(b, now, now, "failed with "+f.Code+", told next")
+		return p.requeue(b, now, now, "failed with "+f.Code+", published next")
 	}
 	return b.end(b.failedEvent(f, now))
 }
@@ -62,16 +62,16 @@ func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
 	}
 	b.Poison = true
 	stagger := p.HandOver + time.Duration(float64(p.HandOver)*b.spread())
-	return p.aside(b, now, now.Add(stagger), "delivered too often: tried once more, by itself")
+	return p.requeue(b, now, now.Add(stagger), "delivered too often: tried once more, by itself")
 }
 
 // Refuse is the end of a build that the handler's own rules refuse although ARM has work of it: its allow-list was narrowed.
-// It goes through the queue like every failure, and whoever finds it there tells it and touches nothing.
+// It goes through the queue like every failure, and the message that brings it publishes it and touches nothing.
 func (p Policy) Refuse(b Build, code, text string, now time.Time) (Build, Command) {
 	return p.fail(b, failure(code, text, false), now)
 }
 
-// Poisoned is the end of a decided build that could not be told within the allowed deliveries. seen is the zero Image when
+// Poisoned is the end of a decided build that could not be published within the allowed deliveries. seen is the zero Image when
 // ARM could not be asked.
 func (b Build) Poisoned(seen Image, text string, now time.Time) event.Event {
 	if seen.Exists && seen.BuildTag == b.Tag() && seen.is("Succeeded") {

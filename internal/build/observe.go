@@ -49,10 +49,10 @@ type Deleted struct{}
 // Published says that the event is in the topic.
 type Published struct{}
 
-// Trouble says that a command did not go through.
-type Trouble struct {
+// Errored says that a command did not go through.
+type Errored struct {
 	Verb Verb          // of the command
-	Err  *armerr.Error // ARM's error, nil when the trouble is with the bus
+	Err  *armerr.Error // ARM's error, nil when the bus failed
 }
 
 func (Woken) observed()     {}
@@ -62,4 +62,4 @@ func (Postponed) observed() {}
 func (Operation) observed() {}
 func (Deleted) observed()   {}
 func (Published) observed() {}
-func (Trouble) observed()   {}
+func (Errored) observed()   {}

@@ -8,11 +8,11 @@ import (
 	"goldmint/internal/request"
 )
 
-// Step is told what was observed and says what the build is now and the one thing to do next.
+// Step takes what was observed and returns what the build is now and the one thing to do next.
 //
 // Its rules: look before every PUT; every verdict comes from the image, and only with the build's own tag; on waking ask
 // ARM first, and give up at a deadline only instead of waiting again; a message that was delivered before creates and
-// deletes nothing; a failure is written down before it is told.
+// deletes nothing; a failure is written down before it is published.
 func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) {
 	switch o := seen.(type) {
 	case Woken:
@@ -49,8 +49,8 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 		b.Announced = true
 		b.Regions = max(b.Regions, b.message.regions)
 		return p.watchLater(b, now)
-	case Trouble:
-		return p.trouble(b, o, now)
+	case Errored:
+		return p.errored(b, o, now)
 	}
 	panic("unknown observation")
 }
@@ -283,18 +283,18 @@ func (p Policy) pause(b Build, now time.Time, wait time.Duration, reason string)
 		}
 		return p.fail(b, failure("WaitedTooLong", "the build could not go on within "+iso8601.Format(p.MaxWait)+" (MAX_WAIT): "+reason, true), now)
 	}
-	return p.aside(b, now, earlier(now.Add(wait), waiting), reason)
+	return p.requeue(b, now, earlier(now.Add(wait), waiting), reason)
 }
 
 // handOver leaves what a redelivered message must not do to a continuation. Its MessageId is that of the continuation
 // which an earlier delivery may have sent, so at most one of them goes on.
 func (p Policy) handOver(b Build, now time.Time) (Build, Command) {
-	return p.aside(b, now, now, "delivered before: handed on")
+	return p.requeue(b, now, now, "delivered before: handed on")
 }
 
-// aside continues where the image's state is not known. After a redelivery that waits until no earlier delivery can be
+// requeue continues where the image's state is not known. After a redelivery that waits until no earlier delivery can be
 // alive, for its PUT or DELETE may still be on the way.
-func (p Policy) aside(b Build, now, at time.Time, reason string) (Build, Command) {
+func (p Policy) requeue(b Build, now, at time.Time, reason string) (Build, Command) {
 	if alive := now.Add(p.HandOver); b.message.redelivered && at.Before(alive) {
 		at = alive
 	}

@@ -110,9 +110,9 @@ func (p *player) line(text string) string {
 	case "published":
 		return p.step(Published{})
 	case "unpublished":
-		return p.step(Trouble{Verb: Publish})
-	case "trouble":
-		return p.step(Trouble{Verb: Verb(args["on"]), Err: p.armError(args)})
+		return p.step(Errored{Verb: Publish})
+	case "error":
+		return p.step(Errored{Verb: Verb(args["on"]), Err: p.armError(args)})
 	default:
 		p.t.Fatalf("no such line: %q", text)
 	}

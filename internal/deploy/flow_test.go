@@ -287,7 +287,7 @@ func (f *flow) checkLines() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	logged := loggedEvents()
-	undeclared := []any{"ready", "draining", "step", "trouble", "invocation_failed"} // for people: no query may count on them
+	undeclared := []any{"ready", "draining", "step", "step failed", "invocation_failed"} // for people: no query may count on them
 	for _, line := range f.lines {
 		name, _ := line["msg"].(string)
 		fields, declared := logged[name]

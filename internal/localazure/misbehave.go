@@ -51,13 +51,13 @@ func (a *Azure) Injected() map[string]int {
 	return all
 }
 
-// restartHost stops the host with little patience, so that now and then a message stays locked, and starts another.
+// restartHost stops the host with little time to end its calls, so that now and then a message stays locked, and starts another.
 func (a *Azure) restartHost(ctx context.Context) error {
-	const patience = 500 * time.Millisecond
+	const grace = 500 * time.Millisecond
 	a.log("fault: restart of the Functions host")
 	a.done["restart"]++
 	a.starts += a.Host.Starts()
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := a.Host.Stop(stopping); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err

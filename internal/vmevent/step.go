@@ -35,7 +35,7 @@ type Policy struct {
 // Verb is what a command does.
 type Verb string
 
-// The verbs. After each of the first five the work is told what came of it; the others end the work on a message.
+// The verbs. After each of the first five, Step gets what came of it; the others end the work on a message.
 const (
 	Read      Verb = "read"       // GET the VM with its instance view
 	Prepare   Verb = "generalize" // POST generalize
@@ -43,7 +43,7 @@ const (
 	Send      Verb = "send"       // send Request to the queue, its id being the MessageId
 	Publish   Verb = "publish"    // send Event to the topic
 	Continue  Verb = "continue"   // send the work to the queue, to be delivered at At
-	LeaveIt   Verb = "ignore"     // nothing is to be done, for Why
+	Ignore    Verb = "ignore"     // nothing is to be done, for Why
 	Completed Verb = "finish"
 )
 
@@ -78,10 +78,10 @@ type Sent struct{}
 // Published says that the event is in the topic.
 type Published struct{}
 
-// Trouble says that a command did not go through.
-type Trouble struct {
+// Errored says that a command did not go through.
+type Errored struct {
 	Verb Verb
-	Err  *armerr.Error // nil when the trouble is with the bus
+	Err  *armerr.Error // nil when the bus failed
 }
 
 func (Woken) observed()     {}
@@ -90,9 +90,9 @@ func (Prepared) observed()  {}
 func (Found) observed()     {}
 func (Sent) observed()      {}
 func (Published) observed() {}
-func (Trouble) observed()   {}
+func (Errored) observed()   {}
 
-// Step is told what was observed and says what the work is now and the one thing to do next.
+// Step takes what was observed and returns what the work is now and the one thing to do next.
 //
 // Its rules: believe the VM, not the event; touch nothing of a VM whose tags were not read and do not ask for it; refuse
 // before generalizing what could not be captured afterwards; send nothing while an image of this VM is there.
@@ -113,8 +113,8 @@ func (p Policy) Step(w Work, seen Observation, now time.Time) (Work, Command) {
 		return w, Command{Verb: Send, Request: w.plan.request, Dropped: w.plan.dropped}
 	case Sent, Published:
 		return w, Command{Verb: Completed}
-	case Trouble:
-		return p.trouble(w, o, now)
+	case Errored:
+		return p.errored(w, o, now)
 	}
 	panic("unknown observation")
 }
@@ -181,5 +181,5 @@ func (p Policy) fail(w Work, code, message string, retryable bool, now time.Time
 }
 
 func leave(w Work, why Reason, warn bool, detail string) (Work, Command) {
-	return w, Command{Verb: LeaveIt, Why: why, Warn: warn, Detail: detail}
+	return w, Command{Verb: Ignore, Why: why, Warn: warn, Detail: detail}
 }

@@ -48,12 +48,12 @@ func TestStep(t *testing.T) {
 		want []Verb
 	}{
 		{"ready", []Observation{Woken{}, ready, Found{}, Sent{}}, []Verb{Read, Find, Send, Completed}},
-		{"captured already", []Observation{Woken{}, ready, Found{"i"}}, []Verb{Read, Find, LeaveIt}},
+		{"captured already", []Observation{Woken{}, ready, Found{"i"}}, []Verb{Read, Find, Ignore}},
 		{"generalized here", []Observation{Woken{}, raw, Prepared{}, ready, Found{}}, []Verb{Read, Prepare, Read, Find, Send}},
 		{"generalized here once a message", []Observation{Woken{}, raw, Prepared{}, raw}, []Verb{Read, Prepare, Read, Continue}},
 		{"busy", []Observation{Woken{}, busy}, []Verb{Read, Continue}},
-		{"another VM than asked for", []Observation{Woken{}, other}, []Verb{Read, LeaveIt}},
-		{"a VM without vmId", []Observation{Woken{}, odd}, []Verb{Read, LeaveIt}},
+		{"another VM than asked for", []Observation{Woken{}, other}, []Verb{Read, Ignore}},
+		{"a VM without vmId", []Observation{Woken{}, odd}, []Verb{Read, Ignore}},
 	} {
 		if _, got := verbs(policy, w, test.seen...); !equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
@@ -84,12 +84,12 @@ func TestWaitsAreBounded(t *testing.T) {
 		end  Verb
 		most int
 	}{
-		"not deallocated":         {[]Observation{Woken{}, starting}, LeaveIt, len(notReady)},
-		"cannot be read":          {[]Observation{Woken{}, Trouble{Read, &armerr.Error{Status: 404, Code: "ResourceNotFound"}}}, LeaveIt, len(young)},
-		"ARM is down":             {[]Observation{Woken{}, Trouble{Read, &armerr.Error{}}}, LeaveIt, 400},
-		"generalize is refused":   {[]Observation{Woken{}, vm, Trouble{Prepare, &armerr.Error{Status: 409, Code: "OperationNotAllowed"}}}, Publish, len(notReady)},
-		"generalize is throttled": {[]Observation{Woken{}, vm, Trouble{Prepare, &armerr.Error{Status: 429, Code: "TooManyRequests"}}}, Publish, 400},
-		"the topic is deaf":       {[]Observation{Woken{}, Trouble{Publish, nil}}, LeaveIt, 400},
+		"not deallocated":         {[]Observation{Woken{}, starting}, Ignore, len(notReady)},
+		"cannot be read":          {[]Observation{Woken{}, Errored{Read, &armerr.Error{Status: 404, Code: "ResourceNotFound"}}}, Ignore, len(young)},
+		"ARM is down":             {[]Observation{Woken{}, Errored{Read, &armerr.Error{}}}, Ignore, 400},
+		"generalize is refused":   {[]Observation{Woken{}, vm, Errored{Prepare, &armerr.Error{Status: 409, Code: "OperationNotAllowed"}}}, Publish, len(notReady)},
+		"generalize is throttled": {[]Observation{Woken{}, vm, Errored{Prepare, &armerr.Error{Status: 429, Code: "TooManyRequests"}}}, Publish, 400},
+		"the topic is deaf":       {[]Observation{Woken{}, Errored{Publish, nil}}, Ignore, 400},
 	} {
 		now, w, do := enqueued, w, Command{}
 		for n := 0; ; n++ {
@@ -119,7 +119,7 @@ func TestFailedSaysWhatToDo(t *testing.T) {
 	vm.Generalized = false
 	w.Grace = len(young)
 	w, _ = verbs(policy, w, Woken{}, vm)
-	_, do := policy.Step(w, Trouble{Prepare, &armerr.Error{Status: 403, Code: "AuthorizationFailed", Message: "No."}}, enqueued)
+	_, do := policy.Step(w, Errored{Prepare, &armerr.Error{Status: 403, Code: "AuthorizationFailed", Message: "No."}}, enqueued)
 	e := do.Event.Data.Error
 	if e == nil || e.Code != "AuthorizationFailed" || e.Message != "No. Give Goldmint's identity a role with Microsoft.Compute/virtualMachines/generalize/action." {
 		t.Errorf("error %+v", e)

@@ -27,8 +27,8 @@ func (p Policy) lookAgain(w Work, reason string, now time.Time) (Work, Command) 
 	return p.later(w, wait, reason, now)
 }
 
-// trouble: a command did not go through.
-func (p Policy) trouble(w Work, o Trouble, now time.Time) (Work, Command) {
+// errored decides what follows a command that did not go through.
+func (p Policy) errored(w Work, o Errored, now time.Time) (Work, Command) {
 	if o.Err == nil {
 		if !now.Before(p.deadline(w)) {
 			return leave(w, CouldNotPublish, true, "")
@@ -57,7 +57,7 @@ func (p Policy) trouble(w Work, o Trouble, now time.Time) (Work, Command) {
 }
 
 // advice is what to do about an error that is final.
-func advice(o Trouble, target request.Target) string {
+func advice(o Errored, target request.Target) string {
 	find := "Microsoft.Compute/images/read"
 	if target == request.GalleryImageVersion {
 		find = "Microsoft.Compute/galleries/images/versions/read"
@@ -83,7 +83,7 @@ func (p Policy) later(w Work, wait time.Duration, reason string, now time.Time) 
 		}
 		return w, Command{Verb: Continue, At: at, Reason: reason}
 	}
-	if w.plan.request.ID == "" { // nothing of the VM was read, so nothing is told of it
+	if w.plan.request.ID == "" { // nothing of the VM was read, so nothing is published of it
 		return leave(w, Unreadable, true, reason)
 	}
 	return p.fail(w, "WaitedTooLong", "the VM could not be captured within "+iso8601.Format(p.MaxWait)+" (MAX_WAIT): "+reason, true, now)

@@ -21,7 +21,7 @@ type Work struct {
 	Grace     int `json:"grace,omitempty"`     // waits before a refusal is believed that may heal
 	Transient int `json:"transient,omitempty"` // temporary failures of ARM or the bus
 
-	Spared bool   `json:"spared,omitempty"` // a message of it was poison once
+	Poison bool   `json:"poison,omitempty"` // a message of it was delivered too often once
 	VMID   string `json:"vmId,omitempty"`   // of the VM, once it was read
 
 	vm    VM

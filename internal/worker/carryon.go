@@ -136,9 +136,9 @@ func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *
 		if do.Verb != build.Publish && !errors.As(err, &arm) {
 			arm = armerr.Unreachable(err)
 		}
-		trouble := build.Trouble{Verb: do.Verb, Err: arm}
-		w.logTrouble(log, b, trouble, err)
-		return trouble
+		errored := build.Errored{Verb: do.Verb, Err: arm}
+		logErrored(log, b, errored, err)
+		return errored
 	}
 	w.logDone(log, b, do, seen)
 	return seen
@@ -209,7 +209,7 @@ func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log
 func (w *Worker) news(ctx context.Context, e event.Event, log *zap.Logger) bool {
 	err := w.publish(ctx, e)
 	if err != nil {
-		log.Warn("trouble", zap.String("step", string(build.Publish)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+		logStepFailed(log, build.Publish, err)
 	}
 	return err == nil
 }
@@ -268,7 +268,7 @@ func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen 
 	switch o := seen.(type) {
 	case build.Accepted:
 		a.Limits, b.Number = o.Left, 0
-	case build.Trouble:
+	case build.Errored:
 		if o.Err == nil || o.Err.Status == 0 {
 			return
 		}

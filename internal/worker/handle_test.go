@@ -120,7 +120,7 @@ func TestLargestFits(t *testing.T) {
 	large.Attempt.Token, large.Attempts, large.AcceptedAt, large.Seq = strings.Repeat("t", 7<<10), 1, noon, 1
 	long := strings.Repeat("\x01", 100_000)
 	arm := &armerr.Error{Status: 409, Code: "OperationNotAllowed", Message: long, Details: []armerr.Detail{{Message: long}}}
-	failed, do := b.Policy.Step(large, build.Trouble{Verb: build.Create, Err: arm}, noon)
+	failed, do := b.Policy.Step(large, build.Errored{Verb: build.Create, Err: arm}, noon)
 	if do.Verb != build.Continue {
 		t.Fatalf("%s, want a continuation that holds the failure", do)
 	}

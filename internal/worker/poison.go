@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap"
 
 	"goldmint/internal/build"
-	"goldmint/internal/event"
 	"goldmint/internal/message"
 )
 
@@ -22,7 +21,7 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 		log.Error(logPoison, zap.String("outcome", outcome), zap.String("step", stepName(b)))
 	}
 	if b.Decided() { // telling the verdict is what fails
-		logPoisoned("told")
+		logPoisoned("published")
 		image := w.lookForPoison(ctx, m, b, log)
 		w.leave(ctx, b)
 		return buried, w.publishEnd(ctx, b, b.Poisoned(image, text, w.Now()), log)
@@ -32,7 +31,7 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 		return Settlement{}, err
 	}
 	if !next.Decided() {
-		logPoisoned("spared")
+		logPoisoned("retried")
 		return Settlement{}, nil
 	}
 	logPoisoned("failed")
@@ -49,7 +48,7 @@ func (w *Worker) lookForPoison(ctx context.Context, m message.Received, b build.
 	defer cancel()
 	image, err := w.ARM.Image(ctx, b.ImageID())
 	if err != nil {
-		log.Warn("trouble", zap.String("step", string(build.Look)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+		logStepFailed(log, build.Look, err)
 	}
 	return image
 }

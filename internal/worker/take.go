@@ -53,7 +53,7 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 	if err != nil {
 		return w.refused(ctx, m, err, log)
 	}
-	if queued.Type != "" { // first, so that nothing is heard of the build before it
+	if queued.Type != "" { // first, so that it is the first event of the build
 		w.news(ctx, queued, log)
 	}
 	if err := w.Bus.Enqueue(ctx, out); err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"goldmint/internal/armerr"
 	"goldmint/internal/build"
-	"goldmint/internal/event"
 	"goldmint/internal/message"
 	"goldmint/internal/request"
 	"goldmint/internal/vmevent"
@@ -35,7 +34,7 @@ func (w *Worker) takeVMEvent(m message.Received) (message.Outgoing, error) {
 		return message.Outgoing{}, err
 	}
 	work := vmevent.New(e, m.EnqueuedAt)
-	if _, do := w.VMPolicy.Step(work, vmevent.Woken{}, w.Now()); do.Verb == vmevent.LeaveIt {
+	if _, do := w.VMPolicy.Step(work, vmevent.Woken{}, w.Now()); do.Verb == vmevent.Ignore {
 		return message.Outgoing{}, &vmevent.Ignored{Reason: do.Why}
 	}
 	return w.vmOutgoing(work, message.FirstID(work.Key()))
@@ -60,8 +59,8 @@ func (w *Worker) vmWork(ctx context.Context, m message.Received, work vmevent.Wo
 		switch do.Verb {
 		case vmevent.Completed:
 			return Settlement{}, nil
-		case vmevent.LeaveIt:
-			logLeft(log, work, do)
+		case vmevent.Ignore:
+			logVMIgnored(log, work, do)
 			return Settlement{}, nil
 		case vmevent.Continue:
 			return Settlement{}, w.resumeVMEvent(ctx, m, work, do, log)
@@ -82,9 +81,9 @@ func (w *Worker) vmWork(ctx context.Context, m message.Received, work vmevent.Wo
 
 // poisonedVM tries work whose message came back too often once more, then fails it.
 func (w *Worker) poisonedVM(ctx context.Context, m message.Received, work vmevent.Work, log *zap.Logger) (Settlement, error) {
-	if !work.Spared {
-		log.Error(logPoison, zap.String("outcome", "spared"), zap.String("step", "vm event"))
-		work.Spared, work.Seq = true, work.Seq+1
+	if !work.Poison {
+		log.Error(logPoison, zap.String("outcome", "retried"), zap.String("step", "vm event"))
+		work.Poison, work.Seq = true, work.Seq+1
 		do := vmevent.Command{Verb: vmevent.Continue, At: w.Now().Add(w.Policy.HandOver), Reason: "delivered too often: tried once more"}
 		return Settlement{}, w.resumeVMEvent(ctx, m, work, do, log)
 	}
@@ -127,8 +126,8 @@ func (w *Worker) actOnVM(ctx context.Context, work vmevent.Work, do vmevent.Comm
 	if do.Verb != vmevent.Publish && !errors.As(err, &arm) {
 		arm = armerr.Unreachable(err)
 	}
-	log.Warn("trouble", zap.String("step", string(do.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
-	return vmevent.Trouble{Verb: do.Verb, Err: arm}
+	logStepFailed(log, do.Verb, err)
+	return vmevent.Errored{Verb: do.Verb, Err: arm}
 }
 
 func (w *Worker) performOnVM(ctx context.Context, work vmevent.Work, do vmevent.Command) (vmevent.Observation, error) {
@@ -172,8 +171,8 @@ func logIgnored(log *zap.Logger, ignored *vmevent.Ignored) {
 	log.Log(level, logVMEventIgnored, zap.String("reason", string(ignored.Reason)))
 }
 
-// logLeft tells of a VM of which no image is made.
-func logLeft(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
+// logVMIgnored tells of a VM of which no image is made.
+func logVMIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
 	level := zap.InfoLevel
 	if do.Warn {
 		level = zap.WarnLevel

@@ -66,7 +66,7 @@ type Rules struct {
 
 // TakeRequest handles one message of the requests queue: it checks what anybody may send, and rejects it, ignores it or hands
 // it to the builds queue. It asks ARM nothing. Nil means that the message is dealt with and may be completed; an error
-// that the bus is in trouble, or that nobody foresaw this, and the message has to come again.
+// that the bus failed, or that nobody foresaw this, and the message has to come again.
 func (w *Worker) TakeRequest(ctx context.Context, m message.Received) error {
 	return w.settle(ctx, message.Requests, m, (*Worker).take)
 }
@@ -172,9 +172,14 @@ func sinceStart(d event.Data) float64 {
 	return d.EndedAt.Sub(d.StartedAt).Round(time.Millisecond).Seconds()
 }
 
-// logTrouble tells that a command did not go through.
-func (w *Worker) logTrouble(log *zap.Logger, b build.Build, t build.Trouble, err error) {
-	log.Warn("trouble", zap.String("step", string(t.Verb)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+// logStepFailed logs that a command did not go through.
+func logStepFailed[V ~string](log *zap.Logger, step V, err error) {
+	log.Warn("step failed", zap.String("step", string(step)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
+}
+
+// logErrored logs the same of a build's command, and where Azure throttled it.
+func logErrored(log *zap.Logger, b build.Build, t build.Errored, err error) {
+	logStepFailed(log, t.Verb, err)
 	if t.Err != nil && t.Err.Class() == armerr.Throttled {
 		log.Warn(logThrottled, zap.Float64("retryAfterSeconds", t.Err.RetryAfter.Seconds()), zap.String("subscriptionId", b.SubscriptionID),
 			zap.String("location", b.Request.Location()))
@@ -241,7 +246,7 @@ func LogEvents() []LogEvent {
 		{logThrottled, "ARM refused work for now", []string{"buildId", "digest", "retryAfterSeconds", "subscriptionId", "location"}},
 		{logRejected, "the message can never succeed; its " + event.Rejected + " event is out", []string{"buildId", "reason", "problems"}},
 		{logDeadLettered, "the message is in the dead-letter queue", []string{"reason"}},
-		{logPoison, "the message came back too often: its build is tried once more (spared), then ended (failed, told)", []string{"outcome", "step"}},
+		{logPoison, "the message came back too often: its build is tried once more (retried), then ended (failed, published)", []string{"outcome", "step"}},
 		{logVMEventRequested, "a VM's build request is in the queue", []string{"vm", "operation", "buildId", "name"}},
 		{logVMEventContinued, "the VM will be looked at again", []string{"vm", "operation", "at", "reason", "seq"}},
 		{logVMEventIgnored, "the event asks for no image", []string{"reason"}},

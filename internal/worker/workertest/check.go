@@ -21,7 +21,7 @@ type record struct {
 
 	ends          []event.Event // after duplicate detection
 	endedAt       time.Time
-	creatingAtEnd bool            // ARM was still at it when the failure was told
+	creatingAtEnd bool            // ARM was still at it when the failure was published
 	captures      int             // PUTs that made ARM capture an image
 	images        int             // of them, successful
 	failed        bool            // one of them failed, so that there was another attempt

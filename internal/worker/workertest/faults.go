@@ -22,7 +22,7 @@ type Faults struct {
 	Slow     float64 // takes a minute or ten
 
 	// Of Service Bus.
-	SendLost   float64 // sent, but the sender is told that it failed
+	SendLost   float64 // sent, but the sender gets an error
 	SendFails  float64
 	LockLost   float64 // the message is delivered to another instance as well
 	NoComplete float64 // the host's completion does not arrive

@@ -76,8 +76,8 @@ func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			const patience = 60
-			for s := range uint64(patience) {
+			const seeds = 60
+			for s := range uint64(seeds) {
 				o := Default(s + 1)
 				o.Faults = Terrible()
 				m.mutate(&o)
@@ -92,7 +92,7 @@ func TestMutants(t *testing.T) {
 					}
 				}
 			}
-			t.Errorf("not caught by %d seeds", patience)
+			t.Errorf("not caught by %d seeds", seeds)
 		})
 	}
 }
@@ -164,7 +164,7 @@ func (b lateBus) Enqueue(_ context.Context, m message.Outgoing) error {
 	return nil
 }
 
-// forgetfulBus loses the continuations of builds in trouble.
+// forgetfulBus loses the continuations of builds after an error.
 type forgetfulBus struct{ worker.Bus }
 
 func (b forgetfulBus) Enqueue(ctx context.Context, m message.Outgoing) error {

@@ -107,8 +107,8 @@ func (p armPort) Delete(_ context.Context, id string) error {
 // answer travels back. What is under way lands whether or not the caller lives to see it.
 func call[T any](inv *invocation, verb build.Verb, land func() (T, time.Duration, *armerr.Error)) (T, error) {
 	w := inv.i.w
-	patience := max(inv.expires.Sub(w.clock.now)*3/4, time.Millisecond)
-	f := w.fate(inv.m.key, verb, patience)
+	budget := max(inv.expires.Sub(w.clock.now)*3/4, time.Millisecond)
+	f := w.fate(inv.m.key, verb, budget)
 	var answer T
 	var takes time.Duration
 	var refused *armerr.Error
@@ -117,7 +117,7 @@ func call[T any](inv *invocation, verb build.Verb, land func() (T, time.Duration
 	}
 	if f.err != nil || f.silent {
 		if f.silent {
-			inv.sleep(patience)
+			inv.sleep(budget)
 		} else {
 			inv.sleep(f.lag + w.between(time.Millisecond, 100*time.Millisecond))
 		}
@@ -181,7 +181,7 @@ func (f fate) error() error {
 }
 
 // fate draws what becomes of a call.
-func (w *World) fate(key string, verb build.Verb, patience time.Duration) fate {
+func (w *World) fate(key string, verb build.Verb, budget time.Duration) fate {
 	f, at := w.Faults, fate{lands: true, lag: w.between(5*time.Millisecond, 80*time.Millisecond)}
 	unavailable := func() *armerr.Error {
 		status := []int{500, 502, 503}[w.rng.IntN(3)]
@@ -204,9 +204,9 @@ func (w *World) fate(key string, verb build.Verb, patience time.Duration) fate {
 		// of images, so no client can tell a request that stood in the network from a fresh one.
 		at.silent, at.lands = true, w.chance(0.5)
 		if w.shared(key) {
-			patience = min(patience, 4*time.Second)
+			budget = min(budget, 4*time.Second)
 		}
-		at.lag = w.between(0, patience)
+		at.lag = w.between(0, budget)
 		return at
 	case w.chance(f.Unavailable):
 		return refused(unavailable())

@@ -48,7 +48,7 @@ type Dead struct {
 	Deliveries          int
 }
 
-// send puts a message into the queue. One whose MessageId was seen is dropped and nobody is told.
+// send puts a message into the queue. One whose MessageId was seen is dropped without an error.
 func (q *queue) send(m message.Outgoing, key string, kills bool) (accepted bool) {
 	now := q.w.clock.now
 	if at, known := q.seen[m.ID]; known && now.Sub(at) < duplicateWindow && q.detects {

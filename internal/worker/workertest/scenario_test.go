@@ -206,9 +206,9 @@ func TestKilledAtDecode(t *testing.T) {
 		seeds, n = 20, 400
 	}
 	for seed := range seeds {
-		for _, apart := range []bool{false, true} {
+		for _, each := range []bool{false, true} {
 			o := calm(seed + 1)
-			o.Apart, o.Instances = apart, 2+int(seed%2)*2
+			o.ProcessEach, o.Instances = each, 2+int(seed%2)*2
 			w := New(o)
 			w.loadPlain(n, 20*time.Second)
 			w.SubmitKiller(time.Duration(8+seed%10) * time.Second) // at all stages of the others
@@ -219,9 +219,9 @@ func TestKilledAtDecode(t *testing.T) {
 
 // TestKillerAmongGoodRequests: it lies between fifteen good requests when the first handler starts.
 func TestKillerAmongGoodRequests(t *testing.T) {
-	for _, apart := range []bool{false, true} {
+	for _, each := range []bool{false, true} {
 		o := calm(1)
-		o.Apart, o.Instances = apart, 2
+		o.ProcessEach, o.Instances = each, 2
 		w := New(o)
 		w.loadPlain(7, time.Millisecond)
 		w.SubmitKiller(0)

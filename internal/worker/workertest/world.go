@@ -18,15 +18,15 @@ var Start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // Options are what a run is made of. Two runs of the same options are the same, step by step.
 type Options struct {
-	Seed      uint64
-	Instances int  // Functions hosts, each with a handler process
-	Slots     int  // messages that a host works on at once, of each function
-	Apart     bool // each instance runs one of the functions, as Azure does it; both, where false
-	Policy    build.Policy
-	Rules     worker.Rules
-	Faults    Faults
-	Limits    Limits // of image creations; nil for none
-	Versions  bool   // the requests of Load ask for gallery image versions
+	Seed        uint64
+	Instances   int  // Functions hosts, each with a handler process
+	Slots       int  // messages that a host works on at once, of each function
+	ProcessEach bool // each instance runs one of the functions, as Azure does it; both, where false
+	Policy      build.Policy
+	Rules       worker.Rules
+	Faults      Faults
+	Limits      Limits // of image creations; nil for none
+	Versions    bool   // the requests of Load ask for gallery image versions
 
 	NoDuplicateDetection bool // of the builds queue, which Goldmint relies on
 
@@ -80,7 +80,7 @@ func New(o Options) *World {
 	w.arm = &arm{w: w, images: map[string]*image{}, operations: map[string]*operation{}}
 	for n := range o.Instances {
 		i := &instance{w: w, name: fmt.Sprintf("host-%d", n+1)}
-		if o.Apart {
+		if o.ProcessEach {
 			i.only = []message.Queue{message.Requests, message.Builds}[n%2]
 		}
 		i.boot()

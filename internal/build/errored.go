@@ -9,10 +9,10 @@ import (
 	"goldmint/internal/retry"
 )
 
-// trouble: a command did not go through.
-func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
+// errored decides what follows a command that did not go through.
+func (p Policy) errored(b Build, o Errored, now time.Time) (Build, Command) {
 	if o.Err == nil {
-		return p.busTrouble(b, now)
+		return p.unpublished(b, now)
 	}
 	if b.message.progress { // which decides nothing
 		return p.watchLater(b, now)
@@ -29,7 +29,7 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 	case armerr.Transient, armerr.Throttled:
 		b.Transient++
 		b, do := p.pause(b, now, p.backoff(b, o.Err.RetryAfter), "ARM: "+o.Err.Reason())
-		return b.held(do, o.Err, time.Time{}, now)
+		return b.delayed(do, o.Err, time.Time{}, now)
 	case armerr.MayHeal:
 		grace := young
 		if o.Err.OfRole() {
@@ -39,15 +39,15 @@ func (p Policy) trouble(b Build, o Trouble, now time.Time) (Build, Command) {
 			until := now.Add(grace.Left(b.Grace))
 			b.Grace++
 			b, do := p.pause(b, now, wait, "not believed yet: "+o.Err.Reason())
-			return b.held(do, o.Err, until, now)
+			return b.delayed(do, o.Err, until, now)
 		}
 	case armerr.Final:
 	}
-	return p.fail(b, b.because(o), now)
+	return p.fail(b, b.failureOf(o), now)
 }
 
-// because is why the build fails on trouble that stays.
-func (b Build) because(o Trouble) Failure {
+// failureOf is why the build fails on an error that stays.
+func (b Build) failureOf(o Errored) Failure {
 	switch {
 	case b.Failure != nil && b.message.verdict != "":
 		return *b.Failure
@@ -66,8 +66,8 @@ func (b Build) because(o Trouble) Failure {
 // unseen is how often in a row ARM may fail to show an operation before the image is asked as well.
 const unseen = 5
 
-// busTrouble: an event could not be published. The queue may still work, so the build comes back and tries again.
-func (p Policy) busTrouble(b Build, now time.Time) (Build, Command) {
+// unpublished is for an event that could not be published. The queue may still work, so the build comes back and tries again.
+func (p Policy) unpublished(b Build, now time.Time) (Build, Command) {
 	if !b.message.ending {
 		return p.watchLater(b, now)
 	}
