@@ -1,5 +1,6 @@
-// Package goldmint holds the files of the Functions app that the toolchain expects at the repository's root, and the
-// deployment's Service Bus entities, so that the local Azure runs the very files that are deployed.
+// Package goldmint holds the files of the Functions app that the toolchain expects at the
+// repository's root, and the deployment's Service Bus entities, so that the local Azure runs the
+// very files that are deployed.
 package goldmint
 
 import (
@@ -23,8 +24,9 @@ var FunctionJSON []byte
 //go:embed infra/local/servicebus.json
 var ServiceBusJSON []byte
 
-// Functions are the app's functions, by the folder in which the host wants each: the function.json of the one that takes
-// requests as it is, and of the one that builds images with its own queue in the place of the requests'.
+// Functions are the app's functions, by the folder in which the host wants each: the function.json
+// of the one that takes requests as it is, and of the one that builds images with its own queue in
+// the place of the requests'.
 func Functions(functionJSON []byte) map[string][]byte {
 	return map[string][]byte{
 		"take-request": functionJSON,

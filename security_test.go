@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestSecurityNamesItsTests: each line of a table in the threat model names what holds it, and all that is named exists.
+// TestSecurityNamesItsTests: each line of a table in the threat model names what holds it, and all
+// that is named exists.
 func TestSecurityNamesItsTests(t *testing.T) {
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {

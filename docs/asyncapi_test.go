@@ -179,8 +179,8 @@ func keys[V any](m map[string]V) []string {
 	return names
 }
 
-// Every example of a message, here and in the folders of examples and golden files, keeps the schema that the document
-// refers to.
+// Every example of a message, here and in the folders of examples and golden files, keeps the
+// schema that the document refers to.
 func TestExamples(t *testing.T) {
 	requests, events := compile(t, "../schema/build-request.schema.json"), compile(t, "../schema/event.schema.json")
 	examples, _ := at(read(t), "/components/messages/buildRequest/examples").([]any)

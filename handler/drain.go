@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// drainage is how the handler ends without losing an invocation. The host fails every call that is refused, and Service Bus
-// delivers again within milliseconds: a listener that closes before its process ends burns all deliveries of whatever comes.
-// So the listener stays open. What has not begun is held without an answer; it fails once, as the process ends, and the next
-// process gets it. What is at work is answered.
+// drainage is how the handler ends without losing an invocation. The host fails every call that is
+// refused, and Service Bus delivers again within milliseconds: a listener that closes before its
+// process ends burns all deliveries of whatever comes. So the listener stays open. What has not
+// begun is held without an answer; it fails once, as the process ends, and the next process gets
+// it. What is at work is answered.
 type drainage struct {
 	stopping chan struct{} // closed when nothing more may begin
 	running  *sync.WaitGroup
@@ -21,7 +22,8 @@ func newDrainage() drainage {
 	return drainage{stopping: make(chan struct{}), running: new(sync.WaitGroup), mu: new(sync.Mutex)}
 }
 
-// begin counts an invocation as at work until its caller tells running that it is answered. It refuses during a drain.
+// begin counts an invocation as at work until its caller tells running that it is answered. It
+// refuses during a drain.
 func (d drainage) begin() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -34,8 +36,8 @@ func (d drainage) begin() bool {
 	}
 }
 
-// drain returns when all that was at work is answered, when the limit is over, or when somebody asks again. It may be called
-// once, and the process is to end with it.
+// drain returns when all that was at work is answered, when the limit is over, or when somebody
+// asks again. It may be called once, and the process is to end with it.
 func (d drainage) drain(limit time.Duration, again <-chan os.Signal) {
 	d.mu.Lock()
 	close(d.stopping)

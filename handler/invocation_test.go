@@ -29,8 +29,9 @@ func recordings(tb testing.TB, file string) []recorded {
 	return all
 }
 
-// TestDecodesWhatTheHostSends holds the decoder against each Service Bus invocation of the production host. What it
-// should find is read from the recording in another way: path by path, by the rules of the host's encoding.
+// TestDecodesWhatTheHostSends holds the decoder against each Service Bus invocation of the
+// production host. What it should find is read from the recording in another way: path by path, by
+// the rules of the host's encoding.
 func TestDecodesWhatTheHostSends(t *testing.T) {
 	all := recordings(t, "host-servicebus-invocations.json")
 	if len(all) != 33 {
@@ -78,7 +79,8 @@ func expectedBody(t *testing.T, s string, binary bool) string {
 	return inner
 }
 
-// TestTextBindingCanBeForged shows why function.json says binary: with text the body's fields reach Metadata.
+// TestTextBindingCanBeForged shows why function.json says binary: with text the body's fields reach
+// Metadata.
 func TestTextBindingCanBeForged(t *testing.T) {
 	all := recordings(t, "host-servicebus-invocations.json")
 	honest, err := decodeInvocation([]byte(all[0].RawBody))
@@ -97,7 +99,8 @@ func TestTextBindingCanBeForged(t *testing.T) {
 	}
 }
 
-// TestOtherTriggersAreErrors: invocations of other triggers say what is wrong with the binding, and never panic.
+// TestOtherTriggersAreErrors: invocations of other triggers say what is wrong with the binding, and
+// never panic.
 func TestOtherTriggersAreErrors(t *testing.T) {
 	for i, r := range recordings(t, "host-invocations.json") {
 		body := []byte(r.RawBody)

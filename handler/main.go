@@ -1,5 +1,5 @@
-// Command handler is Goldmint's Azure Functions custom handler: the process that the Functions host starts and to which it
-// hands each message of the two queues.
+// Command handler is Goldmint's Azure Functions custom handler: the process that the Functions host
+// starts and to which it hands each message of the two queues.
 package main
 
 import (
@@ -30,7 +30,8 @@ import (
 	"goldmint/internal/worker"
 )
 
-// The host never starts a handler again that exited with 0, so each way out of this process is another status.
+// The host never starts a handler again that exited with 0, so each way out of this process is
+// another status.
 const (
 	exitStart    = 1   // could not start: settings, port
 	exitOrphaned = 2   // the host is gone
@@ -76,8 +77,8 @@ func run(environ []string, parent int) (int, error) {
 	return status, err // main exits, with the listener and the held connections open until then
 }
 
-// stopSignals are the signals that ask the process to end. A broken pipe is none: whoever read stdout is gone, and the
-// work at hand still has its end.
+// stopSignals are the signals that ask the process to end. A broken pipe is none: whoever read
+// stdout is gone, and the work at hand still has its end.
 func stopSignals() chan os.Signal {
 	signal.Ignore(syscall.SIGPIPE)
 	stop := make(chan os.Signal, 1)
@@ -135,7 +136,8 @@ func newWorker(c config.Config, log *zap.Logger) (*worker.Worker, error) {
 	}, nil
 }
 
-// newLimiter paces creations with the documents in the store, or with this process's memory where no store is set.
+// newLimiter paces creations with the documents in the store, or with this process's memory where
+// no store is set.
 func newLimiter(c config.Config, log *zap.Logger) (*ratelimit.Limiter, error) {
 	l := &ratelimit.Limiter{Store: ratelimit.NewMemory(time.Now), Now: time.Now, Pause: pause, Report: func(document string, err error) {
 		if err == nil {
@@ -183,8 +185,8 @@ func newLogger(level string) *zap.Logger {
 // probeArgument makes this program decode one message from its standard input, and end.
 const probeArgument = "probe"
 
-// probe decodes messages that came back too often, each in a process of its own: one that kills its reader then kills
-// nobody else.
+// probe decodes messages that came back too often, each in a process of its own: one that kills its
+// reader then kills nobody else.
 type probe struct {
 	command []string
 	timeout time.Duration
@@ -199,7 +201,8 @@ func newProbe() *probe {
 	return &probe{command: []string{self, probeArgument}, timeout: 10 * time.Second, free: make(chan struct{}, 1)}
 }
 
-// run is nil when a process has read the message and lived, and worker.ErrKilled when it died or did not come to an end.
+// run is nil when a process has read the message and lived, and worker.ErrKilled when it died or
+// did not come to an end.
 func (p *probe) run(ctx context.Context, m message.Received) error {
 	select {
 	case p.free <- struct{}{}:

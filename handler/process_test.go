@@ -86,7 +86,8 @@ func TestStopsOnSIGTERM(t *testing.T) {
 	}
 }
 
-// TestDrainsWithoutItsHost: whoever read stdout is gone first, and the first line of the drain must not be the last.
+// TestDrainsWithoutItsHost: whoever read stdout is gone first, and the first line of the drain must
+// not be the last.
 func TestDrainsWithoutItsHost(t *testing.T) {
 	handler, out, _ := started(t)
 	if err := out.Close(); err != nil {
@@ -143,7 +144,8 @@ func TestEndsWithItsParent(t *testing.T) {
 	}
 }
 
-// zombie says that a process has ended and nobody has asked for its status: where tests run, nobody may.
+// zombie says that a process has ended and nobody has asked for its status: where tests run, nobody
+// may.
 func zombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(stat), ") Z ")

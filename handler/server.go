@@ -20,8 +20,8 @@ import (
 	"goldmint/internal/worker"
 )
 
-// functions are the functions of the app by name. The path that the host calls says which queue a message came from;
-// nothing in the message does.
+// functions are the functions of the app by name. The path that the host calls says which queue a
+// message came from; nothing in the message does.
 type functions map[string]func(context.Context, message.Received) error
 
 // server speaks the custom-handler protocol of the Functions host.
@@ -37,7 +37,8 @@ func newServer(f functions, timeout time.Duration, concurrent int, log *zap.Logg
 	return &server{functions: f, timeout: timeout, slots: make(chan struct{}, concurrent), drainage: newDrainage(), log: log}
 }
 
-// ServeHTTP answers every request with a JSON object: an empty answer, or one of another type, hangs or fails the host.
+// ServeHTTP answers every request with a JSON object: an empty answer, or one of another type,
+// hangs or fails the host.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handle := s.functions[strings.TrimPrefix(r.URL.Path, "/")]
 	switch {
@@ -51,7 +52,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) invoke(w http.ResponseWriter, r *http.Request, handle func(context.Context, message.Received) error) {
-	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better than all.
+	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better
+	// than all.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), config.LongestLife)
 	defer cancel()
 	m := message.Received{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
@@ -72,7 +74,8 @@ func (s *server) invoke(w http.ResponseWriter, r *http.Request, handle func(cont
 	answer(w, http.StatusOK, map[string]any{"Outputs": map[string]any{}, "Logs": []string{}, "ReturnValue": nil})
 }
 
-// inTurn does the work once a slot is free. Its time begins then; what is left of the invocation's life bounds the wait.
+// inTurn does the work once a slot is free. Its time begins then; what is left of the invocation's
+// life bounds the wait.
 func (s *server) inTurn(ctx context.Context, work func(context.Context) error) error {
 	wait, cancelWait := context.WithTimeout(ctx, config.LongestLife-s.timeout)
 	defer cancelWait()
@@ -92,8 +95,8 @@ func (s *server) inTurn(ctx context.Context, work func(context.Context) error) e
 	return work(ctx)
 }
 
-// handleBody reads one invocation into m and deals with the message. A panic is an error like another: the process has
-// other invocations in it.
+// handleBody reads one invocation into m and deals with the message. A panic is an error like
+// another: the process has other invocations in it.
 func handleBody(ctx context.Context, b body, m *message.Received, handle func(context.Context, message.Received) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -119,7 +122,8 @@ type body struct {
 	connection *http.ResponseController
 }
 
-// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its properties twice.
+// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its
+// properties twice.
 const maxInvocation = 2 << 20
 
 // read takes no longer than the context, which a body that has stalled knows nothing of.
@@ -148,7 +152,8 @@ func (s *server) holdBack(ctx context.Context, delivery int) {
 	}
 }
 
-// answer has handed the whole answer to the kernel when it returns: a process that ends then has answered.
+// answer has handed the whole answer to the kernel when it returns: a process that ends then has
+// answered.
 func answer(w http.ResponseWriter, status int, body map[string]any) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -163,9 +168,10 @@ func answer(w http.ResponseWriter, status int, body map[string]any) {
 
 // decodeInvocation reads what the Functions host sends for one message of the queue.
 //
-// The binding's dataType is binary, so the body comes as base64 and Metadata is Service Bus's own. A host that ignores
-// dataType sends the body as text, JSON-encoded twice; then top-level fields of the body overwrite Metadata of the same
-// name, which is why a request has none of these names and nothing in Metadata is trusted beyond what its form allows.
+// The binding's dataType is binary, so the body comes as base64 and Metadata is Service Bus's own.
+// A host that ignores dataType sends the body as text, JSON-encoded twice; then top-level fields of
+// the body overwrite Metadata of the same name, which is why a request has none of these names and
+// nothing in Metadata is trusted beyond what its form allows.
 func decodeInvocation(body []byte) (message.Received, error) {
 	var in struct {
 		Data struct {
@@ -196,7 +202,8 @@ func decodeInvocation(body []byte) (message.Received, error) {
 	return m, nil
 }
 
-// messageBody is the message's bytes: base64 in a JSON string, or text in a JSON string in a JSON string.
+// messageBody is the message's bytes: base64 in a JSON string, or text in a JSON string in a JSON
+// string.
 func messageBody(raw json.RawMessage) ([]byte, error) {
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {

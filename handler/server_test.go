@@ -26,7 +26,8 @@ import (
 
 const invocation = `{"Data":{"message":"e30="},"Metadata":{"SequenceNumber":"7","DeliveryCount":"1","EnqueuedTimeUtc":"2026-11-23T11:46:59","MessageId":"\"m\"","LockToken":"\"6e5c0114-c462-4424-ad89-6b7aee174c50\""}}`
 
-// call sends one request to a server around the given handling and checks what holds for every answer.
+// call sends one request to a server around the given handling and checks what holds for every
+// answer.
 func call(t *testing.T, s *server, method, path, body string) (int, map[string]any) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -81,7 +82,8 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
-// TestBoundsInvocations: no more than the given number work at once, and each has its whole time from when its turn came.
+// TestBoundsInvocations: no more than the given number work at once, and each has its whole time
+// from when its turn came.
 func TestBoundsInvocations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -118,7 +120,8 @@ func TestBoundsInvocations(t *testing.T) {
 	})
 }
 
-// TestEveryInvocationEndsBeforeTheHostLosesPatience: at functionTimeout it would kill all the others too.
+// TestEveryInvocationEndsBeforeTheHostLosesPatience: at functionTimeout it would kill all the
+// others too.
 func TestEveryInvocationEndsBeforeTheHostLosesPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(both(func(ctx context.Context, _ message.Received) error { <-ctx.Done(); return ctx.Err() }), time.Minute, 1, zap.NewNop())
@@ -148,8 +151,8 @@ func post(s *server, n int) <-chan int {
 	return codes
 }
 
-// TestADrainHoldsWhatHasNotBegun: what waits for its turn and what comes later gets no answer, what is at work gets its own,
-// and then the drain is over.
+// TestADrainHoldsWhatHasNotBegun: what waits for its turn and what comes later gets no answer, what
+// is at work gets its own, and then the drain is over.
 func TestADrainHoldsWhatHasNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		finish, begun := make(chan struct{}), 0
@@ -229,7 +232,8 @@ func TestADrainHasAnEnd(t *testing.T) {
 	})
 }
 
-// TestStalledBodyGivesItsSlotBack: a body that does not come to its end takes the invocation's time, not the slot for ever.
+// TestStalledBodyGivesItsSlotBack: a body that does not come to its end takes the invocation's
+// time, not the slot for ever.
 func TestStalledBodyGivesItsSlotBack(t *testing.T) {
 	front := httptest.NewServer(newServer(both(func(context.Context, message.Received) error { return nil }), 200*time.Millisecond, 1, zap.NewNop()))
 	defer front.Close()
@@ -251,8 +255,8 @@ func TestStalledBodyGivesItsSlotBack(t *testing.T) {
 	}
 }
 
-// TestHoldsErrorsBack: an abandoned message is back within milliseconds, and a hundred deliveries are all it has. A role that was
-// just assigned takes minutes to be believed.
+// TestHoldsErrorsBack: an abandoned message is back within milliseconds, and a hundred deliveries
+// are all it has. A role that was just assigned takes minutes to be believed.
 func TestHoldsErrorsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := quiet(func(context.Context, message.Received) error { return errors.New("no right to send") })
@@ -286,7 +290,8 @@ func TestADrainEndsThePauses(t *testing.T) {
 	})
 }
 
-// TestHangingUpDoesNotStopTheWork: the host closing the connection leaves the message's work to its end.
+// TestHangingUpDoesNotStopTheWork: the host closing the connection leaves the message's work to its
+// end.
 func TestHangingUpDoesNotStopTheWork(t *testing.T) {
 	var seen error
 	s := quiet(func(ctx context.Context, _ message.Received) error { seen = ctx.Err(); return nil })

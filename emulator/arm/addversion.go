@@ -23,8 +23,8 @@ type VersionRegion struct {
 	ExcludeFromLatest bool
 }
 
-// AddVersion lets a version exist that is replicated to its own region, and its definition. Options may change that. It
-// panics on an id of another type.
+// AddVersion lets a version exist that is replicated to its own region, and its definition. Options
+// may change that. It panics on an id of another type.
 func (s *Server) AddVersion(id, location string, options ...func(*Version)) {
 	t := mustTarget(id, "galleries/*/images/*/versions/*")
 	var o Version

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// bothSchemes lets one port answer http and https: the first byte of a connection tells which it speaks.
+// bothSchemes lets one port answer http and https: the first byte of a connection tells which it
+// speaks.
 type bothSchemes struct {
 	net.Listener
 	http, https *spoken

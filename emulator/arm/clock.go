@@ -29,7 +29,8 @@ func (c *clock) advance(d time.Duration) {
 	c.moved = make(chan struct{})
 }
 
-// wait returns when the clock has reached t, when something arrives on wake, which may be nil, or with the context's error.
+// wait returns when the clock has reached t, when something arrives on wake, which may be nil, or
+// with the context's error.
 func (c *clock) wait(ctx context.Context, t time.Time, wake <-chan struct{}) error {
 	for {
 		c.mu.Lock()
@@ -53,5 +54,6 @@ func (c *clock) wait(ctx context.Context, t time.Time, wake <-chan struct{}) err
 	}
 }
 
-// stamp writes a time as compute's bodies do: seven digits at most, trailing zeros left out, a numeric zone.
+// stamp writes a time as compute's bodies do: seven digits at most, trailing zeros left out, a
+// numeric zone.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999-07:00") }

@@ -119,7 +119,8 @@ func TestSoftDelete(t *testing.T) {
 	putVersion(t, s, versionOf(fromVMSource, ""))
 }
 
-// TestSoftDeletedComesBack with a PUT of its location, and does not go when its first deletion would have ended it.
+// TestSoftDeletedComesBack with a PUT of its location, and does not go when its first deletion
+// would have ended it.
 func TestSoftDeletedComesBack(t *testing.T) {
 	for _, body := range []string{`{"location":"westeurope"}`, `{"location":"westeurope","properties":{"restore":true}}`} {
 		s := recycled(t, "")
@@ -153,7 +154,8 @@ func TestSoftDeletedIsRemovedForGood(t *testing.T) {
 	putVersion(t, s, versionOf(fromVMSource, ""))
 }
 
-// TestFailedVersionIsNotRecycled: Microsoft's page says that soft delete has to be turned off for it.
+// TestFailedVersionIsNotRecycled: Microsoft's page says that soft delete has to be turned off for
+// it.
 func TestFailedVersionIsNotRecycled(t *testing.T) {
 	s := recycled(t, "")
 	const failed = definitionID + "/versions/1.0.1"
@@ -174,7 +176,8 @@ func TestDeletionBeforeEndOfLife(t *testing.T) {
 	}
 }
 
-// TestDeletionsAreLimited to 150 in three minutes, the first header saying 149, and take 90 to 150 s each.
+// TestDeletionsAreLimited to 150 in three minutes, the first header saying 149, and take 90 to 150
+// s each.
 func TestDeletionsAreLimited(t *testing.T) {
 	s := galleried(t, arm.Options{Limits: arm.Windows(40, 200)})
 	const many = 160
@@ -205,7 +208,8 @@ func TestDeletionsAreLimited(t *testing.T) {
 	}
 }
 
-// TestImagesInUse: a scale set and a VM do not keep an image, one that is being created from it does.
+// TestImagesInUse: a scale set and a VM do not keep an image, one that is being created from it
+// does.
 func TestImagesInUse(t *testing.T) {
 	s := prepared(t, arm.Options{})
 	s.AddImage(imageID, "westeurope", "V1")
@@ -231,7 +235,8 @@ func TestImagesInUse(t *testing.T) {
 	}
 }
 
-// TestLatest: a scale set that names a definition gets the highest version that nothing hides, in its region.
+// TestLatest: a scale set that names a definition gets the highest version that nothing hides, in
+// its region.
 func TestLatest(t *testing.T) {
 	s := galleried(t, arm.Options{})
 	for name, change := range map[string]func(*arm.Version){

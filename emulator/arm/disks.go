@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Disk is a managed disk, a snapshot or a disk encryption set: what images are made from and encrypted with.
+// Disk is a managed disk, a snapshot or a disk encryption set: what images are made from and
+// encrypted with.
 type Disk struct {
 	ID               string
 	Location         string
@@ -20,13 +21,15 @@ type Disk struct {
 	Tags             map[string]string
 }
 
-// diskRecord is a disk and the resource as it was put, which a GET answers with what the service fills in.
+// diskRecord is a disk and the resource as it was put, which a GET answers with what the service
+// fills in.
 type diskRecord struct {
 	disk Disk
 	body diskBody
 }
 
-// diskBody is the part of the three resources that is told apart; the rest of the properties is kept as it came.
+// diskBody is the part of the three resources that is told apart; the rest of the properties is
+// kept as it came.
 type diskBody struct {
 	Name       string         `json:"name"`
 	ID         string         `json:"id"`
@@ -57,7 +60,8 @@ func (s *Server) PutDisk(d Disk) { s.putPrepared(d, "disks") }
 // PutSnapshot lets a snapshot exist, or replaces it. It panics on an id of another type.
 func (s *Server) PutSnapshot(d Disk) { s.putPrepared(d, "snapshots") }
 
-// PutDiskEncryptionSet lets a disk encryption set exist, or replaces it. It panics on an id of another type.
+// PutDiskEncryptionSet lets a disk encryption set exist, or replaces it. It panics on an id of
+// another type.
 func (s *Server) PutDiskEncryptionSet(d Disk) { s.putPrepared(d, "diskEncryptionSets") }
 
 func (s *Server) putPrepared(d Disk, typ string) {
@@ -99,8 +103,8 @@ func (b *diskBody) setIf(property, value string) {
 	}
 }
 
-// newDiskRecord fills in what the service does, and reads what images need to know. A disk that is put again stays the
-// one it was.
+// newDiskRecord fills in what the service does, and reads what images need to know. A disk that is
+// put again stays the one it was.
 func (s *Server) newDiskRecord(b diskBody, had *diskRecord) *diskRecord {
 	p := b.Properties
 	if b.Type != computeNamespace+"/diskEncryptionSets" {
@@ -131,7 +135,8 @@ func (s *Server) newDiskRecord(b diskBody, had *diskRecord) *diskRecord {
 	return &diskRecord{disk: d, body: b}
 }
 
-// tier is the first word of an account type's name: Standard of Standard_LRS, Premium of PremiumV2_LRS.
+// tier is the first word of an account type's name: Standard of Standard_LRS, Premium of
+// PremiumV2_LRS.
 func tier(accountType string) string {
 	for _, known := range []string{"Standard", "Premium", "Ultra"} {
 		if strings.HasPrefix(accountType, known) {
@@ -158,7 +163,8 @@ func (s *Server) source(properties map[string]any) *diskRecord {
 	return s.state.disks[fold(id)]
 }
 
-// inherit gives a copy what its source has: its size unless another is asked for, its OS and generation.
+// inherit gives a copy what its source has: its size unless another is asked for, its OS and
+// generation.
 func (s *Server) inherit(properties map[string]any) {
 	from := s.source(properties)
 	if from == nil {

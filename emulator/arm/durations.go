@@ -2,11 +2,13 @@ package arm
 
 import "time"
 
-// RecordedTick is what most of Azure's operations were recorded to take, and what the longer ones take twice.
+// RecordedTick is what most of Azure's operations were recorded to take, and what the longer ones
+// take twice.
 const RecordedTick = 5150 * time.Millisecond
 
-// RecordedLatency as Options.PutLatency lets the PUT of an image answer when Azure's was recorded to: after half a second
-// from managed disks, snapshots and virtual machines with managed disks, after 5.3 s from blobs.
+// RecordedLatency as Options.PutLatency lets the PUT of an image answer when Azure's was recorded
+// to: after half a second from managed disks, snapshots and virtual machines with managed disks,
+// after 5.3 s from blobs.
 const RecordedLatency time.Duration = -1
 
 // What Azure was recorded to take, from the start of an operation to its end.
@@ -28,7 +30,8 @@ func (o *Options) scaled(d time.Duration) time.Duration {
 	return d
 }
 
-// imageTimes is when the PUT of an image answers and when its operation ends, both counted from the PUT.
+// imageTimes is when the PUT of an image answers and when its operation ends, both counted from the
+// PUT.
 func (o *Options) imageTimes(fromBlobs bool) (answers, ends time.Duration) {
 	latency, duration := managedLatency, RecordedTick
 	if fromBlobs {
@@ -60,8 +63,8 @@ func (o *Options) actionDuration() time.Duration {
 	return o.tick()
 }
 
-// lookAgain is the Retry-After of what a VM is told to do. Azure was recorded to say ten seconds; where actions take less
-// here, clients are not to wait for nothing.
+// lookAgain is the Retry-After of what a VM is told to do. Azure was recorded to say ten seconds;
+// where actions take less here, clients are not to wait for nothing.
 func (o *Options) lookAgain() string {
 	if o.actionDuration() > 10*time.Second || (o.ActionDuration == 0 && o.ImageDuration == 0 && o.Speed == 0) {
 		return "10"

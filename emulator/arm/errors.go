@@ -86,8 +86,8 @@ func resourceNotFound(t target) *armError {
 		"For more details please go to https://aka.ms/ARMResourceNotFoundFix", named, t.group)
 }
 
-// notFound is the 404 of a resource that is not there. Right after a deletion the gateway still asks compute, whose words
-// come once.
+// notFound is the 404 of a resource that is not there. Right after a deletion the gateway still
+// asks compute, whose words come once.
 func (s *Server) notFound(t target, id string) *armError {
 	if s.state.gone[fold(id)] {
 		delete(s.state.gone, fold(id))

@@ -23,7 +23,8 @@ type Action struct {
 	Started, Ended  time.Time // the same for generalize, which is synchronous
 }
 
-// actionData is the data of ResourceActionSuccess and ResourceActionFailure, its members in the documented order.
+// actionData is the data of ResourceActionSuccess and ResourceActionFailure, its members in the
+// documented order.
 type actionData struct {
 	Authorization    actionAuthorization `json:"authorization"`
 	Claims           map[string]string   `json:"claims"`
@@ -113,7 +114,8 @@ func (a Action) data() actionData {
 	}
 }
 
-// claims are those of a made-up person. They are here because Azure's are there: whoever logs an event gives them away.
+// claims are those of a made-up person. They are here because Azure's are there: whoever logs an
+// event gives them away.
 func claims(at time.Time) map[string]string {
 	const issuer = "https://sts.windows.net/" + tenantID + "/"
 	second := func(d time.Duration) string { return strconv.FormatInt(at.Add(d).Unix(), 10) }

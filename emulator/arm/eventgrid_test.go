@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestEventsAreAsDocumented compares with the documented events: the same members of the same kinds, and the same values
-// where they are not somebody's ids, times or claims.
+// TestEventsAreAsDocumented compares with the documented events: the same members of the same
+// kinds, and the same values where they are not somebody's ids, times or claims.
 func TestEventsAreAsDocumented(t *testing.T) {
 	const documented = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/golden-rg/providers/Microsoft.Compute/virtualMachines/build-vm-01"
 	action := arm.Action{
@@ -48,7 +48,8 @@ func compareEvent(t *testing.T, file string, got []byte) {
 	}
 }
 
-// event is an event without the evidence's principal type and the claims, which differ from caller to caller.
+// event is an event without the evidence's principal type and the claims, which differ from caller
+// to caller.
 func event(t *testing.T, text []byte) map[string]any {
 	t.Helper()
 	var e map[string]any

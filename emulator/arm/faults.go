@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// Faults are chances, between 0 and 1, that the server misbehaves. Which request meets what follows from the seed, the
-// method, the resource and how many times that has been asked: the same run meets the same faults whatever the timing.
+// Faults are chances, between 0 and 1, that the server misbehaves. Which request meets what follows
+// from the seed, the method, the resource and how many times that has been asked: the same run
+// meets the same faults whatever the timing.
 type Faults struct {
 	Seed uint64
 
@@ -60,14 +61,16 @@ type injector struct {
 	hits   map[string]int // how often a fault happened, by its name
 }
 
-// Injected counts the faults that happened, by name: throttle, error, conflict, forbidden, reset, lost-reply, fail, region, slow, vanish.
+// Injected counts the faults that happened, by name: throttle, error, conflict, forbidden, reset,
+// lost-reply, fail, region, slow, vanish.
 func (s *Server) Injected() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.injector.hits)
 }
 
-// subject names a request such that the same one has the same name in every run: an operation goes by its resource.
+// subject names a request such that the same one has the same name in every run: an operation goes
+// by its resource.
 func (s *Server) subject(rq *request) (method, path string) {
 	path = fold(rq.http.URL.Path)
 	if strings.HasPrefix(rq.target.key(), "@locations/") {

@@ -11,7 +11,8 @@ import (
 	"goldmint/emulator/arm"
 )
 
-// FuzzRequest sends any method, path, query and body: the server never panics, and what it says is JSON or nothing.
+// FuzzRequest sends any method, path, query and body: the server never panics, and what it says is
+// JSON or nothing.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []struct{ method, path, query, body string }{
 		{"PUT", imageID, "api-version=2026-04-01", fromVM(vmID)},

@@ -104,8 +104,8 @@ func (s *Server) headGroup(rq *request) answer {
 	return answer{status: http.StatusNotFound}
 }
 
-// deleteGroup takes a group away with all that is in it. What is in the group cannot be told meanwhile; here it goes at
-// the end, all at once.
+// deleteGroup takes a group away with all that is in it. What is in the group cannot be told
+// meanwhile; here it goes at the end, all at once.
 func (s *Server) deleteGroup(rq *request) answer {
 	id := groupID(rq.target)
 	g := s.state.groups[fold(id)]

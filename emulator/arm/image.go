@@ -77,8 +77,8 @@ func newSystemData(now time.Time) *systemData {
 	}
 }
 
-// view is the image as the api-version shows it: systemData since 2026-04-01; before 2019-03-01 neither the generation
-// nor the disks' sizes and account types that the service has filled in.
+// view is the image as the api-version shows it: systemData since 2026-04-01; before 2019-03-01
+// neither the generation nor the disks' sizes and account types that the service has filled in.
 func (i image) view(apiVersion string) image {
 	if apiVersion < "2026-04-01" {
 		i.SystemData = nil
@@ -126,8 +126,8 @@ func (r *subResource) fold() string {
 	return fold(r.ID)
 }
 
-// changes names the first property in which a PUT differs from the image, or is empty. What the service has filled in
-// may be left out.
+// changes names the first property in which a PUT differs from the image, or is empty. What the
+// service has filled in may be left out.
 func (i image) changes(had image) string {
 	now, was := i.Properties, had.Properties
 	switch {

@@ -14,7 +14,8 @@ func (r *subResource) root() {
 	}
 }
 
-// rootLinks gives every id of the body its leading slash: recorded for a snapshot's, taken to hold for the others.
+// rootLinks gives every id of the body its leading slash: recorded for a snapshot's, taken to hold
+// for the others.
 func (i image) rootLinks() {
 	i.Properties.SourceVirtualMachine.root()
 	i.Properties.StorageProfile.each(func(_ string, d *imageDisk) {

@@ -66,7 +66,8 @@ func (s *Server) createOrKeep(rq *request, had *imageRecord, in image) answer {
 	return s.createImage(rq, made, failure)
 }
 
-// again decides on a PUT over an image that exists. With equal properties it succeeds and captures nothing anew.
+// again decides on a PUT over an image that exists. With equal properties it succeeds and captures
+// nothing anew.
 func (r *imageRecord) again(in image) *armError {
 	switch {
 	case r.deleting:
@@ -95,8 +96,8 @@ func (e *armError) answerFor(r *imageRecord, rq *request, in image) answer {
 	return answer{status: http.StatusOK, body: r.image.view(rq.apiVersion)}
 }
 
-// createImage lets the image exist as Creating, and the operation finish it. The operation does not end before the PUT
-// has answered.
+// createImage lets the image exist as Creating, and the operation finish it. The operation does not
+// end before the PUT has answered.
 func (s *Server) createImage(rq *request, made assembled, failure *opError) answer {
 	img := made.image
 	img.Properties.ProvisioningState = "Creating"
@@ -143,8 +144,8 @@ func (s *Server) getImage(rq *request) answer {
 	return answer{status: http.StatusOK, body: record.image.view(rq.apiVersion)}
 }
 
-// patchImage renews tags, all at once as ARM does, in an operation that counts like a creation. Other properties of an
-// image cannot change.
+// patchImage renews tags, all at once as ARM does, in an operation that counts like a creation.
+// Other properties of an image cannot change.
 func (s *Server) patchImage(rq *request) answer {
 	var in struct {
 		Tags       tags            `json:"tags,omitzero"`
@@ -185,8 +186,8 @@ func (s *Server) patchImage(rq *request) answer {
 	return s.accepted(rq, record.creating, http.StatusOK, record.image.view(rq.apiVersion))
 }
 
-// deleteImage takes an image away in any state. Deleting one that is being created ends its creation, as a later request
-// does with a VM's operation; for images that is not recorded.
+// deleteImage takes an image away in any state. Deleting one that is being created ends its
+// creation, as a later request does with a VM's operation; for images that is not recorded.
 func (s *Server) deleteImage(rq *request) answer {
 	id := rq.target.id("images")
 	record := s.state.images[fold(id)]
@@ -212,8 +213,9 @@ func (s *Server) deleteImage(rq *request) answer {
 	return s.accepted(rq, op, http.StatusAccepted, nil)
 }
 
-// provisionedFrom is why the deletion of an image fails: VMs are being created from it. Whether others or scale sets use it
-// does not matter to Azure. Source: Azure/azure-cli#6254 and nanovms/ops#766.
+// provisionedFrom is why the deletion of an image fails: VMs are being created from it. Whether
+// others or scale sets use it does not matter to Azure. Source: Azure/azure-cli#6254 and
+// nanovms/ops#766.
 func (s *Server) provisionedFrom(id string) *opError {
 	var names []string
 	for _, m := range s.state.vms {
@@ -230,7 +232,8 @@ func (s *Server) provisionedFrom(id string) *opError {
 		"provisioned using the Image '%s'.", strings.Join(names, ","), id[strings.LastIndexByte(id, '/')+1:])}
 }
 
-// listImages lists a group's or the subscription's. As recorded, a list writes the group in capitals.
+// listImages lists a group's or the subscription's. As recorded, a list writes the group in
+// capitals.
 func (s *Server) listImages(rq *request) answer {
 	if a, refused := s.limit(rq, "", "", listImagesLimit); refused {
 		return a
@@ -244,7 +247,8 @@ func (s *Server) listImages(rq *request) answer {
 	})
 }
 
-// AddImage lets a managed image exist, of a Linux disk of 30 GB and of these data disks. It panics on an id of another type.
+// AddImage lets a managed image exist, of a Linux disk of 30 GB and of these data disks. It panics
+// on an id of another type.
 func (s *Server) AddImage(id, location, generation string, disks ...VMDisk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -263,14 +267,16 @@ func (s *Server) AddImage(id, location, generation string, disks ...VMDisk) {
 	s.state.images[fold(img.ID)] = &imageRecord{image: img}
 }
 
-// TagImage gives an image its tags, in the place of those it has. It panics where there is no such image.
+// TagImage gives an image its tags, in the place of those it has. It panics where there is no such
+// image.
 func (s *Server) TagImage(id string, tags map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.images[fold(id)].image.Tags = tags
 }
 
-// Image is an image's JSON as a GET with the newest api-version answers it, with its id in any case.
+// Image is an image's JSON as a GET with the newest api-version answers it, with its id in any
+// case.
 func (s *Server) Image(id string) (json.RawMessage, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,15 +5,16 @@ import (
 	"net/http"
 )
 
-// assembled is an image as its sources make it: as it is while it is created, and the storage it ends with.
+// assembled is an image as its sources make it: as it is while it is created, and the storage it
+// ends with.
 type assembled struct {
 	image     image
 	final     *imageStorage
 	fromBlobs bool // which takes twice as long
 }
 
-// assemble checks a new image's properties and sources and fills in what compute fills in. The failure, where there is
-// one, is how the operation will end.
+// assemble checks a new image's properties and sources and fills in what compute fills in. The
+// failure, where there is one, is how the operation will end.
 func (s *Server) assemble(in image, apiVersion string) (assembled, *opError, *armError) {
 	if bad := in.checkProperties(); bad != nil {
 		return assembled{}, nil, bad
@@ -122,8 +123,9 @@ func (s *Server) origin(in image, name string, d *imageDisk) (origin, *armError)
 	return origin{generation: record.HyperVGeneration, sizeGB: record.SizeGB}, nil
 }
 
-// diskSource finds a disk, snapshot or disk encryption set that the image names. The words for a missing one are those
-// recorded when a snapshot's source is missing; those for another region are compute's for a VM.
+// diskSource finds a disk, snapshot or disk encryption set that the image names. The words for a
+// missing one are those recorded when a snapshot's source is missing; those for another region are
+// compute's for a VM.
 func (s *Server) diskSource(in image, parameter, typ, id string) (Disk, *armError) {
 	t, ok := parseID(id, typ)
 	if !ok {

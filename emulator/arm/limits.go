@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Limits are how many requests a subscription may make in a region. Make them with Off, Windows, Within or Bucket; the zero
-// value is Off.
+// Limits are how many requests a subscription may make in a region. Make them with Off, Windows,
+// Within or Bucket; the zero value is Off.
 type Limits struct {
 	form     limitsForm
 	creates  int           // image creations in 3 minutes, in the window, or in a full bucket
@@ -30,19 +30,22 @@ const (
 // Off sets no limits, and no header tells of any.
 func Off() Limits { return Limits{} }
 
-// Windows are the limits as recorded from 2018 to 2023: so many image creations in 3 minutes and so many in 30 (Azure's:
-// 40 and 200). Reads, deletions and actions have the recorded limits of their own.
+// Windows are the limits as recorded from 2018 to 2023: so many image creations in 3 minutes and so
+// many in 30 (Azure's: 40 and 200). Reads, deletions and actions have the recorded limits of their
+// own.
 func Windows(per3Minutes, per30Minutes int) Limits {
 	return Limits{form: limitsWindows, creates: per3Minutes, creates2: per30Minutes}
 }
 
-// Within are so many image creations in one window of whole seconds, so that a test sees it slide. Azure has none so small.
+// Within are so many image creations in one window of whole seconds, so that a test sees it slide.
+// Azure has none so small.
 func Within(creates int, window time.Duration) Limits {
 	return Limits{form: limitsWindows, creates: creates, window: window}
 }
 
-// Bucket are the limits as recorded in 2026: a bucket of so many image creations, refilled by so many a minute (Azure's:
-// 60, and probably 20). Reads, deletions and actions have buckets of their own, some of them for each resource.
+// Bucket are the limits as recorded in 2026: a bucket of so many image creations, refilled by so
+// many a minute (Azure's: 60, and probably 20). Reads, deletions and actions have buckets of their
+// own, some of them for each resource.
 func Bucket(capacity, refillPerMinute int) Limits {
 	return Limits{form: limitsBucket, creates: capacity, creates2: refillPerMinute}
 }
@@ -175,7 +178,8 @@ func (m *meter) wait(q quota, now time.Time) time.Duration {
 	return time.Duration((1 - m.level) / float64(q.refill) * float64(time.Minute))
 }
 
-// limit counts the request and writes what remains into its headers. Where nothing remains it is refused and not counted.
+// limit counts the request and writes what remains into its headers. Where nothing remains it is
+// refused and not counted.
 func (s *Server) limit(rq *request, region, resource string, f family) (refusal answer, refused bool) {
 	if s.limiter.limits.form == limitsOff {
 		return answer{}, false

@@ -38,7 +38,8 @@ type lockProperties struct {
 
 const locksType = authorizationNamespace + "/locks"
 
-// Lock sets a lock on a subscription, a resource group or a resource, by its id. An empty level takes it away.
+// Lock sets a lock on a subscription, a resource group or a resource, by its id. An empty level
+// takes it away.
 func (s *Server) Lock(scope string, level LockLevel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +117,8 @@ func (s *Server) deleteLock(scope, name string) answer {
 	return answer{status: http.StatusOK}
 }
 
-// listLocks lists those at the scope, above it and below it; with atScope() those at the scope alone.
+// listLocks lists those at the scope, above it and below it; with atScope() those at the scope
+// alone.
 func (s *Server) listLocks(rq *request, scope string) answer {
 	at, only := fold(scope), strings.EqualFold(rq.query.Get("$filter"), "atScope()")
 	value := []any{}
@@ -134,8 +136,8 @@ func within(id, scope string) bool {
 	return id == scope || strings.HasPrefix(id, scope+"/")
 }
 
-// admitLock refuses what a lock at the resource, or anywhere above it, forbids. A resource group cannot be deleted while
-// something in it is locked.
+// admitLock refuses what a lock at the resource, or anywhere above it, forbids. A resource group
+// cannot be deleted while something in it is locked.
 func (s *Server) admitLock(rq *request) *armError {
 	method := rq.http.Method
 	if method == http.MethodGet || method == http.MethodHead || len(s.state.locks) == 0 {

@@ -20,12 +20,13 @@ type authentication struct {
 	IdentityProvider string   `json:"identityProvider,omitempty"`
 }
 
-// metadata tells where the services of this cloud are. It is asked without a token. Where Azure names a service that is not
-// here, so does this; what is here has the server's own address.
+// metadata tells where the services of this cloud are. It is asked without a token. Where Azure
+// names a service that is not here, so does this; what is here has the server's own address.
 //
-// Source: answers of management.azure.com kept in the tests of pulumi-azure-native (2015-01-01, 2018-01-01, 2019-05-01), and
-// the members that hashicorp/go-azure-sdk reads of 2022-09-01. The first two forms are one object without and with the regions
-// of every cloud, the third is a list of clouds, the last one cloud.
+// Source: answers of management.azure.com kept in the tests of pulumi-azure-native (2015-01-01,
+// 2018-01-01, 2019-05-01), and the members that hashicorp/go-azure-sdk reads of 2022-09-01. The
+// first two forms are one object without and with the regions of every cloud, the third is a list
+// of clouds, the last one cloud.
 func (s *Server) metadata(rq *request) answer {
 	if bad := rq.checkVersion(); bad != nil {
 		return bad.answer()

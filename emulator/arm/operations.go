@@ -254,7 +254,8 @@ func (o *operation) view() operationView {
 	return v
 }
 
-// monitor answers the operation's Location: 202 until the end, then what the call itself would have said.
+// monitor answers the operation's Location: 202 until the end, then what the call itself would have
+// said.
 func (s *Server) monitor(op *operation) answer {
 	switch {
 	case !op.over:

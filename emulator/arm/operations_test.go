@@ -63,7 +63,8 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// TestRecordedLatency: from managed disks the PUT answers within a second, from blobs after more than five.
+// TestRecordedLatency: from managed disks the PUT answers within a second, from blobs after more
+// than five.
 func TestRecordedLatency(t *testing.T) {
 	for _, tt := range []struct {
 		name, body    string
@@ -223,7 +224,8 @@ func TestFailNext(t *testing.T) {
 	}
 }
 
-// The effect of a PUT is there while its caller still waits for the answer, and the operation ends after it.
+// The effect of a PUT is there while its caller still waits for the answer, and the operation ends
+// after it.
 func TestPutLatency(t *testing.T) {
 	s := prepared(t, arm.Options{PutLatency: time.Hour, ImageDuration: time.Hour + 7*time.Minute})
 	answered := make(chan reply)
@@ -249,7 +251,8 @@ func TestPutLatency(t *testing.T) {
 	}
 }
 
-// waitFor polls a condition, giving way to others in between, until it holds or the test is out of time.
+// waitFor polls a condition, giving way to others in between, until it holds or the test is out of
+// time.
 func waitFor(t *testing.T, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)

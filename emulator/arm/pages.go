@@ -11,7 +11,8 @@ import (
 // listPage is how many entries a list answers at once. Azure's number is not recorded.
 const listPage = 100
 
-// page lists what lies directly below the target, a hundred at a time. The token of the next page is the last id.
+// page lists what lies directly below the target, a hundred at a time. The token of the next page
+// is the last id.
 func page[T any](s *Server, rq *request, all map[string]T, show func(T) (any, bool)) answer {
 	after, err := base64.RawURLEncoding.DecodeString(rq.query.Get("$skiptoken"))
 	if err != nil {
@@ -41,8 +42,8 @@ func page[T any](s *Server, rq *request, all map[string]T, show func(T) (any, bo
 	return answer{status: http.StatusOK, body: body}
 }
 
-// lists tells which folded ids a list of the target has: those of its type directly below it, in its group or in the
-// whole subscription.
+// lists tells which folded ids a list of the target has: those of its type directly below it, in
+// its group or in the whole subscription.
 func (t target) lists() func(id string) bool {
 	if t.group == "" {
 		prefix, depth := fold("/subscriptions/"+t.subscription+"/"), len(t.types)

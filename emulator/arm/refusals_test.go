@@ -224,7 +224,8 @@ func TestPathsAreCaseInsensitive(t *testing.T) {
 	}
 }
 
-// A name that is not escaped well reaches something else, as it does in Azure: callers have to check names.
+// A name that is not escaped well reaches something else, as it does in Azure: callers have to
+// check names.
 func TestDotsInPathsAreResolved(t *testing.T) {
 	s := prepared(t, arm.Options{})
 	got := call(t, s, http.MethodGet, compute+"images/%2e%2e"+version, "")

@@ -19,7 +19,8 @@ const (
 	USGovernmentCloud Cloud = "AzureUSGovernment"
 )
 
-// Audiences are what a token for the cloud's Resource Manager may be meant for: the older name first, as Azure lists them.
+// Audiences are what a token for the cloud's Resource Manager may be meant for: the older name
+// first, as Azure lists them.
 func (c Cloud) Audiences() []string {
 	switch c {
 	case ChinaCloud:
@@ -31,7 +32,8 @@ func (c Cloud) Audiences() []string {
 	return []string{"https://management.core.windows.net/", "https://management.azure.com/"}
 }
 
-// regions lists where compute is offered here, by name. ZRS is as Azure documents it: West US has none.
+// regions lists where compute is offered here, by name. ZRS is as Azure documents it: West US has
+// none.
 func regions(cloud Cloud) map[string]region {
 	all := map[string]region{}
 	add := func(zrs bool, displays ...string) {

@@ -46,8 +46,9 @@ func readRecording(t *testing.T, file string) (r recording) {
 	return r
 }
 
-// TestReplay asks again for all that the recordings asked, of a server that has what they found there. Where its answer is not
-// Azure's, ids, times and hosts aside, testdata/differences.txt says what differs and why.
+// TestReplay asks again for all that the recordings asked, of a server that has what they found
+// there. Where its answer is not Azure's, ids, times and hosts aside, testdata/differences.txt says
+// what differs and why.
 func TestReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/recordings/*.json")
 	if err != nil || len(files) != 20 {
@@ -153,7 +154,8 @@ func faultsOf(r recording) arm.Faults {
 
 var operationID = regexp.MustCompile(`(?i)/(?:caps|disk)?operations/([0-9a-f-]{36})`)
 
-// play asks once, and compares. Time goes on to an operation's end where the recording has reached it.
+// play asks once, and compares. Time goes on to an operation's end where the recording has reached
+// it.
 func (p *player) play(e exchange) {
 	p.t.Helper()
 	uri := rest(p.t, e.URI)
@@ -254,8 +256,8 @@ var (
 	count       = regexp.MustCompile(`;\d+`)
 )
 
-// comparedHeaders are those that clients act on. Some of them were left out of some recordings: true where they say something
-// by not being there.
+// comparedHeaders are those that clients act on. Some of them were left out of some recordings:
+// true where they say something by not being there.
 var comparedHeaders = map[string]bool{
 	"azure-asyncoperation": true, "location": true, "retry-after": true, "x-ms-failure-cause": true,
 	"azure-asyncnotification": false, "x-ms-ratelimit-remaining-resource": false, "content-type": false,
@@ -353,8 +355,8 @@ func normal(t *testing.T, body string) any {
 	return v
 }
 
-// normalHeader leaves out of a header what differs from run to run: hosts, queries, ids, and how much remains of limits
-// that others had used before.
+// normalHeader leaves out of a header what differs from run to run: hosts, queries, ids, and how
+// much remains of limits that others had used before.
 func normalHeader(v string) string {
 	if u, err := url.Parse(v); err == nil && u.Host != "" {
 		v = u.Path

@@ -13,7 +13,8 @@ import (
 	"goldmint/emulator/arm"
 )
 
-// TestReplayGalleries sends the requests of every recorded gallery session and wants Azure's answers.
+// TestReplayGalleries sends the requests of every recorded gallery session and wants Azure's
+// answers.
 func TestReplayGalleries(t *testing.T) {
 	files, err := filepath.Glob("testdata/recordings-gallery/*.json")
 	if err != nil || len(files) != 9 {
@@ -43,12 +44,14 @@ func TestReplayGalleries(t *testing.T) {
 	}
 }
 
-// reordered are the sessions that were stored sorted by URL. The times and ids in the answers say in which order they came.
+// reordered are the sessions that were stored sorted by URL. The times and ids in the answers say
+// in which order they came.
 var reordered = map[string][]int{
 	"gallery-image-version-from-managed-image-net": {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 10, 16, 17, 14, 18, 19, 20, 21, 22},
 }
 
-// replayGallery asks again for what was asked. Time goes on to an operation's end where the recording has reached it.
+// replayGallery asks again for what was asked. Time goes on to an operation's end where the
+// recording has reached it.
 func replayGallery(t *testing.T, r recording) {
 	t.Helper()
 	s := arm.Start(t, arm.Options{Limits: arm.Windows(40, 200), AnyBlob: true})
@@ -83,7 +86,8 @@ func replayGallery(t *testing.T, r recording) {
 	}
 }
 
-// begunBefore makes the version of a session of which only the end of an update was kept, and begins that update.
+// begunBefore makes the version of a session of which only the end of an update was kept, and
+// begins that update.
 func begunBefore(t *testing.T, s *arm.Server, r recording) (operation string) {
 	t.Helper()
 	last := r.Exchanges[len(r.Exchanges)-1]

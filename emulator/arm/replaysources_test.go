@@ -43,8 +43,8 @@ type ref struct {
 
 var vmPath = regexp.MustCompile(`(?i)/subscriptions/[^?]*/virtualMachines/[^/?]*`)
 
-// prepare makes what the session found there: the sources of its images as their last GET shows them, the resources that it
-// read, and VMs in the state in which they were.
+// prepare makes what the session found there: the sources of its images as their last GET shows
+// them, the resources that it read, and VMs in the state in which they were.
 func (p *player) prepare(r recording) {
 	p.t.Helper()
 	for _, e := range r.Exchanges {
@@ -68,7 +68,8 @@ func (p *player) prepare(r recording) {
 	}
 }
 
-// acted tells whether the session does something to the VM, which therefore still runs when it begins.
+// acted tells whether the session does something to the VM, which therefore still runs when it
+// begins.
 func (r recording) acted(vm string) bool {
 	return slices.ContainsFunc(r.Exchanges, func(e exchange) bool {
 		return e.Method == http.MethodPost && strings.EqualFold(vmPath.FindString(e.URI), vm)

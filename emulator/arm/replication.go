@@ -40,8 +40,8 @@ type regionStatus struct {
 	Progress int    `json:"progress"`
 }
 
-// status is how far each region is: the version's own is done first, at half of the time, the others one after the other.
-// A region that fails does so when the others are done.
+// status is how far each region is: the version's own is done first, at half of the time, the
+// others one after the other. A region that fails does so when the others are done.
 func (r *versionRecord) status(now time.Time) map[string]any {
 	p, aggregated := r.spread, "Completed"
 	summary := []regionStatus{}

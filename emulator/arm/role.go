@@ -11,13 +11,14 @@ const (
 	permissionsAction      = "Microsoft.Authorization/permissions/read"
 )
 
-// permits tells whether the caller's role has the action. What the resources behind a request's body would ask for (the
-// disk of an image) is not looked at.
+// permits tells whether the caller's role has the action. What the resources behind a request's
+// body would ask for (the disk of an image) is not looked at.
 func (o *Options) permits(action string) bool {
 	return o.Role == nil || action == "" || slices.ContainsFunc(o.Role, func(allowed string) bool { return matches(allowed, action) })
 }
 
-// matches compares an action with one that may hold stars, each of which stands for anything. Case is of no importance.
+// matches compares an action with one that may hold stars, each of which stands for anything. Case
+// is of no importance.
 func matches(pattern, action string) bool {
 	parts := strings.Split(fold(pattern), "*")
 	rest, ok := strings.CutPrefix(fold(action), parts[0])

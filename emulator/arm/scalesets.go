@@ -65,7 +65,8 @@ func (s *Server) listScaleSets(rq *request) answer {
 	return page(s, rq, s.state.scaleSets, func(set *vmBody) (any, bool) { return set, true })
 }
 
-// resolveImage writes into a storage profile which version a definition stands for now, as Azure does.
+// resolveImage writes into a storage profile which version a definition stands for now, as Azure
+// does.
 func (s *Server) resolveImage(storage map[string]any, location string) *armError {
 	reference, _ := storage["imageReference"].(map[string]any)
 	id, _ := reference["id"].(string)
@@ -82,7 +83,8 @@ func (s *Server) resolveImage(storage map[string]any, location string) *armError
 	return nil
 }
 
-// Latest is the name of the version that a definition's latest stands for in a region, empty where there is none.
+// Latest is the name of the version that a definition's latest stands for in a region, empty where
+// there is none.
 func (s *Server) Latest(definitionID, location string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,8 +95,8 @@ func (s *Server) Latest(definitionID, location string) string {
 	return ""
 }
 
-// latestVersion is the highest version of a definition that has a replica in the region and is hidden from latest neither
-// by its own flag nor by the region's.
+// latestVersion is the highest version of a definition that has a replica in the region and is
+// hidden from latest neither by its own flag nor by the region's.
 func (s *Server) latestVersion(definition, location string) *versionRecord {
 	var best *versionRecord
 	for id, r := range s.state.versions {
@@ -112,8 +114,9 @@ func (s *Server) latestVersion(definition, location string) *versionRecord {
 	return best
 }
 
-// AddScaleSet lets a scale set exist that makes its instances from an image, a version or, as it is now, the latest version
-// of a definition. It panics on an id of another type, and where a definition has no version in the location.
+// AddScaleSet lets a scale set exist that makes its instances from an image, a version or, as it is
+// now, the latest version of a definition. It panics on an id of another type, and where a
+// definition has no version in the location.
 func (s *Server) AddScaleSet(id, location, imageID string) {
 	t := mustTarget(id, "virtualmachinescalesets/*")
 	s.mu.Lock()

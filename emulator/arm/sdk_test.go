@@ -31,7 +31,8 @@ func (staticToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore
 	return azcore.AccessToken{Token: "a-token", ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
-// clients makes the real SDK's clients for a server. They do not retry: what the server says is what the test sees.
+// clients makes the real SDK's clients for a server. They do not retry: what the server says is
+// what the test sees.
 func clients(t *testing.T, s *arm.Server) *armcompute.ClientFactory {
 	t.Helper()
 	factory, err := armcompute.NewClientFactory(subscription, staticToken{}, &sdkarm.ClientOptions{

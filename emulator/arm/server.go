@@ -1,5 +1,6 @@
-// Package arm is Azure Resource Manager's compute part on loopback: the images, virtual machines, disks, snapshots and
-// operations that creating a managed image takes, answering as recorded Azure traffic does.
+// Package arm is Azure Resource Manager's compute part on loopback: the images, virtual machines,
+// disks, snapshots and operations that creating a managed image takes, answering as recorded Azure
+// traffic does.
 //
 // One call starts it, the real SDK clients talk to it over HTTP, and its clock can be turned:
 //
@@ -9,11 +10,11 @@
 //	azure.FastForward(10 * time.Second)
 //
 // It refuses what Azure refuses: a VM that is not generalized, a blob without hyperVGeneration, the
-// forty-first image within three minutes. Where no recording tells what Azure does, the code says so at the line that had
-// to decide, and README.md lists it.
+// forty-first image within three minutes. Where no recording tells what Azure does, the code says
+// so at the line that had to decide, and README.md lists it.
 //
-// A request is handled in one piece under one lock: look at the state, change it, say what to answer. What takes time
-// in Azure is an operation, which has its effect when its end has come.
+// A request is handled in one piece under one lock: look at the state, change it, say what to
+// answer. What takes time in Azure is an operation, which has its effect when its end has come.
 package arm
 
 import (
@@ -30,8 +31,9 @@ import (
 	"time"
 )
 
-// Options say how the server behaves. The zero value is a server on a port the system chooses, without limits, faults
-// and PUT latency, whose operations take as long as Azure's were recorded to.
+// Options say how the server behaves. The zero value is a server on a port the system chooses,
+// without limits, faults and PUT latency, whose operations take as long as Azure's were recorded
+// to.
 type Options struct {
 	Addr string // host:port to listen on; empty: 127.0.0.1:0
 	TLS  bool   // answer https as well as http, with a certificate of a CA made for this server, see CAFile
@@ -46,12 +48,14 @@ type Options struct {
 	// Authorize says whether a bearer token is good; nil takes any that is not empty.
 	Authorize func(token string) bool
 
-	// Role is the actions that the caller may perform, where a star stands for anything; nil: all. Others are answered 403.
+	// Role is the actions that the caller may perform, where a star stands for anything; nil: all.
+	// Others are answered 403.
 	Role []string
 
-	// OnAction is told of every action on a VM that has ended, in order and one at a time: what Event Grid would report.
-	// FastForward, and the answer to generalize, wait until it has been; so it may read from the server, but neither turn
-	// its clock nor act on a VM and wait for the answer.
+	// OnAction is told of every action on a VM that has ended, in order and one at a time: what
+	// Event Grid would report. FastForward, and the answer to generalize, wait until it has been;
+	// so it may read from the server, but neither turn its clock nor act on a VM and wait for the
+	// answer.
 	OnAction func(Action)
 
 	Faults Faults // chances of misbehaviour
@@ -62,7 +66,8 @@ type Options struct {
 	AnyBlob       bool  // every blob exists; otherwise those of AddBlob and PutBlob
 	RequireGroups bool  // a PUT into a resource group that was never created is refused, as in Azure; else the group springs up
 
-	// Intercept may take a request away from the server: a handler that it returns answers in the server's place.
+	// Intercept may take a request away from the server: a handler that it returns answers in the
+	// server's place.
 	Intercept func(*http.Request) http.Handler
 }
 
@@ -178,7 +183,8 @@ func (s *Server) Endpoint() string {
 // PlainEndpoint is the endpoint for http, which the server answers with and without Options.TLS.
 func (s *Server) PlainEndpoint() string { return "http://" + s.host }
 
-// endpointOf is the endpoint as the caller addressed it: what an answer links to speaks the caller's scheme.
+// endpointOf is the endpoint as the caller addressed it: what an answer links to speaks the
+// caller's scheme.
 func (s *Server) endpointOf(rq *request) string {
 	if rq.http.TLS != nil {
 		return s.Endpoint()
@@ -186,7 +192,8 @@ func (s *Server) endpointOf(rq *request) string {
 	return s.PlainEndpoint()
 }
 
-// CAFile is a PEM file with the certificate to trust, or empty without Options.TLS. Close removes it.
+// CAFile is a PEM file with the certificate to trust, or empty without Options.TLS. Close removes
+// it.
 func (s *Server) CAFile() string {
 	if s.trust == nil {
 		return ""
@@ -214,12 +221,13 @@ func (s *Server) Close() error {
 	return err
 }
 
-// FastForward turns the server's clock on by d: operations whose end has come are over, and Options.OnAction has been
-// called for them, when it returns.
+// FastForward turns the server's clock on by d: operations whose end has come are over, and
+// Options.OnAction has been called for them, when it returns.
 func (s *Server) FastForward(d time.Duration) {
 	s.clock.advance(d)
 	s.settle()
 }
 
-// Now is the server's time: the real one, and what FastForward has added. Answers carry it as their Date.
+// Now is the server's time: the real one, and what FastForward has added. Answers carry it as their
+// Date.
 func (s *Server) Now() time.Time { return s.clock.now() }

@@ -47,7 +47,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestSilentConnections neither hold up others nor Close: one that says nothing, and one that stops in TLS's first words.
+// TestSilentConnections neither hold up others nor Close: one that says nothing, and one that stops
+// in TLS's first words.
 func TestSilentConnections(t *testing.T) {
 	s := arm.Start(t, arm.Options{TLS: true})
 	for _, word := range []string{"", "\x16\x03"} {

@@ -14,8 +14,9 @@ import (
 // ticksAtUnixEpoch is 1970 in .NET ticks, of which ten million make a second.
 const ticksAtUnixEpoch = 621355968000000000
 
-// signer makes operation URLs as Azure has made them since 2026: &t=<ticks>&c=<certificate>&s=<signature>&h=<hash>, about
-// 3.3 KB in all. They are capabilities: who changes one is refused, who logs one gives it away.
+// signer makes operation URLs as Azure has made them since 2026:
+// &t=<ticks>&c=<certificate>&s=<signature>&h=<hash>, about 3.3 KB in all. They are capabilities:
+// who changes one is refused, who logs one gives it away.
 type signer struct {
 	secret      []byte
 	certificate string // 2.8 KB that stand in for Azure's certificate chain
@@ -56,8 +57,9 @@ func (s signer) sign(path, apiVersion string, monitor bool, now time.Time) strin
 	return b.String()
 }
 
-// seal signs the path and every parameter but s and h. Parameters may come in any order, as azcore's APIVersion policy
-// writes them anew, sorted; another api-version than the call's own is refused. What Azure's signature covers is not known.
+// seal signs the path and every parameter but s and h. Parameters may come in any order, as
+// azcore's APIVersion policy writes them anew, sorted; another api-version than the call's own is
+// refused. What Azure's signature covers is not known.
 func (s signer) seal(path string, q url.Values) (signature, hash string) {
 	signed := url.Values{}
 	for key, values := range q {

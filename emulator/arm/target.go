@@ -15,7 +15,8 @@ var (
 	groupRule        = regexp.MustCompile(`^[-\w.()]*[-\w()]$`)
 )
 
-// target is what a request's path names, taken apart. Types keep the caller's spelling; compare them folded.
+// target is what a request's path names, taken apart. Types keep the caller's spelling; compare
+// them folded.
 type target struct {
 	subscription string
 	group        string
@@ -24,7 +25,8 @@ type target struct {
 	names        []string // as long as types, or one shorter where a collection or an action is named
 }
 
-// parseTarget takes a path apart the way ARM's front end does: decoded, dots resolved, case of no importance.
+// parseTarget takes a path apart the way ARM's front end does: decoded, dots resolved, case of no
+// importance.
 func parseTarget(urlPath string) (target, *armError) {
 	segments := strings.Split(strings.Trim(path.Clean("/"+urlPath), "/"), "/")
 	var t target
@@ -65,7 +67,8 @@ func invalidPath(p string) *armError {
 	return gatewayError(http.StatusNotFound, "InvalidResourceType", "The resource path '%s' does not name a resource.", p)
 }
 
-// key finds the target's route: types with a star for each name, and an @ before what is asked of a whole subscription.
+// key finds the target's route: types with a star for each name, and an @ before what is asked of a
+// whole subscription.
 func (t target) key() string {
 	var b strings.Builder
 	if t.group == "" && t.namespace != "" {

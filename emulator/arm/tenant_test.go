@@ -31,7 +31,8 @@ func TestWhatClientsAskFirst(t *testing.T) {
 	send(t, s, r).refused(t, 401, "AuthenticationFailed", "")
 }
 
-// TestMetadata has the members that Azure's answers of each api-version have, and points at the server itself.
+// TestMetadata has the members that Azure's answers of each api-version have, and points at the
+// server itself.
 func TestMetadata(t *testing.T) {
 	s := arm.Start(t, arm.Options{TLS: true})
 	ask := func(endpoint, version string) reply {

@@ -35,8 +35,8 @@ func higherVersion(a, b string) bool {
 	return slices.Compare(x[:], y[:]) > 0
 }
 
-// checkVersion refuses a new version as Azure does, and fills in what it fills in. README.md lists the words and codes
-// that are not recorded.
+// checkVersion refuses a new version as Azure does, and fills in what it fills in. README.md lists
+// the words and codes that are not recorded.
 func (s *Server) checkVersion(rq *request, v *version) *armError {
 	storage := &v.Properties.StorageProfile
 	if storage.sources() != 1 {
@@ -185,8 +185,8 @@ func badVersion(format string, args ...any) *armError {
 	return computeError(http.StatusBadRequest, "BadRequest", "", format, args...)
 }
 
-// checkRoom holds that no region has more versions than Azure allows. Replicas count in their region. The words are not
-// recorded.
+// checkRoom holds that no region has more versions than Azure allows. Replicas count in their
+// region. The words are not recorded.
 func (s *Server) checkRoom(rq *request, v version) *armError {
 	most := s.options.MaxVersions
 	if most == 0 {

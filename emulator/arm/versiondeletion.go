@@ -72,7 +72,8 @@ func addSoftDeleted(add adder) {
 	add(http.MethodDelete, key+"/*", action+"delete", (*Server).deleteSoftDeleted)
 }
 
-// softDeletes is what becomes of a version of the gallery that is deleted at a time: nil where it is removed.
+// softDeletes is what becomes of a version of the gallery that is deleted at a time: nil where it
+// is removed.
 func (s *Server) softDeletes(t target, at time.Time) *softDeletion {
 	gallery := s.state.galleries[fold(t.parent().parent().nested())]
 	if gallery == nil {
@@ -104,7 +105,8 @@ func (s *Server) softDelete(id string, r *versionRecord, d *softDeletion) {
 	}})
 }
 
-// restore brings a soft-deleted version back. How long Azure takes is not recorded: here as long as a change.
+// restore brings a soft-deleted version back. How long Azure takes is not recorded: here as long as
+// a change.
 func (s *Server) restore(rq *request, r *versionRecord) answer {
 	r.softDeleted = nil
 	r.version.Properties.ProvisioningState = "Updating"
@@ -116,13 +118,15 @@ func (s *Server) restore(rq *request, r *versionRecord) answer {
 	return s.accepted(rq, r.busy, http.StatusOK, r.version)
 }
 
-// asksRestore tells whether a PUT over a soft-deleted version is to bring it back: it says so, or has a location alone.
+// asksRestore tells whether a PUT over a soft-deleted version is to bring it back: it says so, or
+// has a location alone.
 func (v version) asksRestore() bool {
 	p := v.Properties
 	return p.Restore != nil && *p.Restore || p.StorageProfile.sources() == 0 && len(p.PublishingProfile.TargetRegions) == 0
 }
 
-// softDeletedTarget is the version that a path through softDeletedArtifactTypes names, or the versions that it lists.
+// softDeletedTarget is the version that a path through softDeletedArtifactTypes names, or the
+// versions that it lists.
 func (rq *request) softDeletedTarget() target {
 	t := rq.target
 	t.types = []string{"galleries", "images", "versions"}

@@ -259,7 +259,8 @@ func (v version) shown(rq *request) version {
 	return v
 }
 
-// view is the version as the api-version shows it, with how far it is replicated where that is asked for.
+// view is the version as the api-version shows it, with how far it is replicated where that is
+// asked for.
 func (r *versionRecord) view(rq *request) version {
 	v := r.version.shown(rq)
 	if rq.apiVersion >= "2024-03-03" {
@@ -284,7 +285,8 @@ func (s *Server) listVersions(rq *request) answer {
 	return page(s, rq, s.state.versions, func(r *versionRecord) (any, bool) { return r.view(rq), r.softDeleted == nil })
 }
 
-// FailNextRegion lets the next replication of the version fail in the region, when all others are done.
+// FailNextRegion lets the next replication of the version fail in the region, when all others are
+// done.
 func (s *Server) FailNextRegion(versionID, region string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -96,7 +96,8 @@ func TestReplicationGrows(t *testing.T) {
 	}
 }
 
-// TestOneRegionFails: the whole operation fails when the others are done, and the version stays in the way.
+// TestOneRegionFails: the whole operation fails when the others are done, and the version stays in
+// the way.
 func TestOneRegionFails(t *testing.T) {
 	s := galleried(t, arm.Options{})
 	s.FailNextRegion(versionID, "East US")
@@ -180,7 +181,8 @@ func TestRefusedVersions(t *testing.T) {
 	call(t, s, http.MethodDelete, compute+"galleries/corp"+v2026, "").refused(t, 409, "CannotDeleteResource", "galleries/corp/images/web'")
 }
 
-// TestTrustedLaunch: such a VM, which cannot become a managed image, becomes a version of a TrustedLaunch definition.
+// TestTrustedLaunch: such a VM, which cannot become a managed image, becomes a version of a
+// TrustedLaunch definition.
 func TestTrustedLaunch(t *testing.T) {
 	s := arm.Start(t, arm.Options{})
 	s.AddDefinition(arm.Definition{ID: definitionID, Location: "westeurope", SecurityType: "TrustedLaunch"})

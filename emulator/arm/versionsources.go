@@ -37,8 +37,8 @@ func (s *Server) checkVersionSource(v version, source versionSource, definition 
 	return checkTrust(id, facts, definition.securityType())
 }
 
-// checkTrust holds that a Trusted Launch or confidential machine goes into a definition of its security type. What a
-// definition merely supports no machine may be made into.
+// checkTrust holds that a Trusted Launch or confidential machine goes into a definition of its
+// security type. What a definition merely supports no machine may be made into.
 func checkTrust(id string, facts sourceFacts, wanted string) *armError {
 	machine := facts.kind == "vm" || facts.kind == "disk"
 	switch {
@@ -159,7 +159,8 @@ func (m *machine) publishable() *armError {
 	return nil
 }
 
-// versionStorage is what a version shows when it is done: the sizes of the disks that its source had.
+// versionStorage is what a version shows when it is done: the sizes of the disks that its source
+// had.
 func (s *Server) versionStorage(p versionStorage) versionStorage {
 	os := versionDisk{SizeInGB: 30, HostCaching: "ReadWrite", Source: &versionSource{}}
 	var data []versionDisk

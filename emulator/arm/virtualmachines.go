@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// vmBody is the VM resource. Its properties are kept as they came; those that matter to images are read out of them.
+// vmBody is the VM resource. Its properties are kept as they came; those that matter to images are
+// read out of them.
 type vmBody struct {
 	Name             string           `json:"name"`
 	ID               string           `json:"id"`
@@ -292,7 +293,8 @@ func (s *Server) listVMs(rq *request) answer {
 	return page(s, rq, s.state.vms, func(m *machine) (any, bool) { return m.body(s, false), true })
 }
 
-// body is the VM as a GET answers it. Without the instance view nothing tells that it is generalized.
+// body is the VM as a GET answers it. Without the instance view nothing tells that it is
+// generalized.
 func (m *machine) body(s *Server, instanceView bool) vmBody {
 	t, _ := parseID(m.ID, "virtualMachines")
 	b := vmBody{Name: t.name(), ID: m.ID, Type: computeNamespace + "/virtualMachines", Location: m.Location, Tags: m.Tags}

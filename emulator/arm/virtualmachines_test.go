@@ -111,7 +111,8 @@ func TestPowerActions(t *testing.T) {
 	}
 }
 
-// generalize works on a VM that is merely stopped, and a GET without $expand shows nothing of it, as recorded.
+// generalize works on a VM that is merely stopped, and a GET without $expand shows nothing of it,
+// as recorded.
 func TestGeneralizeAStoppedVM(t *testing.T) {
 	s := arm.Start(t, arm.Options{})
 	s.PutVM(arm.VM{ID: vmID, Location: "westeurope", Power: arm.Stopped})

@@ -10,7 +10,8 @@ import (
 // PowerState is what a VM's instance view says behind "PowerState/".
 type PowerState string
 
-// The power states in which a VM rests; while an action runs, the instance view shows deallocating and the like.
+// The power states in which a VM rests; while an action runs, the instance view shows deallocating
+// and the like.
 const (
 	Running     PowerState = "running"
 	Stopped     PowerState = "stopped"
@@ -57,8 +58,8 @@ type machine struct {
 	busy       *operation
 }
 
-// AddVM lets a VM exist that is ready to be captured: deallocated and generalized, one managed Linux disk, V1. Options
-// may change any of that.
+// AddVM lets a VM exist that is ready to be captured: deallocated and generalized, one managed
+// Linux disk, V1. Options may change any of that.
 func (s *Server) AddVM(id, location string, options ...func(*VM)) {
 	vm := VM{ID: id, Location: location, Power: Deallocated, Generalized: true}
 	for _, option := range options {
@@ -67,7 +68,8 @@ func (s *Server) AddVM(id, location string, options ...func(*VM)) {
 	s.PutVM(vm)
 }
 
-// PutVM lets a VM and its managed disks exist, or replaces them. It panics on an id of another type.
+// PutVM lets a VM and its managed disks exist, or replaces them. It panics on an id of another
+// type.
 func (s *Server) PutVM(vm VM) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,8 +216,8 @@ func (m *machine) unmanaged() bool {
 	return m.OSDisk.VHD != "" || slices.ContainsFunc(m.DataDisks, func(d VMDisk) bool { return d.VHD != "" })
 }
 
-// captured is the storage of an image of the VM. Managed disks show their sizes only when the image is done; the sizes of
-// blobs come from the VM's own description, at once.
+// captured is the storage of an image of the VM. Managed disks show their sizes only when the image
+// is done; the sizes of blobs come from the VM's own description, at once.
 func (m *machine) captured(done bool) *imageStorage {
 	capture := func(d VMDisk) imageDisk {
 		c := imageDisk{Caching: d.Caching, StorageAccountType: d.AccountType, BlobURI: d.VHD}

@@ -17,7 +17,8 @@ func addVMActions(add adder) {
 	add(http.MethodPost, "virtualmachines/*/generalize", generalize.operation(), func(s *Server, rq *request) answer { return s.generalize(rq, generalize) })
 }
 
-// vmAction is one of the POSTs on a VM. Those that take time show a power state meanwhile and leave another behind.
+// vmAction is one of the POSTs on a VM. Those that take time show a power state meanwhile and leave
+// another behind.
 type vmAction struct {
 	name   string
 	during string
@@ -55,7 +56,8 @@ func (s *Server) power(rq *request, action vmAction) answer {
 	return s.accepted(rq, m.busy, http.StatusAccepted, nil)
 }
 
-// generalize is synchronous: 200 and no body, on a VM that is stopped or deallocated, and again on one that is generalized.
+// generalize is synchronous: 200 and no body, on a VM that is stopped or deallocated, and again on
+// one that is generalized.
 func (s *Server) generalize(rq *request, action vmAction) answer {
 	m, refusal := s.actOn(rq, action)
 	if m == nil {

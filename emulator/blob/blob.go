@@ -1,8 +1,9 @@
-// Package blob is Azure Blob Storage on loopback, as far as small documents that are read and written back under an ETag
-// need it: containers, and block blobs that are created, read, replaced under conditions and deleted. The real azblob client
-// speaks to it.
+// Package blob is Azure Blob Storage on loopback, as far as small documents that are read and
+// written back under an ETag need it: containers, and block blobs that are created, read, replaced
+// under conditions and deleted. The real azblob client speaks to it.
 //
-// It can be as unkind as the real one: slow, unreachable, with stale reads, with answers that are lost.
+// It can be as unkind as the real one: slow, unreachable, with stale reads, with answers that are
+// lost.
 package blob
 
 import (
@@ -19,7 +20,8 @@ import (
 type Options struct {
 	// Addr is the TCP address to listen on, "127.0.0.1:0" if empty.
 	Addr string
-	// Account is the storage account, "devstoreaccount1" if empty. It is the first segment of each path, as in Azurite.
+	// Account is the storage account, "devstoreaccount1" if empty. It is the first segment of each
+	// path, as in Azurite.
 	Account string
 	// Authorize says whether a bearer token is good. Nil: every token is.
 	Authorize func(token string) bool

@@ -49,8 +49,8 @@ func server(t *testing.T) *Server {
 	return s
 }
 
-// TestOperations plays what a client of small documents does, one after another, and what Azure answers. ETAG stands for that
-// of the last answer that had one.
+// TestOperations plays what a client of small documents does, one after another, and what Azure
+// answers. ETAG stands for that of the last answer that had one.
 func TestOperations(t *testing.T) {
 	s, etag := server(t), ""
 	for _, c := range []struct {
@@ -207,7 +207,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestContainersStay: one that is there keeps its blobs, and a blob can be deleted behind a client's back.
+// TestContainersStay: one that is there keeps its blobs, and a blob can be deleted behind a
+// client's back.
 func TestContainersStay(t *testing.T) {
 	s := server(t)
 	s.Put("c", "b", []byte("x"))

@@ -12,8 +12,8 @@ import (
 // maxBody is far above any document, and far below what Azure takes in one request.
 const maxBody = 8 << 20
 
-// refusal is an error in Azure's words.
-// Source: "Blob service error codes" and "Common REST API error codes" of Azure Storage's REST reference.
+// refusal is an error in Azure's words. Source: "Blob service error codes" and "Common REST API
+// error codes" of Azure Storage's REST reference.
 type refusal struct {
 	status  int
 	code    string

@@ -254,8 +254,8 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// deliveries is the delivery count of a message, 1 at the first. The Go client reads it only together with the message's
-// properties, which a sender may leave out.
+// deliveries is the delivery count of a message, 1 at the first. The Go client reads it only
+// together with the message's properties, which a sender may leave out.
 func deliveries(msg *azservicebus.ReceivedMessage) uint32 {
 	if raw := msg.RawAMQPMessage; msg.DeliveryCount == 0 && raw != nil && raw.Header != nil {
 		return raw.Header.DeliveryCount + 1

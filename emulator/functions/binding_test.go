@@ -247,7 +247,8 @@ func TestAMessageIDOfAnyType(t *testing.T) {
 	}
 }
 
-// FuzzPropertyIsJSON: whatever AMQP value a sender puts into a property, the invocation's body stays JSON.
+// FuzzPropertyIsJSON: whatever AMQP value a sender puts into a property, the invocation's body
+// stays JSON.
 func FuzzPropertyIsJSON(f *testing.F) {
 	f.Add("text", []byte{1}, 1.5, int64(-1))
 	f.Add("\xff\u2028\"\\", []byte{}, math.NaN(), int64(math.MaxInt64))

@@ -41,7 +41,8 @@ func TestTheRequestIsTheProductionHosts(t *testing.T) {
 	b.await(t, 1, fmt.Sprintf("POST /build-image -1 %s %s", r.TransferEncoding, headers))
 }
 
-// TestNoTraceIsInvented: without telemetry the host sends no traceparent, whatever the message says.
+// TestNoTraceIsInvented: without telemetry the host sends no traceparent, whatever the message
+// says.
 func TestNoTraceIsInvented(t *testing.T) {
 	b := startBench(t, quick, nil)
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -348,8 +349,8 @@ func TestABrokenConnectionAloneIsNoExit(t *testing.T) {
 	}
 }
 
-// TestARefusedConnectionFailsAtOnce: a handler that lives without its listener burns every delivery of every message.
-// Were one call to wait for something, the ten abandonments would not come.
+// TestARefusedConnectionFailsAtOnce: a handler that lives without its listener burns every delivery
+// of every message. Were one call to wait for something, the ten abandonments would not come.
 func TestARefusedConnectionFailsAtOnce(t *testing.T) {
 	b := startBench(t, quick, nil)
 	b.queue.send("close")
@@ -369,8 +370,8 @@ func TestARefusedConnectionFailsAtOnce(t *testing.T) {
 	}
 }
 
-// TestACallDuringARestartWaits: the host knows that its handler has ended, and a message's next delivery waits for the
-// new one however long that takes to listen.
+// TestACallDuringARestartWaits: the host knows that its handler has ended, and a message's next
+// delivery waits for the new one however long that takes to listen.
 func TestACallDuringARestartWaits(t *testing.T) {
 	asked, mayListen := make(chan struct{}), make(chan struct{}, 10)
 	gate := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-mayListen }))
@@ -395,7 +396,8 @@ func TestACallDuringARestartWaits(t *testing.T) {
 	b.wantCounts(Counts{Succeeded: 3, Failed: 2})
 }
 
-// TestTheHostKillsWithoutASignalFirst: neither a timeout nor the host's stop gives the handler one to drain on.
+// TestTheHostKillsWithoutASignalFirst: neither a timeout nor the host's stop gives the handler one
+// to drain on.
 func TestTheHostKillsWithoutASignalFirst(t *testing.T) {
 	b := startBench(t, Timing{ReadyInterval: quick.ReadyInterval, DrainLimit: time.Millisecond}, nil, functionTimeout("00:00:01"))
 	b.queue.send("hang")
@@ -415,8 +417,8 @@ func TestTheHostKillsWithoutASignalFirst(t *testing.T) {
 	}
 }
 
-// TestEachFunctionHasItsOwnCalls: maxConcurrentCalls is of one function, so that two take twice as many, and a full one
-// keeps nothing from the other.
+// TestEachFunctionHasItsOwnCalls: maxConcurrentCalls is of one function, so that two take twice as
+// many, and a full one keeps nothing from the other.
 func TestEachFunctionHasItsOwnCalls(t *testing.T) {
 	b := startBench(t, quick, map[string]string{twoFunctions: "yes"})
 	var builds []string
@@ -460,7 +462,8 @@ func TestAnExitWith200IsNoError(t *testing.T) {
 	}
 }
 
-// TestErrorsAddUpWhileNoneIsLongAlone: an error is forgotten when half an hour passes without another, and not before.
+// TestErrorsAddUpWhileNoneIsLongAlone: an error is forgotten when half an hour passes without
+// another, and not before.
 func TestErrorsAddUpWhileNoneIsLongAlone(t *testing.T) {
 	for name, c := range map[string]struct {
 		gaps []time.Duration

@@ -267,8 +267,9 @@ func (b *bus) plain(messages ...*amqp.Message) {
 	}
 }
 
-// TestWhatOtherClientsSendReachesTheHandler: as .NET gives it. The sections of a body are joined, a message id is its text,
-// whatever its type, an absent one is the service's, and a map among the properties is an object.
+// TestWhatOtherClientsSendReachesTheHandler: as .NET gives it. The sections of a body are joined, a
+// message id is its text, whatever its type, an absent one is the service's, and a map among the
+// properties is an object.
 func TestWhatOtherClientsSendReachesTheHandler(t *testing.T) {
 	b := startBus(t, quick)
 	id := amqp.UUID{0xab, 15: 1}
@@ -302,8 +303,9 @@ func TestWhatOtherClientsSendReachesTheHandler(t *testing.T) {
 	b.wantLeft(0, 0)
 }
 
-// TestAMessageThatTheClientCannotReadHoldsNothingUp: .NET reads a decimal property and the Go client does not. The message
-// goes the way of one that nobody settles, and the others reach the handler.
+// TestAMessageThatTheClientCannotReadHoldsNothingUp: .NET reads a decimal property and the Go
+// client does not. The message goes the way of one that nobody settles, and the others reach the
+// handler.
 func TestAMessageThatTheClientCannotReadHoldsNothingUp(t *testing.T) {
 	b := startBus(t, quick)
 	encoded := append([]byte("\x00St\xc1\x19\x02\xa1\x05price\x94"), make([]byte, 16)...)

@@ -84,8 +84,8 @@ func (s *supervisor) run(ctx context.Context) error {
 	}
 }
 
-// runOnce runs one process until it is gone, and tells why it went: nil when a
-// function timed out or the handler asked to be started again. The process is nil when none started.
+// runOnce runs one process until it is gone, and tells why it went: nil when a function timed out
+// or the handler asked to be started again. The process is nil when none started.
 func (s *supervisor) runOnce(ctx context.Context) (*process, error) {
 	p, err := s.launch(ctx)
 	if err != nil {

@@ -17,9 +17,10 @@ var principalPath = regexp.MustCompile(`^/v1\.0/servicePrincipals\(appId='([^'/]
 // maxForm is the largest request for a token.
 const maxForm = 64 << 10
 
-// Directory answers for Entra ID and Microsoft Graph where a request asks them about the app, and is nil for any other. It is
-// for a server whose metadata names itself as the place to sign in: clients that know an application's id and secret get
-// their tokens there. The secret is [Server.Secret].
+// Directory answers for Entra ID and Microsoft Graph where a request asks them about the app, and
+// is nil for any other. It is for a server whose metadata names itself as the place to sign in:
+// clients that know an application's id and secret get their tokens there. The secret is
+// [Server.Secret].
 func (s *Server) Directory(r *http.Request) http.Handler {
 	p := path.Clean(r.URL.Path)
 	switch {
@@ -31,9 +32,9 @@ func (s *Server) Directory(r *http.Request) http.Handler {
 	return nil
 }
 
-// serveSecret gives a token for an application's id and secret, in the forms of both versions: the resource is a parameter of
-// the first and part of the scope in the second.
-// Source: "OAuth 2.0 client credentials flow on the Microsoft identity platform".
+// serveSecret gives a token for an application's id and secret, in the forms of both versions: the
+// resource is a parameter of the first and part of the scope in the second. Source: "OAuth 2.0
+// client credentials flow on the Microsoft identity platform".
 func (s *Server) serveSecret(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {

@@ -25,9 +25,9 @@ const (
 // systemClientID names the system-assigned identity in its tokens.
 const systemClientID = "00000000-0000-0000-0000-000000000001"
 
-// serveToken answers one request for a token.
-// Source: "Connect to Azure services in app code", REST endpoint reference; for a virtual machine "How to use managed
-// identities for Azure resources on an Azure VM to acquire an access token".
+// serveToken answers one request for a token. Source: "Connect to Azure services in app code", REST
+// endpoint reference; for a virtual machine "How to use managed identities for Azure resources on
+// an Azure VM to acquire an access token".
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	version := formOf(r)

@@ -180,7 +180,8 @@ func get(t *testing.T, s *Server, secret, query string) (int, map[string]any) {
 	return response.StatusCode, body
 }
 
-// TestOlderForms: a header Secret with the api-version of 2017, and the path of a virtual machine with its own header.
+// TestOlderForms: a header Secret with the api-version of 2017, and the path of a virtual machine
+// with its own header.
 func TestOlderForms(t *testing.T) {
 	s := Start(t, Options{})
 	vm := strings.TrimSuffix(s.Endpoint(), "/msi/token") + imdsPath
@@ -236,7 +237,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// directory asks as a client does that was told to sign in at a server which hands such requests on.
+// directory asks as a client does that was told to sign in at a server which hands such requests
+// on.
 func directory(s *Server, method, target, form string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -249,7 +251,8 @@ func directory(s *Server, method, target, form string) *httptest.ResponseRecorde
 	return w
 }
 
-// TestDirectory gives tokens for a client's id and secret, in both versions, and says who the client is.
+// TestDirectory gives tokens for a client's id and secret, in both versions, and says who the
+// client is.
 func TestDirectory(t *testing.T) {
 	s := Start(t, Options{ClientIDs: []string{"a"}})
 	secret := "&grant_type=client_credentials&client_secret=" + s.Secret()
@@ -276,7 +279,8 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// FuzzToken asks for tokens in any way: the answer is JSON, and nobody gets a token without the secret.
+// FuzzToken asks for tokens in any way: the answer is JSON, and nobody gets a token without the
+// secret.
 func FuzzToken(f *testing.F) {
 	f.Add("POST", "/tenant/oauth2/token", "grant_type=client_credentials&client_id=a&client_secret=wrong&resource=r")
 	f.Add("POST", "/t/oauth2/v2.0/token", "client_id=a&scope=r/.default")

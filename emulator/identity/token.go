@@ -17,8 +17,8 @@ const tenantID = "44444444-4444-4444-4444-444444444444"
 // for opaque, as a client has to, sees no difference.
 var joseHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
 
-// claims are those of a service principal's token, as far as clients were seen to read them: az and Terraform's azurerm take the
-// tenant and the object from there.
+// claims are those of a service principal's token, as far as clients were seen to read them: az and
+// Terraform's azurerm take the tenant and the object from there.
 type claims struct {
 	Audience string `json:"aud"`
 	Issuer   string `json:"iss"`

@@ -1,4 +1,5 @@
-// Package loopback serves HTTP for the emulators that answer plain requests, on an address of this machine.
+// Package loopback serves HTTP for the emulators that answer plain requests, on an address of this
+// machine.
 package loopback
 
 import (

@@ -195,8 +195,8 @@ func (c *conn) closeWith(e *amqp.Error) {
 	poke(c.flush)
 }
 
-// write runs until there is nothing more to say. It sends what the others queued, and empty frames when there is nothing and
-// the peer wants to hear something.
+// write runs until there is nothing more to say. It sends what the others queued, and empty frames
+// when there is nothing and the peer wants to hear something.
 func (c *conn) write() {
 	defer c.abort()
 	beat := time.NewTimer(time.Hour)

@@ -16,7 +16,8 @@ func SignForTest(key, resource, expiry, name string) string {
 // AddForTest adds entities to a server that runs.
 func (s *Server) AddForTest(c Config) error { return c.build(s.broker) }
 
-// DetachForTest ends every link to an entity and to what is below it, as the service does when the entity is changed.
+// DetachForTest ends every link to an entity and to what is below it, as the service does when the
+// entity is changed.
 func (s *Server) DetachForTest(entity string) {
 	s.mu.Lock()
 	conns := slices.Collect(maps.Keys(s.conns))

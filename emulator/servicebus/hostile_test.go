@@ -154,7 +154,8 @@ func FuzzConnection(f *testing.F) {
 	})
 }
 
-// conversation is a client that signs in, sends a message to a queue, receives, and asks its management node.
+// conversation is a client that signs in, sends a message to a queue, receives, and asks its
+// management node.
 func conversation() []byte {
 	terminus := func(address string) any { return amqp.Described{Descriptor: uint64(0x29), Value: amqp.List{address}} }
 	source := func(address string) any { return amqp.Described{Descriptor: uint64(0x28), Value: amqp.List{address}} }
@@ -182,7 +183,8 @@ func conversation() []byte {
 	return out
 }
 
-// TestAConversation: the seed of the fuzzer does what it says. The message and the request are accepted.
+// TestAConversation: the seed of the fuzzer does what it says. The message and the request are
+// accepted.
 func TestAConversation(t *testing.T) {
 	b := start(t, servicebus.Options{SharedAccessKey: "key"})
 	accepted := amqp.Append(nil, amqp.Accepted())

@@ -25,8 +25,9 @@ import (
 	"goldmint/emulator/servicebus"
 )
 
-// front is what stands before a Service Bus in Azure and is not part of the emulator: TLS, and the administration over
-// HTTPS by which Microsoft's suite makes its queues. AMQP goes through to the server as it comes. Both are on one port.
+// front is what stands before a Service Bus in Azure and is not part of the emulator: TLS, and the
+// administration over HTTPS by which Microsoft's suite makes its queues. AMQP goes through to the
+// server as it comes. Both are on one port.
 type front struct {
 	server   *servicebus.Server
 	address  string // localhost:port
@@ -138,8 +139,8 @@ func (e *entity) complete(name, value string) {
 	}
 }
 
-// ServeHTTP is as much of the administration as the suite uses: create, change, read and delete one entity. A deleted
-// entity is forgotten here alone: no name comes twice.
+// ServeHTTP is as much of the administration as the suite uses: create, change, read and delete one
+// entity. A deleted entity is forgotten here alone: no name comes twice.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := strings.Trim(r.URL.Path, "/")
 	if path == "msi/token" {

@@ -20,8 +20,9 @@ var notPassing = map[string]string{
 	"TestSessionReceiver_Detach":       "it wants links that end a while after the answer to the change that ends them, so that a message comes before",
 }
 
-// TestMicrosoftsLiveSuite runs the tests that azservicebus has for the real service, from the copy of its sources that
-// interop/servicebus-live.sh makes. Those are the ones that the suite skips when it plays recordings.
+// TestMicrosoftsLiveSuite runs the tests that azservicebus has for the real service, from the copy
+// of its sources that interop/servicebus-live.sh makes. Those are the ones that the suite skips
+// when it plays recordings.
 func TestMicrosoftsLiveSuite(t *testing.T) {
 	dir := os.Getenv("AZSERVICEBUS_SUITE")
 	if dir == "" {
@@ -77,7 +78,8 @@ type suite struct {
 	env []string
 }
 
-// run runs the tests that match and returns their names by how they ended. Their output goes into a file beside them.
+// run runs the tests that match and returns their names by how they ended. Their output goes into a
+// file beside them.
 func (s suite) run(pattern string) map[string][]string {
 	s.Helper()
 	cmd := exec.CommandContext(s.Context(), "go", "test", "-json", "-count", "1", "-timeout", "25m", "-run", pattern, ".")

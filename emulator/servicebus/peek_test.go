@@ -96,7 +96,8 @@ func TestPeekLargeMessages(t *testing.T) {
 	}
 }
 
-// TestPeekMany: an answer full of small messages stays within what the client takes, their places in it included.
+// TestPeekMany: an answer full of small messages stays within what the client takes, their places
+// in it included.
 func TestPeekMany(t *testing.T) {
 	b := start(t, servicebus.Options{})
 	s := b.sender("queue")

@@ -59,7 +59,8 @@ func TestAnAbsentMessageIDIsFilledIn(t *testing.T) {
 	}
 }
 
-// TestAnEntityRefusesForAsLongAsItIsTold: a missing right ends with its time, a full queue when it is told.
+// TestAnEntityRefusesForAsLongAsItIsTold: a missing right ends with its time, a full queue when it
+// is told.
 func TestAnEntityRefusesForAsLongAsItIsTold(t *testing.T) {
 	server, client := twoQueues(t, servicebus.QueueProperties{})
 	send := func(queue string) error { return sendTo(t, client, queue, &azservicebus.Message{Body: []byte("x")}) }
@@ -90,7 +91,8 @@ func TestAnEntityRefusesForAsLongAsItIsTold(t *testing.T) {
 	}
 }
 
-// TestARefusedSettlementIsTold: the Go client takes amqp:invalid-field for a fault that passes, and says that all is well.
+// TestARefusedSettlementIsTold: the Go client takes amqp:invalid-field for a fault that passes, and
+// says that all is well.
 func TestARefusedSettlementIsTold(t *testing.T) {
 	_, client := twoQueues(t, servicebus.QueueProperties{})
 	if err := sendTo(t, client, "first", &azservicebus.Message{Body: []byte("x")}); err != nil {

@@ -88,8 +88,8 @@ func scheduleAs(b *bench, client *azservicebus.Client) error {
 	return err
 }
 
-// TestAnnotations: a sender's own stay, of the message and of the delivery, and the service's say nothing where there is
-// nothing to say.
+// TestAnnotations: a sender's own stay, of the message and of the delivery, and the service's say
+// nothing where there is nothing to say.
 func TestAnnotations(t *testing.T) {
 	b := start(t, servicebus.Options{})
 	session := b.session()
@@ -146,7 +146,8 @@ func names(annotations map[any]any) []string {
 	return list
 }
 
-// TestADecimalIsPassedOn: clients of other languages send decimal numbers, which the Go client cannot read.
+// TestADecimalIsPassedOn: clients of other languages send decimal numbers, which the Go client
+// cannot read.
 func TestADecimalIsPassedOn(t *testing.T) {
 	b := start(t, servicebus.Options{})
 	price, _, err := wire.Decode(append([]byte{0x94}, "0123456789abcdef"...))

@@ -1,7 +1,8 @@
-// Package armerr is Azure Resource Manager's error, and the one place that decides what it asks of its reader.
+// Package armerr is Azure Resource Manager's error, and the one place that decides what it asks of
+// its reader.
 //
-// [Error.Class] goes by rules, not by a list of codes: Azure has more codes than anybody has listed, and their words say
-// whether to come back.
+// [Error.Class] goes by rules, not by a list of codes: Azure has more codes than anybody has
+// listed, and their words say whether to come back.
 package armerr
 
 import (
@@ -102,16 +103,18 @@ var (
 	transientCode = regexp.MustCompile(`^internal|internal.*error|^invalidbegingetaccess|servererror|timeout|timedout|temporar|transient|retryable|tryagain|retrylater|` +
 		`unavailable|serverbusy|readfailed|allocationfailed|preempted|throttl|cancell?ed$|beingdetached|` +
 		`^conflict$|^conflicting|concurrent|anotheroperationinprogress|moveinprogress|^propertychangenotallowed$`)
-	// retryLater are the words of a message that ask to come back. "Try again" alone asks for a correction.
+	// retryLater are the words of a message that ask to come back. "Try again" alone asks for a
+	// correction.
 	retryLater = regexp.MustCompile(`(?i)re-?try (the (request|operation) )?(later|after|in a few)|try again (later|after|in a few)|before retrying|if retry does not work|replication jobs failed`)
-	// youngRole are the codes of a right that is missing: an assignment takes minutes to reach every front end.
+	// youngRole are the codes of a right that is missing: an assignment takes minutes to reach
+	// every front end.
 	youngRole = regexp.MustCompile(`^(authorizationfailed|linkedauthorizationfailed|forbidden)$`)
 	// absent are the codes of something that is missing, perhaps because it is only just there.
 	absent = regexp.MustCompile(`^(notfound|resourcenotfound|resourcegroupnotfound|parentresourcenotfound|subscriptionnotfound)$`)
 )
 
-// Absent says that what was asked for does not exist. A subscription that is missing is another matter, and so is a 404
-// that says no more: it may be a gateway's.
+// Absent says that what was asked for does not exist. A subscription that is missing is another
+// matter, and so is a 404 that says no more: it may be a gateway's.
 func (e *Error) Absent() bool {
 	switch strings.ToLower(e.Code) {
 	case "resourcenotfound", "notfound", "resourcegroupnotfound", "parentresourcenotfound":
@@ -120,7 +123,8 @@ func (e *Error) Absent() bool {
 	return false
 }
 
-// OfRole says that a role assignment which was just made may be why: those take minutes to be seen everywhere.
+// OfRole says that a role assignment which was just made may be why: those take minutes to be seen
+// everywhere.
 func (e *Error) OfRole() bool {
 	return e.Status == 401 || e.Status == 403 || strings.EqualFold(e.Code, "SubscriptionNotFound")
 }

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestClass is the table of what ARM's errors mean. The codes, statuses and their pairs are Azure's, recorded or
-// reported.
+// TestClass is the table of what ARM's errors mean. The codes, statuses and their pairs are
+// Azure's, recorded or reported.
 func TestClass(t *testing.T) {
 	throttling := []Detail{{Code: "TooManyRequests", Target: "CreateImages3Min"}}
 	for _, c := range []struct {
@@ -87,7 +87,8 @@ func TestWordsOfTheMessage(t *testing.T) {
 	}
 }
 
-// TestAbsentTakesA404: the same words with another status, as of a gateway that cannot reach the service, are no absence.
+// TestAbsentTakesA404: the same words with another status, as of a gateway that cannot reach the
+// service, are no absence.
 func TestAbsentTakesA404(t *testing.T) {
 	for _, c := range []struct {
 		status int

@@ -1,5 +1,5 @@
-// Package armid reads the ids and names of Azure's resources, strictly: they become parts of URLs, and azcore's own parser
-// accepts "..", "?x=1" and any type.
+// Package armid reads the ids and names of Azure's resources, strictly: they become parts of URLs,
+// and azcore's own parser accepts "..", "?x=1" and any type.
 package armid
 
 import (
@@ -11,8 +11,8 @@ import (
 	"goldmint/internal/quote"
 )
 
-// ID is the resource ID of a resource of Microsoft.Compute directly below its resource group. Its parts, checked by
-// [Parse], cannot leave their place in a URL.
+// ID is the resource ID of a resource of Microsoft.Compute directly below its resource group. Its
+// parts, checked by [Parse], cannot leave their place in a URL.
 type ID struct{ SubscriptionID, ResourceGroup, Type, Name string }
 
 // String is the ID as Resource Manager spells it, "" for the zero ID.
@@ -28,7 +28,8 @@ func (i ID) Same(o ID) bool { return strings.EqualFold(i.String(), o.String()) }
 
 var (
 	guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-	// Letters, digits and marks of all scripts, as \w is to .NET, in which these rules are written: a circled digit is none.
+	// Letters, digits and marks of all scripts, as \w is to .NET, in which these rules are written:
+	// a circled digit is none.
 	groupName = regexp.MustCompile(`^[-_.()\p{L}\p{M}\p{Nd}]{0,89}[-_()\p{L}\p{M}\p{Nd}]$`)
 	// Compute's rule for the names of its resources.
 	computeName = regexp.MustCompile(`^[\p{L}\p{Nd}]([-_.\p{L}\p{M}\p{Nd}]{0,78}[_\p{L}\p{M}\p{Nd}])?$`)
@@ -39,7 +40,8 @@ var (
 // IsGUID says whether s is a GUID in its usual form.
 func IsGUID(s string) bool { return guid.MatchString(s) }
 
-// ValidGroup says whether Azure allows a resource group of that name. Two dots in a row are refused too, here and in
+// ValidGroup says whether Azure allows a resource group of that name. Two dots in a row are refused
+// too, here and in
 // [ValidName]: no honest name needs them.
 func ValidGroup(name string) bool {
 	return groupName.MatchString(name) && !strings.Contains(name, "..")
@@ -79,8 +81,8 @@ func Split(s string) (Parts, bool) {
 	return p, true
 }
 
-// Check wants the ID of a resource of one of the types, such as Microsoft.Compute/disks. Its error follows the name of the
-// field that holds the ID.
+// Check wants the ID of a resource of one of the types, such as Microsoft.Compute/disks. Its error
+// follows the name of the field that holds the ID.
 func Check(id string, types ...string) error {
 	p, ok := Split(id)
 	if !ok {
@@ -121,8 +123,8 @@ func notAnID(id string, types []string) error {
 	return fmt.Errorf("must be a resource ID %s, not %s", form, quote.Foreign(id))
 }
 
-// Parse reads the ID of a resource of that type, such as "virtualMachines", in any letter case and with or without its
-// leading slash, and checks every segment.
+// Parse reads the ID of a resource of that type, such as "virtualMachines", in any letter case and
+// with or without its leading slash, and checks every segment.
 func Parse(s, resourceType string) (ID, error) {
 	p, ok := Split(s)
 	if !ok {
@@ -142,13 +144,15 @@ func Parse(s, resourceType string) (ID, error) {
 	return id, nil
 }
 
-// Allowed says whether an allow-list holds the name of a subscription or resource group; an empty list holds all.
+// Allowed says whether an allow-list holds the name of a subscription or resource group; an empty
+// list holds all.
 func Allowed(list []string, name string) bool {
 	return len(list) == 0 || slices.ContainsFunc(list, func(v string) bool { return sameName(v, name) })
 }
 
-// sameName compares as Azure does, without case. strings.EqualFold takes the Kelvin sign for a k and the long s for an s,
-// which are other names to Azure: two names are the same only when their lower case and their upper case agree.
+// sameName compares as Azure does, without case. strings.EqualFold takes the Kelvin sign for a k
+// and the long s for an s, which are other names to Azure: two names are the same only when their
+// lower case and their upper case agree.
 func sameName(a, b string) bool {
 	both := func(s string) string { return strings.ToLower(s) + "/" + strings.ToUpper(s) }
 	return both(a) == both(b)

@@ -72,7 +72,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestCheck goes on with the rules for single names; the words for all that a person can get wrong are tested with requests.
+// TestCheck goes on with the rules for single names; the words for all that a person can get wrong
+// are tested with requests.
 func TestCheck(t *testing.T) {
 	const account = group + "/providers/Microsoft.Storage/storageAccounts/"
 	for id, want := range map[string]string{

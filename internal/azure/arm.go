@@ -1,4 +1,5 @@
-// Package azure is the services themselves: Resource Manager, Service Bus and the identity that opens them.
+// Package azure is the services themselves: Resource Manager, Service Bus and the identity that
+// opens them.
 package azure
 
 import (
@@ -19,16 +20,17 @@ import (
 	"goldmint/internal/build"
 )
 
-// ARM is Azure Resource Manager's compute part. It asks each thing once: whether and when to ask again is the build's
-// decision, so azcore's retries, which would wait in the process, are off.
+// ARM is Azure Resource Manager's compute part. It asks each thing once: whether and when to ask
+// again is the build's decision, so azcore's retries, which would wait in the process, are off.
 type ARM struct {
 	endpoint   *url.URL
 	credential azcore.TokenCredential
 	options    *arm.ClientOptions
 }
 
-// NewARM takes the endpoint, such as https://management.azure.com, and the audience of its tokens. Plain http is for a
-// loopback endpoint. The credential's token goes to that endpoint and nowhere else.
+// NewARM takes the endpoint, such as https://management.azure.com, and the audience of its tokens.
+// Plain http is for a loopback endpoint. The credential's token goes to that endpoint and nowhere
+// else.
 func NewARM(endpoint, audience string, credential azcore.TokenCredential, transport *http.Client) (*ARM, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
@@ -54,7 +56,8 @@ func NewARM(endpoint, audience string, credential azcore.TokenCredential, transp
 	}}, nil
 }
 
-// images and vms are clients for one subscription. They are cheap, and not kept: subscriptions come from messages.
+// images and vms are clients for one subscription. They are cheap, and not kept: subscriptions come
+// from messages.
 func (a *ARM) images(subscription string) (*armcompute.ImagesClient, error) {
 	return armcompute.NewImagesClient(subscription, a.credential, a.options)
 }
@@ -78,8 +81,9 @@ func (a *ARM) Image(ctx context.Context, id string) (build.Image, error) {
 	return got, nil
 }
 
-// Create starts the creation of the build's resource and answers when ARM has taken it on: for an image from a blob that
-// takes ARM some seconds. Its tags say what it is made from, so the source is read first.
+// Create starts the creation of the build's resource and answers when ARM has taken it on: for an
+// image from a blob that takes ARM some seconds. Its tags say what it is made from, so the source
+// is read first.
 func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error) {
 	_, target, err := a.at(b.ImageID())
 	if err != nil {
@@ -103,8 +107,9 @@ func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error)
 	return accepted, nil
 }
 
-// Operation looks once at the operation that the build's token resumes. One that cannot be seen has no status: a token
-// that does not belong to the build, an answer without a status, an operation that ARM has forgotten.
+// Operation looks once at the operation that the build's token resumes. One that cannot be seen has
+// no status: a token that does not belong to the build, an answer without a status, an operation
+// that ARM has forgotten.
 func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation, err error) {
 	defer func() { // azcore's poller has panicked on tokens it did not expect
 		if r := recover(); r != nil {

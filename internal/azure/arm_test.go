@@ -92,7 +92,8 @@ func TestCreateWatchLookDelete(t *testing.T) {
 	}
 }
 
-// TestErrorsKeepWhatARMSays: code, message, details, Retry-After, and nothing is retried in the process.
+// TestErrorsKeepWhatARMSays: code, message, details, Retry-After, and nothing is retried in the
+// process.
 func TestErrorsKeepWhatARMSays(t *testing.T) {
 	s, a := start(t, arm.Options{Limits: arm.Windows(1, 10)})
 	b := newBuild(t)
@@ -142,8 +143,8 @@ func TestFailedOperation(t *testing.T) {
 	}
 }
 
-// TestOperationThatSaysNothing: an answer that is not an operation's is no trouble that passes. ARM was seen to give one
-// when a token was 20 minutes old; the image knows.
+// TestOperationThatSaysNothing: an answer that is not an operation's is no trouble that passes. ARM
+// was seen to give one when a token was 20 minutes old; the image knows.
 func TestOperationThatSaysNothing(t *testing.T) {
 	for _, body := range []string{`{}`, `{"status":""}`, `{"status":null,"name":"x"}`, `{"properties":{}}`, ``, `null`, `[]`, `<html>`} {
 		_, a := start(t, arm.Options{Intercept: func(r *http.Request) http.Handler {
@@ -164,8 +165,9 @@ func TestOperationThatSaysNothing(t *testing.T) {
 	}
 }
 
-// TestNoTokenLeavesARM: crafted resume tokens never bring a request, let alone a bearer token, to another host, another
-// subscription or another image; one in a terminal state does not bring the process down.
+// TestNoTokenLeavesARM: crafted resume tokens never bring a request, let alone a bearer token, to
+// another host, another subscription or another image; one in a terminal state does not bring the
+// process down.
 func TestNoTokenLeavesARM(t *testing.T) {
 	var strangers int
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strangers++ }))

@@ -80,7 +80,8 @@ func (b *Bus) Enqueue(ctx context.Context, m message.Outgoing) error {
 	return twice(ctx, func(ctx context.Context) error { return b.builds.SendMessage(ctx, out, nil) })
 }
 
-// DeadLetter moves a message that the host has received from the queue to its dead-letter queue, by its lock token (a GUID).
+// DeadLetter moves a message that the host has received from the queue to its dead-letter queue, by
+// its lock token (a GUID).
 func (b *Bus) DeadLetter(ctx context.Context, q message.Queue, lockToken, reason, description string) error {
 	token, err := parseLockToken(lockToken)
 	if err != nil {
@@ -90,7 +91,8 @@ func (b *Bus) DeadLetter(ctx context.Context, q message.Queue, lockToken, reason
 		Reason: to.Ptr(event.Cut(reason, event.MaxDeadLetter)), ErrorDescription: to.Ptr(event.Cut(description, event.MaxDeadLetter)),
 	}
 	return twice(ctx, func(ctx context.Context) error {
-		// A message of its lock token alone is settled over the management link, whatever became of the host's own link.
+		// A message of its lock token alone is settled over the management link, whatever became of
+		// the host's own link.
 		return b.settlers[q].DeadLetterMessage(ctx, &azservicebus.ReceivedMessage{LockToken: token}, options)
 	})
 }
@@ -98,7 +100,8 @@ func (b *Bus) DeadLetter(ctx context.Context, q message.Queue, lockToken, reason
 // Close ends the connection.
 func (b *Bus) Close(ctx context.Context) error { return b.client.Close(ctx) }
 
-// twice gives a call ten seconds, then once more: after a cut connection the client can hang on the first.
+// twice gives a call ten seconds, then once more: after a cut connection the client can hang on the
+// first.
 func twice(ctx context.Context, call func(context.Context) error) error {
 	const limit = 10 * time.Second
 	try := func() error {
@@ -123,7 +126,8 @@ func parseLockToken(s string) ([16]byte, error) {
 	return token, nil
 }
 
-// Identity is the managed identity of the function app: the user-assigned one of the client id, else the system's.
+// Identity is the managed identity of the function app: the user-assigned one of the client id,
+// else the system's.
 func Identity(clientID string) (azcore.TokenCredential, error) {
 	options := &azidentity.ManagedIdentityCredentialOptions{}
 	if clientID != "" {
@@ -136,8 +140,8 @@ func Identity(clientID string) (azcore.TokenCredential, error) {
 	return c, nil
 }
 
-// Namespace is a Service Bus namespace and how to be let in: with a connection string, or by its name with the managed
-// identity.
+// Namespace is a Service Bus namespace and how to be let in: with a connection string, or by its
+// name with the managed identity.
 type Namespace struct {
 	ConnectionString string
 	Name             string // NAME.servicebus.windows.net

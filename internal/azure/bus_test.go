@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestTwiceEndsWithItsContext: nothing is sent after the invocation has ended, when another one may have the message.
+// TestTwiceEndsWithItsContext: nothing is sent after the invocation has ended, when another one may
+// have the message.
 func TestTwiceEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0

@@ -16,8 +16,8 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// armError puts whatever azcore returned into its own words, or is nil for nil. URLs stay out of it: an operation's
-// URL is a capability.
+// armError puts whatever azcore returned into its own words, or is nil for nil. URLs stay out of
+// it: an operation's URL is a capability.
 func armError(err error) *armerr.Error {
 	if err == nil {
 		return nil
@@ -48,7 +48,8 @@ type wireError struct {
 	Details []wireError `json:"details"`
 }
 
-// readError reads the error of an answer: under "error", or, as compute's throttling does, at the top.
+// readError reads the error of an answer: under "error", or, as compute's throttling does, at the
+// top.
 func readError(r *http.Response) *wireError {
 	body, err := runtime.Payload(r)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"goldmint/internal/armerr"
 )
 
-// TestErrorsOfOddShapes: ARM's front end and the services behind it do not write their errors alike. What can be read is
-// kept, above all the words.
+// TestErrorsOfOddShapes: ARM's front end and the services behind it do not write their errors
+// alike. What can be read is kept, above all the words.
 func TestErrorsOfOddShapes(t *testing.T) {
 	for body, want := range map[string]armerr.Error{
 		`{"error":{"code":"X","message":"why"}}`:                                   {Code: "X", Message: "why"},

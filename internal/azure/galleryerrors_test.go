@@ -33,7 +33,8 @@ const (
 	otherID      = definitionID + "/versions/0.9.0"
 )
 
-// galleryCase is one way in which Azure refuses a version or fails to make it, and what is expected of Goldmint.
+// galleryCase is one way in which Azure refuses a version or fails to make it, and what is expected
+// of Goldmint.
 type galleryCase struct {
 	definition arm.Definition   // where its versions go: generation V2 unless it says otherwise
 	none       bool             // there is no gallery
@@ -88,7 +89,8 @@ func (c *tested) call(method, id, body string) int {
 
 const fromDisk = `{"osDiskImage":{"source":{"id":"` + diskID + `"}}}`
 
-// galleryCases are the recorded and documented errors, by the names in testdata/gallery-errors.json, and what the list lacks.
+// galleryCases are the recorded and documented errors, by the names in
+// testdata/gallery-errors.json, and what the list lacks.
 func galleryCases() map[string]galleryCase {
 	vmSource := `"source":{"virtualMachineId":"` + vm + `"}`
 	regions := `{"name":"westeurope"},{"name":"northeurope"}`
@@ -168,9 +170,10 @@ func softDeleted(make func(*tested)) func(*tested) {
 	}
 }
 
-// TestGalleryErrors plays every recorded and documented error of gallery image versions from the request to its end, with
-// the real client on the local ARM: an end comes, with Azure's words and what to do, after the retries that may heal it, and
-// nothing half made stays behind. docs/gallery-errors.md is its table; -update writes it.
+// TestGalleryErrors plays every recorded and documented error of gallery image versions from the
+// request to its end, with the real client on the local ARM: an end comes, with Azure's words and
+// what to do, after the retries that may heal it, and nothing half made stays behind.
+// docs/gallery-errors.md is its table; -update writes it.
 func TestGalleryErrors(t *testing.T) {
 	text, err := os.ReadFile("testdata/gallery-errors.json")
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"goldmint/internal/build"
 )
 
-// onlyTo refuses every request to another scheme or host than the endpoint's, before a token is put on it.
+// onlyTo refuses every request to another scheme or host than the endpoint's, before a token is put
+// on it.
 func onlyTo(endpoint *url.URL) policy.Policy { return hostGuard{endpoint.Scheme, endpoint.Host} }
 
 type hostGuard struct{ scheme, host string }
@@ -46,8 +47,9 @@ type resumeToken struct {
 // operationPath is the path of a compute operation, after the subscription.
 var operationPath = regexp.MustCompile(`(?i)^/providers/Microsoft\.Compute/locations/[a-z0-9]+/(operations|capsOperations)/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// checkToken says why a resume token is not one for the build's own operation at the endpoint. Azcore would follow any
-// URL in it, with the bearer token, and panics on one whose state is terminal.
+// checkToken says why a resume token is not one for the build's own operation at the endpoint.
+// Azcore would follow any URL in it, with the bearer token, and panics on one whose state is
+// terminal.
 func checkToken(token string, endpoint *url.URL, b build.Build) error {
 	var t resumeToken
 	d := json.NewDecoder(strings.NewReader(token))

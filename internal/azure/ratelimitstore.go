@@ -31,8 +31,9 @@ type RateLimitStore struct {
 // maxDocument is above the largest document, with 2,000 creations and 100,000 builds in line.
 const maxDocument = 1 << 20
 
-// NewRateLimitStore takes the container's URL, such as https://account.blob.core.windows.net/ratelimit. Plain http is for a
-// loopback address. The credential's token goes to that host and nowhere else.
+// NewRateLimitStore takes the container's URL, such as
+// https://account.blob.core.windows.net/ratelimit. Plain http is for a loopback address. The
+// credential's token goes to that host and nowhere else.
 func NewRateLimitStore(container string, credential azcore.TokenCredential, transport *http.Client) (*RateLimitStore, error) {
 	u, err := url.Parse(container)
 	if err != nil || u.Host == "" {

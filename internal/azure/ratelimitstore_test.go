@@ -103,7 +103,8 @@ func holdStore(t *testing.T, s *RateLimitStore) {
 	}
 }
 
-// TestRateLimitStoreFails holds that each fault is an error that the limiter can go on from, and never a conflict.
+// TestRateLimitStoreFails holds that each fault is an error that the limiter can go on from, and
+// never a conflict.
 func TestRateLimitStoreFails(t *testing.T) {
 	for name, f := range map[string]blob.Faults{
 		"unreachable": {Unreachable: true}, "denied": {Denied: true}, "slow": {Delay: time.Minute},
@@ -130,8 +131,8 @@ func TestRateLimitStoreFails(t *testing.T) {
 	}
 }
 
-// TestRateLimitsUnderFaults: many instances share one document through a storage that loses answers.
-// Every build gets its number, and none is counted twice.
+// TestRateLimitsUnderFaults: many instances share one document through a storage that loses
+// answers. Every build gets its number, and none is counted twice.
 func TestRateLimitsUnderFaults(t *testing.T) {
 	store, server := blobStore(t)
 	server.SetFaults(blob.Faults{Seed: 1, Lost: 0.1, Delay: time.Millisecond})
@@ -165,8 +166,9 @@ func TestRateLimitsUnderFaults(t *testing.T) {
 	}
 }
 
-// TestBuildsGoOnWhateverTheStoreDoes: with each fault of the storage and each thing that can become of a document, builds go by
-// what is known. One warning is reported where the store cannot be used, and the document has them all once it can.
+// TestBuildsGoOnWhateverTheStoreDoes: with each fault of the storage and each thing that can become
+// of a document, builds go by what is known. One warning is reported where the store cannot be
+// used, and the document has them all once it can.
 func TestBuildsGoOnWhateverTheStoreDoes(t *testing.T) {
 	const document = "images/sub/region"
 	for name, c := range map[string]struct {

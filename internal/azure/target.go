@@ -32,8 +32,8 @@ type poller interface {
 
 const versionType = "Microsoft.Compute/galleries/images/versions"
 
-// at is the resource's ID, checked by the request it comes from, and a client for its kind and subscription. Clients are
-// cheap and not kept: subscriptions come from messages.
+// at is the resource's ID, checked by the request it comes from, and a client for its kind and
+// subscription. Clients are cheap and not kept: subscriptions come from messages.
 func (a *ARM) at(id string) (*arm.ResourceID, target, error) {
 	r, err := arm.ParseResourceID(id)
 	if err != nil {
@@ -95,7 +95,8 @@ func (c versions) resume(ctx context.Context, b build.Build) (poller, error) {
 		&armcompute.GalleryImageVersionsClientBeginCreateOrUpdateOptions{ResumeToken: b.Attempt.Token})
 }
 
-// remove deletes for good: a failed version of the build's own in the recycle bin could keep its number.
+// remove deletes for good: a failed version of the build's own in the recycle bin could keep its
+// number.
 func (c versions) remove(ctx context.Context, id *arm.ResourceID) error {
 	_, err := c.BeginDelete(ctx, id.ResourceGroupName, id.Parent.Parent.Name, id.Parent.Name, id.Name,
 		&armcompute.GalleryImageVersionsClientBeginDeleteOptions{BypassSoftDelete: to.Ptr(true)})
@@ -133,7 +134,8 @@ func replication(s *armcompute.ReplicationStatus) *event.Replication {
 	return &r
 }
 
-// tokenOf is what a resume token of the target's creation says of itself, and where its operations are.
+// tokenOf is what a resume token of the target's creation says of itself, and where its operations
+// are.
 var tokenOf = map[request.Target]struct{ kind, operations string }{
 	request.Image:               {"ImagesClientCreateOrUpdateResponse", "operations"},
 	request.GalleryImageVersion: {"GalleryImageVersionsClientCreateOrUpdateResponse", "capsOperations"},
@@ -142,8 +144,9 @@ var tokenOf = map[request.Target]struct{ kind, operations string }{
 // forSource is how long the PUT of an image waits for what its source is.
 const forSource = 5 * time.Second
 
-// uniqueID is what a source has beside its name, which another may take: a VM's vmId, a disk's or snapshot's uniqueId.
-// Where ARM does not tell, for want of a right perhaps, the build goes on without it.
+// uniqueID is what a source has beside its name, which another may take: a VM's vmId, a disk's or
+// snapshot's uniqueId. Where ARM does not tell, for want of a right perhaps, the build goes on
+// without it.
 func (a *ARM) uniqueID(ctx context.Context, source request.Source) string {
 	id, err := arm.ParseResourceID("/" + strings.TrimPrefix(source.ID, "/"))
 	if err != nil {

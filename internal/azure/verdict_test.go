@@ -34,8 +34,8 @@ type played struct {
 
 func (p played) end() event.Event { return p.events[len(p.events)-1] }
 
-// play goes the way of a build: the state machine decides, the real client acts on the local ARM, whose clock is turned to
-// when each continuation is due. Every continuation goes through JSON.
+// play goes the way of a build: the state machine decides, the real client acts on the local ARM,
+// whose clock is turned to when each continuation is due. Every continuation goes through JSON.
 func play(t *testing.T, s *arm.Server, a *ARM, b build.Build) (done played) {
 	t.Helper()
 	p := build.DefaultPolicy()
@@ -119,7 +119,8 @@ func errorBody(code string) string {
 	return fmt.Sprintf(`{"error":{"code":%q,"message":"in Azure's words"}}`, code)
 }
 
-// TestVerdicts: what Azure was seen to do, or may do, between the request and its end, and the event that comes of it.
+// TestVerdicts: what Azure was seen to do, or may do, between the request and its end, and the
+// event that comes of it.
 func TestVerdicts(t *testing.T) {
 	notFound := errorBody("ResourceNotFound")
 	for name, c := range map[string]struct {
@@ -129,7 +130,8 @@ func TestVerdicts(t *testing.T) {
 		attempts  int
 	}{
 		"nothing odd": {want: event.Succeeded, attempts: 1},
-		// The first GET finds nothing, and nor do the next two: those after the operation has ended.
+		// The first GET finds nothing, and nor do the next two: those after the operation has
+		// ended.
 		"the image is seen late":                {intercept: when(3, answer(404, notFound), image("GET")), want: event.Succeeded, attempts: 1},
 		"the image is gone":                     {intercept: when(-1, answer(404, notFound), image("GET")), want: "ImageVanished", attempts: 1},
 		"404 without a code, twice":             {intercept: when(2, answer(404, "<html>"), image("GET")), want: event.Succeeded, attempts: 1},
@@ -166,7 +168,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestRetryLater: operations that end so are tried again as often as BUILD_ATTEMPTS allows, others are not.
+// TestRetryLater: operations that end so are tried again as often as BUILD_ATTEMPTS allows, others
+// are not.
 func TestRetryLater(t *testing.T) {
 	for _, c := range []struct {
 		code     string
@@ -203,7 +206,8 @@ func ageless(r *http.Request) http.Handler {
 	return answer(200, `{"name":"img","location":"westeurope","properties":{"provisioningState":"Succeeded"}}`)
 }
 
-// TestPutAnswered202: ARM has taken the image on. The client counts that as an error, the build does not.
+// TestPutAnswered202: ARM has taken the image on. The client counts that as an error, the build
+// does not.
 func TestPutAnswered202(t *testing.T) {
 	var s *arm.Server
 	var a *ARM

@@ -32,8 +32,9 @@ func newVersion(t *testing.T) build.Build {
 	return build.New(r, "", time.Now())
 }
 
-// gallery answers as Azure was recorded to (Azure/azure-cli, test_image_version_create_for_diff_source, 2024): 201 with an
-// operation below capsOperations and neither Location nor Retry-After; 202 with both URLs for DELETE.
+// gallery answers as Azure was recorded to (Azure/azure-cli,
+// test_image_version_create_for_diff_source, 2024): 201 with an operation below capsOperations and
+// neither Location nor Retry-After; 202 with both URLs for DELETE.
 type gallery struct {
 	t *testing.T
 
@@ -132,8 +133,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestTokenFitsItsTarget: the token of an image resumes no version, nor the other way round, and neither reaches the
-// operations of the other.
+// TestTokenFitsItsTarget: the token of an image resumes no version, nor the other way round, and
+// neither reaches the operations of the other.
 func TestTokenFitsItsTarget(t *testing.T) {
 	g := &gallery{t: t, state: "Creating", tags: json.RawMessage(`{}`)}
 	s := httptest.NewServer(g)
@@ -179,7 +180,8 @@ func TestTokenFitsItsTarget(t *testing.T) {
 	}
 }
 
-// TestVersionErrors: a definition that is missing is no version that is missing, but may be one just made.
+// TestVersionErrors: a definition that is missing is no version that is missing, but may be one
+// just made.
 func TestVersionErrors(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
@@ -200,8 +202,9 @@ func TestVersionErrors(t *testing.T) {
 	}
 }
 
-// TestRegionsCostNothing: a version costs the same executions of the function and the same looks however many regions it goes
-// to, and between them no process waits. docs/figures.md has the table, which -v prints.
+// TestRegionsCostNothing: a version costs the same executions of the function and the same looks
+// however many regions it goes to, and between them no process waits. docs/figures.md has the
+// table, which -v prints.
 func TestRegionsCostNothing(t *testing.T) {
 	all := []string{
 		"westeurope", "northeurope", "eastus", "eastus2", "westus2", "westus3", "centralus", "uksouth", "francecentral", "swedencentral",

@@ -14,8 +14,8 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// VM reads the VM with its instance view: without that, nothing tells that a VM is generalized. One that does not exist
-// is an error like another.
+// VM reads the VM with its instance view: without that, nothing tells that a VM is generalized. One
+// that does not exist is an error like another.
 func (a *ARM) VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error) {
 	client, err := a.vms(id.SubscriptionID)
 	if err != nil {
@@ -29,8 +29,8 @@ func (a *ARM) VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error) {
 	return observedVM(id, got.VirtualMachine), nil
 }
 
-// Generalize marks the VM as generalized: it can never be started again. ARM answers when it is done, and says the same
-// of a VM that is generalized already.
+// Generalize marks the VM as generalized: it can never be started again. ARM answers when it is
+// done, and says the same of a VM that is generalized already.
 func (a *ARM) Generalize(ctx context.Context, id vmevent.ID) error {
 	client, err := a.vms(id.SubscriptionID)
 	if err != nil {
@@ -43,9 +43,9 @@ func (a *ARM) Generalize(ctx context.Context, id vmevent.ID) error {
 	return nil
 }
 
-// ImageOf looks where the request asks for its image, in the resource group or the image definition, for one that a build of
-// the request's id has made or is making, and says its resource ID, "" where there is none. One that failed or is being
-// deleted does not count.
+// ImageOf looks where the request asks for its image, in the resource group or the image
+// definition, for one that a build of the request's id has made or is making, and says its resource
+// ID, "" where there is none. One that failed or is being deleted does not count.
 func (a *ARM) ImageOf(ctx context.Context, r request.Request) (string, error) {
 	if r.Target() == request.GalleryImageVersion {
 		client, err := armcompute.NewGalleryImageVersionsClient(r.SubscriptionID, a.credential, a.options)

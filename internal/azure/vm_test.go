@@ -90,8 +90,8 @@ func TestGeneralize(t *testing.T) {
 	}
 }
 
-// TestImageOf finds the image of a build by its tag: while it is made and when it is done, not when it failed, not in
-// another group.
+// TestImageOf finds the image of a build by its tag: while it is made and when it is done, not when
+// it failed, not in another group.
 func TestImageOf(t *testing.T) {
 	s, a := start(t, arm.Options{})
 	b := newBuild(t)
@@ -137,7 +137,8 @@ func TestImageOf(t *testing.T) {
 	}
 }
 
-// TestVersionOf finds the version of a build among more than a page of others, by its tag and in its definition alone.
+// TestVersionOf finds the version of a build among more than a page of others, by its tag and in
+// its definition alone.
 func TestVersionOf(t *testing.T) {
 	s, a := start(t, arm.Options{})
 	b := newVersion(t)
@@ -181,8 +182,8 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
-// TestUniqueID: the image and the events say what exactly an image was made from, where ARM tells and as far as it lets one
-// read.
+// TestUniqueID: the image and the events say what exactly an image was made from, where ARM tells
+// and as far as it lets one read.
 func TestUniqueID(t *testing.T) {
 	const compute = "/subscriptions/" + subscription + "/resourceGroups/rg/providers/Microsoft.Compute/"
 	disk := func(field, id string) string {

@@ -1,7 +1,8 @@
-// Package build is one image build as a pure state machine: Step takes what was observed and returns what to do next.
+// Package build is one image build as a pure state machine: Step takes what was observed and
+// returns what to do next.
 //
-// It holds no clock, no network and no log. A Build travels inside the continuation message, so whoever receives that
-// message knows all that is known of the build.
+// It holds no clock, no network and no log. A Build travels inside the continuation message, so
+// whoever receives that message knows all that is known of the build.
 package build
 
 import (
@@ -51,8 +52,8 @@ type Attempt struct {
 	Redelivered bool      `json:"redelivered,omitempty"` // a message of it came again: an earlier delivery may have published its end
 }
 
-// Verdict is how the build ends. Where it could be lost, or another one be found, it travels in a message before it is
-// published.
+// Verdict is how the build ends. Where it could be lost, or another one be found, it travels in a
+// message before it is published.
 type Verdict string
 
 // The verdicts.
@@ -95,14 +96,15 @@ func (b Build) Anew(requestedAt time.Time) Build {
 	return New(b.Request, b.SubscriptionID, requestedAt)
 }
 
-// Key names the build: its id and the first twelve digits of its digest. Event and continuation ids start with it.
+// Key names the build: its id and the first twelve digits of its digest. Event and continuation ids
+// start with it.
 func (b Build) Key() string { return request.Key(b.Request.ID, b.Digest) }
 
 // ImageID is the resource ID of the image that the build makes.
 func (b Build) ImageID() string { return b.Request.ResourceID(b.SubscriptionID) }
 
-// RateLimit names the document of the limits that the build's creation counts for: those of its kind, the
-// subscription and the region.
+// RateLimit names the document of the limits that the build's creation counts for: those of its
+// kind, the subscription and the region.
 func (b Build) RateLimit() string {
 	region := strings.Map(func(r rune) rune { // "West Europe" is westeurope; the name becomes part of a URL
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -123,7 +125,8 @@ func (b Build) RateLimit() string {
 // Tag is the value of the image's goldmint-build-id tag: it says whose image it is.
 func (b Build) Tag() string { return b.Request.ID + "/" + b.Digest }
 
-// Tags of Goldmint's own on an image: who asked for it, when, what it is made from. Requests cannot set them.
+// Tags of Goldmint's own on an image: who asked for it, when, what it is made from. Requests cannot
+// set them.
 const (
 	TagBuildID     = "goldmint-build-id"         // Build.Tag
 	TagRequestedAt = "goldmint-requested-at"     // RFC 3339, UTC
@@ -135,8 +138,8 @@ const (
 // longestTag is how many characters a tag's value may have.
 const longestTag = 256
 
-// ImageTags are the tags the image is created with: the request's and Goldmint's own. What does not fit in a tag is left
-// out: the events have it.
+// ImageTags are the tags the image is created with: the request's and Goldmint's own. What does not
+// fit in a tag is left out: the events have it.
 func (b Build) ImageTags() map[string]*string {
 	tags := make(map[string]*string, len(b.Request.Tags())+5)
 	for k, v := range b.Request.Tags() {
@@ -158,8 +161,8 @@ func (b Build) Decided() bool { return b.Verdict != "" }
 
 // deadlines of a build.
 //
-// waiting bounds what is not ARM's work on the image: waiting for the allowance, or for ARM to come back.
-// working bounds the operation itself, and is zero before ARM has accepted a PUT.
+// waiting bounds what is not ARM's work on the image: waiting for the allowance, or for ARM to come
+// back. working bounds the operation itself, and is zero before ARM has accepted a PUT.
 func (b Build) deadlines(maxWait time.Duration) (waiting, working time.Time) {
 	waiting = b.RequestedAt.Add(maxWait)
 	if !b.AcceptedAt.IsZero() {
@@ -171,8 +174,9 @@ func (b Build) deadlines(maxWait time.Duration) (waiting, working time.Time) {
 	return waiting, working
 }
 
-// Check says what a build that came in a message gets wrong, or nil. Only Goldmint writes to the builds queue: this is the
-// second lock on that door, against an operator's slip or a role that is too wide.
+// Check says what a build that came in a message gets wrong, or nil. Only Goldmint writes to the
+// builds queue: this is the second lock on that door, against an operator's slip or a role that is
+// too wide.
 func (b Build) Check() error {
 	switch {
 	case b.Digest != b.Request.Digest():

@@ -55,7 +55,8 @@ func TestCheckRefusesCraftedBuilds(t *testing.T) {
 	}
 }
 
-// TestBuildsOutliveTheirSettings: what was begun under other settings is no forgery. It ends, and its end is told.
+// TestBuildsOutliveTheirSettings: what was begun under other settings is no forgery. It ends, and
+// its end is told.
 func TestBuildsOutliveTheirSettings(t *testing.T) {
 	b := travelling(t)
 	b.Attempts, b.Attempt.Token = 3, ""
@@ -75,7 +76,8 @@ func TestBuildsOutliveTheirSettings(t *testing.T) {
 	}
 }
 
-// TestAbsurdTimesBoundTheWait: whatever times and counts pass the check, the next look comes within bounds.
+// TestAbsurdTimesBoundTheWait: whatever times and counts pass the check, the next look comes within
+// bounds.
 func TestAbsurdTimesBoundTheWait(t *testing.T) {
 	p, now := DefaultPolicy(), zero.Add(time.Minute)
 	for name, at := range map[string]time.Time{

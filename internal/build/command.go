@@ -10,7 +10,8 @@ import (
 // Verb is what a command does.
 type Verb string
 
-// The verbs. After each of the first four, Step gets what came of it; Continue and Finish end the work on a message.
+// The verbs. After each of the first four, Step gets what came of it; Continue and Finish end the
+// work on a message.
 const (
 	Look     Verb = "look"     // GET the image
 	Create   Verb = "create"   // PUT the image

@@ -19,8 +19,9 @@ const (
 // short is a wait that nobody needs to hear of.
 const short = 10 * time.Second
 
-// announce gives a continuation the event that says what the build waits for, once for each reason and run: so whoever waits
-// knows it while it lasts. A build that ARM works on is not delayed but under way.
+// announce gives a continuation the event that says what the build waits for, once for each reason
+// and run: so whoever waits knows it while it lasts. A build that ARM works on is not delayed but
+// under way.
 func (b Build) announce(do Command, d event.Delay, now time.Time) (Build, Command) {
 	if do.Verb != Continue || b.Attempts > 0 || slices.Contains(b.Delays, d.Reason) {
 		return b, do
@@ -41,7 +42,8 @@ func (p Policy) postponed(b Build, o Postponed, now time.Time) (Build, Command) 
 	return b.announce(do, event.Delay{Reason: rateLimited, Message: "Azure allows no more creations for now", Ahead: o.Ahead, Until: do.At.UTC()}, now)
 }
 
-// delayed publishes that an error of ARM holds the build up. until is when it gives up trying, or zero.
+// delayed publishes that an error of ARM holds the build up. until is when it gives up trying, or
+// zero.
 func (b Build) delayed(do Command, e *armerr.Error, until, now time.Time) (Build, Command) {
 	d := event.Delay{Reason: unavailable, Code: e.Name(), Message: "Azure says " + e.Reason(), Until: do.At.UTC()}
 	switch e.Class() {

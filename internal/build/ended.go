@@ -6,8 +6,8 @@ import (
 	"goldmint/internal/event"
 )
 
-// succeed ends the build with the image. That another's image is reused is written down first, as a failure is: it may be
-// gone when the message is delivered again.
+// succeed ends the build with the image. That another's image is reused is written down first, as a
+// failure is: it may be gone when the message is delivered again.
 func (p Policy) succeed(b Build, i Image, v Verdict, now time.Time) (Build, Command) {
 	b.Verdict = v
 	if v == Reused && b.message.verdict == "" {
@@ -16,9 +16,9 @@ func (p Policy) succeed(b Build, i Image, v Verdict, now time.Time) (Build, Comm
 	return b.end(b.succeededEvent(i, v == Reused, now))
 }
 
-// fail ends the build without one. A failure is written down before it is published: it goes through the queue, where the
-// first verdict on a message wins, because a message that is delivered again could come to another one. The message that brings
-// it publishes it, as often as need be.
+// fail ends the build without one. A failure is written down before it is published: it goes
+// through the queue, where the first verdict on a message wins, because a message that is delivered
+// again could come to another one. The message that brings it publishes it, as often as need be.
 func (p Policy) fail(b Build, f Failure, now time.Time) (Build, Command) {
 	f.Final = true
 	b.Failure, b.Verdict = &f, Failed
@@ -51,10 +51,11 @@ func (b Build) end(e event.Event) (Build, Command) {
 	return b, Command{Verb: Publish, Event: e}
 }
 
-// Poison is what to do about a build whose message was delivered too often to be tried again. The first time it
-// continues, later than the others, for it may only have been in one process with a message that kills. The second time
-// it has failed, unless its image is there. Either goes through the queue: a build that an earlier delivery has sent on
-// goes on, for its continuation has the same MessageId and came first.
+// Poison is what to do about a build whose message was delivered too often to be tried again. The
+// first time it continues, later than the others, for it may only have been in one process with a
+// message that kills. The second time it has failed, unless its image is there. Either goes through
+// the queue: a build that an earlier delivery has sent on goes on, for its continuation has the
+// same MessageId and came first.
 func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
 	b.message = message{redelivered: true}
 	if b.Poison {
@@ -65,14 +66,15 @@ func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
 	return p.requeue(b, now, now.Add(stagger), "delivered too often: tried once more, by itself")
 }
 
-// Refuse is the end of a build that the handler's own rules refuse although ARM has work of it: its allow-list was narrowed.
-// It goes through the queue like every failure, and the message that brings it publishes it and touches nothing.
+// Refuse is the end of a build that the handler's own rules refuse although ARM has work of it: its
+// allow-list was narrowed. It goes through the queue like every failure, and the message that
+// brings it publishes it and touches nothing.
 func (p Policy) Refuse(b Build, code, text string, now time.Time) (Build, Command) {
 	return p.fail(b, failure(code, text, false), now)
 }
 
-// Poisoned is the end of a decided build that could not be published within the allowed deliveries. seen is the zero Image when
-// ARM could not be asked.
+// Poisoned is the end of a decided build that could not be published within the allowed deliveries.
+// seen is the zero Image when ARM could not be asked.
 func (b Build) Poisoned(seen Image, text string, now time.Time) event.Event {
 	if seen.Exists && seen.BuildTag == b.Tag() && seen.is("Succeeded") {
 		return b.succeededEvent(seen, false, now)
@@ -100,8 +102,9 @@ func (b Build) failedEvent(f Failure, now time.Time) event.Event {
 	return e
 }
 
-// Queued is the event that says that the request was taken. Its id is the same whenever that request is sent, as that of the
-// build's first message is: what is sent again is not announced again.
+// Queued is the event that says that the request was taken. Its id is the same whenever that
+// request is sent, as that of the build's first message is: what is sent again is not announced
+// again.
 func (b Build) Queued(now time.Time) event.Event {
 	e := b.event(event.Queued, now)
 	e.ID = event.ID(b.Key(), event.Queued, 1)

@@ -66,7 +66,8 @@ func (b Build) failureOf(o Errored) Failure {
 // unseen is how often in a row ARM may fail to show an operation before the image is asked as well.
 const unseen = 5
 
-// unpublished is for an event that could not be published. The queue may still work, so the build comes back and tries again.
+// unpublished is for an event that could not be published. The queue may still work, so the build
+// comes back and tries again.
 func (p Policy) unpublished(b Build, now time.Time) (Build, Command) {
 	if !b.message.ending {
 		return p.watchLater(b, now)
@@ -76,8 +77,8 @@ func (p Policy) unpublished(b Build, now time.Time) (Build, Command) {
 	return p.later(b, now.Add(p.backoff(b, 0)), "the event could not be published")
 }
 
-// What may heal by itself: a role assignment takes minutes to reach every front end, a resource just made is missing for
-// seconds, and so is an image that an operation has just finished.
+// What may heal by itself: a role assignment takes minutes to reach every front end, a resource
+// just made is missing for seconds, and so is an image that an operation has just finished.
 var (
 	youngRole = retry.Grace{30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute}
 	young     = retry.Grace{5 * time.Second, 10 * time.Second, 20 * time.Second}

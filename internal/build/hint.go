@@ -27,7 +27,8 @@ func (b Build) hint(e event.Error) string {
 	return text
 }
 
-// hints are by the code or the words of Azure's error, the first that matches. docs/gallery-errors.md shows each at work.
+// hints are by the code or the words of Azure's error, the first that matches.
+// docs/gallery-errors.md shows each at work.
 var hints = []struct {
 	said *regexp.Regexp
 	text string

@@ -8,7 +8,8 @@ import (
 	"goldmint/internal/event"
 )
 
-// TestFailedBuildOfAVMSaysHowToTryAgain: its VM's later events are repeats, so nobody should wait for them.
+// TestFailedBuildOfAVMSaysHowToTryAgain: its VM's later events are repeats, so nobody should wait
+// for them.
 func TestFailedBuildOfAVMSaysHowToTryAgain(t *testing.T) {
 	f := Failure{Error: event.Error{Code: "ImageExists", Message: "an image of that name exists."}}
 	b := travelling(t)
@@ -25,7 +26,8 @@ func TestFailedBuildOfAVMSaysHowToTryAgain(t *testing.T) {
 	}
 }
 
-// TestImageTagsFitAzure: with all that a request may bring there are 50 at most, and no value is too long.
+// TestImageTagsFitAzure: with all that a request may bring there are 50 at most, and no value is
+// too long.
 func TestImageTagsFitAzure(t *testing.T) {
 	b := travelling(t)
 	b.UniqueID, b.Request.Metadata = "40a34768-9017-45de-a607-524c765e53f5", map[string]string{"commit": "1f6c0ad"}

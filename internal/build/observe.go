@@ -12,8 +12,9 @@ type Observation interface{ observed() }
 
 // Woken says that a message brought the build here.
 type Woken struct {
-	// Redelivered says that the message was delivered before. Whoever had it may have acted already, so now nothing is
-	// created or deleted: that is handed on by a continuation, which duplicate detection drops if there was one.
+	// Redelivered says that the message was delivered before. Whoever had it may have acted
+	// already, so now nothing is created or deleted: that is handed on by a continuation, which
+	// duplicate detection drops if there was one.
 	Redelivered bool
 }
 
@@ -27,7 +28,8 @@ type Accepted struct {
 	UniqueID string // of the source, "" where ARM does not tell
 }
 
-// Postponed says that the build may not create its image yet: others go first, or ARM's allowance is used up for now.
+// Postponed says that the build may not create its image yet: others go first, or ARM's allowance
+// is used up for now.
 type Postponed struct {
 	At     time.Time // when to ask again
 	Ahead  int       // builds that are let go first

@@ -7,7 +7,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )
 
-// TestRateLimitDocument: builds of one region share a document however they spell it, and nothing leaves its place in the URL.
+// TestRateLimitDocument: builds of one region share a document however they spell it, and nothing
+// leaves its place in the URL.
 func TestRateLimitDocument(t *testing.T) {
 	for location, want := range map[string]string{
 		"West Europe": "images/ab/westeurope", "westeurope": "images/ab/westeurope",

@@ -7,7 +7,8 @@ import (
 	"goldmint/internal/retry"
 )
 
-// Policy is when to look, how often to try and when to give up. The zero Policy is not usable: see DefaultPolicy.
+// Policy is when to look, how often to try and when to give up. The zero Policy is not usable: see
+// DefaultPolicy.
 type Policy struct {
 	MaxWait time.Duration // for ARM's allowance, or for ARM to come back, from the request's enqueueing on
 
@@ -21,8 +22,8 @@ type Policy struct {
 	Backoff  retry.Backoff // after temporary failures
 }
 
-// Looks is when to look at an operation, counted from its start. Azure's operations end on a grid, so a look just after one
-// of its points is worth several between them.
+// Looks is when to look at an operation, counted from its start. Azure's operations end on a grid,
+// so a look just after one of its points is worth several between them.
 type Looks struct {
 	At    []time.Duration // where operations were measured to end, and a moment for the result to be readable
 	Every time.Duration   // then as often,
@@ -33,15 +34,17 @@ type Looks struct {
 	Gone  time.Duration   // what a deletion takes
 }
 
-// The most that Policy.MaxWait and Policy.Attempts may be. Messages and the windows of their duplicates are made for these.
+// The most that Policy.MaxWait and Policy.Attempts may be. Messages and the windows of their
+// duplicates are made for these.
 const (
 	LongestWait  = 5 * 24 * time.Hour
 	MostAttempts = 10
 )
 
-// DefaultPolicy looks where Azure's operations were measured to end: of 23 recorded creations of images 12 took 5.1 to
-// 5.3 s, 10 took 10.1 to 10.4 s and one 56.9 s. About a minute the looks are close together, as nobody knows where others
-// like that one end. Those of gallery image versions end just after a multiple of 15 s.
+// DefaultPolicy looks where Azure's operations were measured to end: of 23 recorded creations of
+// images 12 took 5.1 to 5.3 s, 10 took 10.1 to 10.4 s and one 56.9 s. About a minute the looks are
+// close together, as nobody knows where others like that one end. Those of gallery image versions
+// end just after a multiple of 15 s.
 func DefaultPolicy() Policy {
 	return Policy{
 		MaxWait: 24 * time.Hour, Attempts: 3, VersionAttempts: 2,
@@ -82,7 +85,8 @@ func (p Policy) attempts(b Build) int {
 	return p.Attempts
 }
 
-// next is how long to wait before looking at an operation of that age again. asked is ARM's Retry-After, 0 for none.
+// next is how long to wait before looking at an operation of that age again. asked is ARM's
+// Retry-After, 0 for none.
 func (l Looks) next(spent, asked time.Duration) time.Duration {
 	return max(l.wait(max(spent, 0)), asked)
 }
@@ -101,7 +105,8 @@ func (l Looks) wait(spent time.Duration) time.Duration {
 	return min(max(time.Duration(float64(spent)*l.Share), l.Min), l.Max)
 }
 
-// age is how old an operation is. date is ARM's clock, cut to the second; the handler's own clock says where in that second.
+// age is how old an operation is. date is ARM's clock, cut to the second; the handler's own clock
+// says where in that second.
 func age(startedAt, date, now time.Time) time.Duration {
 	if date.IsZero() {
 		return now.Sub(startedAt)

@@ -20,8 +20,8 @@ type cost struct {
 	extra int // looks at how far a version is, beside these
 }
 
-// watched plays a build whose PUT ARM answers after took and whose operation, begun with the PUT, ends at that age. ARM's
-// Date is cut to the second, as in its header.
+// watched plays a build whose PUT ARM answers after took and whose operation, begun with the PUT,
+// ends at that age. ARM's Date is cut to the second, as in its header.
 func watched(t *testing.T, p Policy, b Build, took, ends time.Duration) cost {
 	t.Helper()
 	sent := b.RequestedAt.Add(123456 * time.Microsecond)
@@ -50,7 +50,8 @@ func watched(t *testing.T, p Policy, b Build, took, ends time.Duration) cost {
 	return cost{}
 }
 
-// TestLookThatCameTooEarly is repeated in a moment: ARM began the operation later than the PUT was sent.
+// TestLookThatCameTooEarly is repeated in a moment: ARM began the operation later than the PUT was
+// sent.
 func TestLookThatCameTooEarly(t *testing.T) {
 	images := DefaultPolicy().Images
 	for spent, want := range map[time.Duration]time.Duration{
@@ -83,7 +84,8 @@ func seconds(ages ...float64) (all []time.Duration) {
 	return all
 }
 
-// recordedImage is an operation that made an image: when its PUT was answered and when it ended, in seconds from its start.
+// recordedImage is an operation that made an image: when its PUT was answered and when it ended, in
+// seconds from its start.
 type recordedImage struct {
 	Answered, Seconds float64
 	Placed            bool // the looks were placed by it; the others judge them
@@ -102,7 +104,8 @@ func recordedImages(t *testing.T) (all []recordedImage) {
 	return recorded.Operations
 }
 
-// made are operations that were not recorded: one that ends at each of these ages, every half a second.
+// made are operations that were not recorded: one that ends at each of these ages, every half a
+// second.
 func made(answered, from, to float64) (all []recordedImage) {
 	for age := from; age <= to; age += 0.5 {
 		all = append(all, recordedImage{Answered: answered, Seconds: age})
@@ -110,7 +113,8 @@ func made(answered, from, to float64) (all []recordedImage) {
 	return all
 }
 
-// every is what a client costs that looks when the PUT is answered, and then at this interval: PUT, looks, and the image itself.
+// every is what a client costs that looks when the PUT is answered, and then at this interval: PUT,
+// looks, and the image itself.
 func every(interval float64, all []recordedImage) (late time.Duration, calls float64) {
 	for _, o := range all {
 		at, looks := o.Answered, 1.0
@@ -124,9 +128,9 @@ func every(interval float64, all []recordedImage) (late time.Duration, calls flo
 	return late / time.Duration(len(all)), calls / float64(len(all))
 }
 
-// TestLooksAtImages: the news comes at once where Azure's operations were recorded to end, those by which the looks were
-// placed and those by which they were not, and an operation of a minute costs no more than ten calls. docs/figures.md has
-// the table.
+// TestLooksAtImages: the news comes at once where Azure's operations were recorded to end, those by
+// which the looks were placed and those by which they were not, and an operation of a minute costs
+// no more than ten calls. docs/figures.md has the table.
 func TestLooksAtImages(t *testing.T) {
 	p, b := DefaultPolicy(), travelling(t)
 	b.Attempts, b.AcceptedAt, b.Attempt = 0, time.Time{}, Attempt{}
@@ -182,8 +186,8 @@ func TestLooksAtImages(t *testing.T) {
 	}
 }
 
-// TestLooksAtVersions replays when recorded operations on gallery image versions ended (testdata/version-durations.json,
-// from Azure/azure-cli's recordings, says where they come from).
+// TestLooksAtVersions replays when recorded operations on gallery image versions ended
+// (testdata/version-durations.json, from Azure/azure-cli's recordings, says where they come from).
 func TestLooksAtVersions(t *testing.T) {
 	text, err := os.ReadFile("testdata/version-durations.json")
 	if err != nil {

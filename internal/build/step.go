@@ -10,9 +10,10 @@ import (
 
 // Step takes what was observed and returns what the build is now and the one thing to do next.
 //
-// Its rules: look before every PUT; every verdict comes from the image, and only with the build's own tag; on waking ask
-// ARM first, and give up at a deadline only instead of waiting again; a message that was delivered before creates and
-// deletes nothing; a failure is written down before it is published.
+// Its rules: look before every PUT; every verdict comes from the image, and only with the build's
+// own tag; on waking ask ARM first, and give up at a deadline only instead of waiting again; a
+// message that was delivered before creates and deletes nothing; a failure is written down before
+// it is published.
 func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) {
 	switch o := seen.(type) {
 	case Woken:
@@ -85,7 +86,8 @@ func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	return p.do(b, Create)
 }
 
-// gone is why an image that ARM had taken on, and whose failure is not known, is not to be made again; nil if it is.
+// gone is why an image that ARM had taken on, and whose failure is not known, is not to be made
+// again; nil if it is.
 func (b Build) gone(attempts int) *Failure {
 	var f Failure
 	switch {
@@ -172,8 +174,9 @@ func existsText(b Build) string {
 	return "an image of that name exists: choose another name, or ask with ifExists: reuse or replace"
 }
 
-// takenOver is what became of the image of an accepted PUT that does not carry this build's tag. The time of its creation
-// says whether it is still the same; where ARM does not tell, another build's tag means another image.
+// takenOver is what became of the image of an accepted PUT that does not carry this build's tag.
+// The time of its creation says whether it is still the same; where ARM does not tell, another
+// build's tag means another image.
 func (b Build) takenOver(i Image) Failure {
 	const clocks = 3 * time.Second // to delete an image and to make another takes longer
 	same := i.BuildTag == ""
@@ -201,8 +204,8 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 		b.AcceptedAt = now
 	}
 	b.Attempts++
-	// Until ARM says when the operation began: when the PUT came to it. ARM may take seconds to answer, and the operation
-	// is at work meanwhile.
+	// Until ARM says when the operation began: when the PUT came to it. ARM may take seconds to
+	// answer, and the operation is at work meanwhile.
 	b.Attempt = Attempt{Token: o.Token, StartedAt: now.Add(-o.Took)}
 	b.Transient, b.Grace, b.Failure = 0, 0, nil
 	b.UniqueID = o.UniqueID
@@ -286,14 +289,14 @@ func (p Policy) pause(b Build, now time.Time, wait time.Duration, reason string)
 	return p.requeue(b, now, earlier(now.Add(wait), waiting), reason)
 }
 
-// handOver leaves what a redelivered message must not do to a continuation. Its MessageId is that of the continuation
-// which an earlier delivery may have sent, so at most one of them goes on.
+// handOver leaves what a redelivered message must not do to a continuation. Its MessageId is that
+// of the continuation which an earlier delivery may have sent, so at most one of them goes on.
 func (p Policy) handOver(b Build, now time.Time) (Build, Command) {
 	return p.requeue(b, now, now, "delivered before: handed on")
 }
 
-// requeue continues where the image's state is not known. After a redelivery that waits until no earlier delivery can be
-// alive, for its PUT or DELETE may still be on the way.
+// requeue continues where the image's state is not known. After a redelivery that waits until no
+// earlier delivery can be alive, for its PUT or DELETE may still be on the way.
 func (p Policy) requeue(b Build, now, at time.Time, reason string) (Build, Command) {
 	if alive := now.Add(p.HandOver); b.message.redelivered && at.Before(alive) {
 		at = alive

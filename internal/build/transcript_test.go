@@ -20,8 +20,9 @@ import (
 
 var update = flag.Bool("update", false, "write what Step says into the transcripts")
 
-// TestTranscripts plays testdata/*.txt: lines say what is observed, indented lines what Step answers. They are the
-// specification of a build to read; `go test ./internal/build -run Transcripts -update` writes the answers anew.
+// TestTranscripts plays testdata/*.txt: lines say what is observed, indented lines what Step
+// answers. They are the specification of a build to read; `go test ./internal/build -run
+// Transcripts -update` writes the answers anew.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

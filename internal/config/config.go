@@ -1,4 +1,5 @@
-// Package config is the handler's settings: every app setting, its default and its meaning, read once from the environment.
+// Package config is the handler's settings: every app setting, its default and its meaning, read
+// once from the environment.
 package config
 
 import (
@@ -23,11 +24,12 @@ import (
 // LongestInvocation is the most that INVOCATION_TIMEOUT may be.
 const LongestInvocation = 4 * time.Minute
 
-// LongestLife is the most that an invocation takes from its arrival to its answer, the wait for its turn included. The
-// host's functionTimeout and the queue's lock are 5 minutes.
+// LongestLife is the most that an invocation takes from its arrival to its answer, the wait for its
+// turn included. The host's functionTimeout and the queue's lock are 5 minutes.
 const LongestLife = LongestInvocation + 30*time.Second
 
-// Config is the handler's settings. The env tags are the names of the app settings; durations are ISO 8601 (PT24H).
+// Config is the handler's settings. The env tags are the names of the app settings; durations are
+// ISO 8601 (PT24H).
 type Config struct {
 	Port int `env:"FUNCTIONS_CUSTOMHANDLER_PORT,required"` // set by the Functions host
 
@@ -69,7 +71,8 @@ type Config struct {
 	LookMax         time.Duration   `env:"LOOK_MAX" envDefault:"PT30S"`                                                           // and not later
 }
 
-// ServiceBus is the connection of the host's own trigger: a connection string, or a namespace with managed identity.
+// ServiceBus is the connection of the host's own trigger: a connection string, or a namespace with
+// managed identity.
 type ServiceBus struct {
 	ConnectionString string `env:"ServiceBusConnection"`                          // only where no managed identity is to be had
 	Namespace        string `env:"ServiceBusConnection__fullyQualifiedNamespace"` // NAME.servicebus.windows.net
@@ -84,7 +87,8 @@ type Storage struct {
 	ClientID       string `env:"AzureWebJobsStorage__clientId"` // user-assigned identity
 }
 
-// RateLimitContainer is the URL of the container that holds the rate limits, empty where they stay in this process's memory.
+// RateLimitContainer is the URL of the container that holds the rate limits, empty where they stay
+// in this process's memory.
 func (c Config) RateLimitContainer() string {
 	switch {
 	case c.RateLimitStore != nil:
@@ -108,7 +112,8 @@ func (c Config) storageSuffix() string {
 	return "core.windows.net"
 }
 
-// Load reads the settings from the environment given as KEY=VALUE. The error lists every problem at once, one a line.
+// Load reads the settings from the environment given as KEY=VALUE. The error lists every problem at
+// once, one a line.
 func Load(environ []string) (Config, error) {
 	c, err := env.ParseAsWithOptions[Config](env.Options{
 		Environment: env.ToMap(environ),
@@ -132,8 +137,8 @@ func Load(environ []string) (Config, error) {
 		strings.Join(problems, "\n  - "))
 }
 
-// trimmed is a list without the spaces around its entries and without an empty last one. A list of nothing else stays one
-// of an empty entry: an allow-list must not become none by a slip.
+// trimmed is a list without the spaces around its entries and without an empty last one. A list of
+// nothing else stays one of an empty entry: an allow-list must not become none by a slip.
 func trimmed(list []string) []string {
 	var kept []string
 	for _, entry := range list {
@@ -214,7 +219,8 @@ func (p *problems) within(name string, d, low, high time.Duration) {
 	p.add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 }
 
-// ages holds that each look comes a while after the one before: a build has a million continuations.
+// ages holds that each look comes a while after the one before: a build has a million
+// continuations.
 func (p *problems) ages(name string, ages []time.Duration) {
 	last := time.Duration(0)
 	for _, a := range ages {
@@ -300,7 +306,8 @@ func (c Config) checkBounds(p *problems) {
 	}
 }
 
-// checkEndpoint allows https anywhere and plain http on a loopback address only, so that no token travels in the clear.
+// checkEndpoint allows https anywhere and plain http on a loopback address only, so that no token
+// travels in the clear.
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {

@@ -97,7 +97,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestAttempts: a version's attempts may take hours each, so there are fewer of them, unless the setting says how many.
+// TestAttempts: a version's attempts may take hours each, so there are fewer of them, unless the
+// setting says how many.
 func TestAttempts(t *testing.T) {
 	for setting, want := range map[string][2]int{"": {3, 2}, "BUILD_ATTEMPTS=": {3, 2}, "BUILD_ATTEMPTS=5": {5, 5}, "BUILD_ATTEMPTS=1": {1, 1}} {
 		environ := enough()

@@ -12,11 +12,12 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// azdSchemaVariable names a file with azd's own schema (interop/azd.sh fetches it) to check against in the place of the
-// extract in testdata.
+// azdSchemaVariable names a file with azd's own schema (interop/azd.sh fetches it) to check against
+// in the place of the extract in testdata.
 const azdSchemaVariable = "AZD_SCHEMA"
 
-// onlyFiles loads schemas from files. azd's own refers to those of its extensions elsewhere, which say nothing of functions.
+// onlyFiles loads schemas from files. azd's own refers to those of its extensions elsewhere, which
+// say nothing of functions.
 type onlyFiles struct{}
 
 func (onlyFiles) Load(url string) (any, error) {

@@ -1,5 +1,6 @@
-// Package deploy_test holds what terraform validate cannot: that the deployment, the Functions app's own files, the local
-// settings and the handler speak of the same queue, settings, limits and roles.
+// Package deploy_test holds what terraform validate cannot: that the deployment, the Functions
+// app's own files, the local settings and the handler speak of the same queue, settings, limits and
+// roles.
 package deploy_test
 
 import (

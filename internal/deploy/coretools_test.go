@@ -20,8 +20,9 @@ import (
 	"goldmint/internal/history"
 )
 
-// TestCoreTools goes the way of docs/local.md's "With Core Tools": the package, local.settings.example.json and the three
-// emulators as processes of their own. The Functions host is Goldmint's own here; `func start` takes its place.
+// TestCoreTools goes the way of docs/local.md's "With Core Tools": the package,
+// local.settings.example.json and the three emulators as processes of their own. The Functions host
+// is Goldmint's own here; `func start` takes its place.
 func TestCoreTools(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skipf("the package's handler runs on linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH)

@@ -14,15 +14,17 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// What Azure Functions bills on Flex Consumption: the instance's memory for the time of an execution, a second at least.
+// What Azure Functions bills on Flex Consumption: the instance's memory for the time of an
+// execution, a second at least.
 const (
 	instanceGB  = 0.5 // instance_memory_in_mb of function.tf
 	leastBilled = time.Second
 	billedBy    = 100 * time.Millisecond
 )
 
-// BenchmarkCost builds one image or version of each kind as `goldmint local` does, with Resource Manager as slow as it was
-// recorded, and counts what Azure would bill. docs/deploy.md has the figures. A whole version takes seven minutes.
+// BenchmarkCost builds one image or version of each kind as `goldmint local` does, with Resource
+// Manager as slow as it was recorded, and counts what Azure would bill. docs/deploy.md has the
+// figures. A whole version takes seven minutes.
 //
 //	go test ./internal/deploy -run '^$' -bench Cost -benchtime 1x -timeout 30m
 func BenchmarkCost(b *testing.B) {

@@ -15,8 +15,9 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// These are dry runs: the scripts and hooks are the real ones, while az, azd, terraform and sleep are stubs on the PATH that
-// write down how they were called and answer as the test says. What Azure itself makes of the calls only Azure can say.
+// These are dry runs: the scripts and hooks are the real ones, while az, azd, terraform and sleep
+// are stubs on the PATH that write down how they were called and answer as the test says. What
+// Azure itself makes of the calls only Azure can say.
 
 const stub = `#!/bin/sh
 line="${0##*/} $*"
@@ -75,7 +76,8 @@ func (s stage) write(name, content string, mode os.FileMode) {
 	}
 }
 
-// sh runs a line in the project's root and gives what it printed, its exit status and the stubs' calls.
+// sh runs a line in the project's root and gives what it printed, its exit status and the stubs'
+// calls.
 func (s stage) sh(line string) (output string, status int, calls []string) {
 	s.Helper()
 	command := exec.Command("sh", "-c", line)
@@ -183,7 +185,8 @@ func TestDeployScript(t *testing.T) {
 	}
 }
 
-// project is what azd reads of azure.yaml, as its schema spells it; nothing else may be in the file.
+// project is what azd reads of azure.yaml, as its schema spells it; nothing else may be in the
+// file.
 type project struct {
 	Name  string `yaml:"name"`
 	Infra struct {
@@ -219,7 +222,8 @@ func readProject(t *testing.T) project {
 	return p
 }
 
-// azd's hooks make the calls that the script makes, with what azd has in its environment: its own variables and the outputs.
+// azd's hooks make the calls that the script makes, with what azd has in its environment: its own
+// variables and the outputs.
 func TestHooks(t *testing.T) {
 	outputs := readModule(t).outputs
 	for _, name := range []string{"resource_group", "function_app"} {

@@ -14,8 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// local/ holds the entities of messaging.tf in the configuration format of Microsoft's Service Bus emulator: once as they
-// are, for emulators that take the whole range, once within the limits of Microsoft's container.
+// local/ holds the entities of messaging.tf in the configuration format of Microsoft's Service Bus
+// emulator: once as they are, for emulators that take the whole range, once within the limits of
+// Microsoft's container.
 //
 //	go test ./internal/deploy -run TestEmulatorFiles -update
 var update = flag.Bool("update", false, "write infra/local anew from messaging.tf")
@@ -199,7 +200,8 @@ func entitiesOf(t *testing.T, m *module) emulatorConfig {
 	return config
 }
 
-// rulesOf is a subscription's one rule; without a rule a subscription of the emulator takes everything.
+// rulesOf is a subscription's one rule; without a rule a subscription of the emulator takes
+// everything.
 func rulesOf(t *testing.T, m *module, address string) []emulatorRule {
 	t.Helper()
 	if m.text(t, address, "filter_type") == "SqlFilter" {

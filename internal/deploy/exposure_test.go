@@ -11,8 +11,9 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// exposure is every line of the resources through which somebody could get in, but for names and tags: a closed list, so
-// that a line which only opens something is as much a difference as one that closes something less.
+// exposure is every line of the resources through which somebody could get in, but for names and
+// tags: a closed list, so that a line which only opens something is as much a difference as one
+// that closes something less.
 var exposure = map[string][]string{
 	"azurerm_servicebus_namespace.main": {
 		`capacity = local.private ? 1 : 0`,
@@ -220,7 +221,8 @@ var providerOf = map[string]string{
 	"virtual_network":                           "Microsoft.Network",
 }
 
-// The provider registers what its resources need and what the handler calls, and reaches storage without keys.
+// The provider registers what its resources need and what the handler calls, and reaches storage
+// without keys.
 func TestProvider(t *testing.T) {
 	want := []string{"Microsoft.App", "Microsoft.Compute"} // Flex Consumption runs on the first; the handler calls the second
 	for _, name := range providerOf {
@@ -253,7 +255,8 @@ var (
 	space   = regexp.MustCompile(`\s+`)
 )
 
-// lines are a block's attributes as they are written, in alphabetical order, each with the way to it.
+// lines are a block's attributes as they are written, in alphabetical order, each with the way to
+// it.
 func (m *module) lines(body *hclsyntax.Body) []string {
 	var all []string
 	var walk func(string, *hclsyntax.Body)

@@ -25,13 +25,15 @@ import (
 	"goldmint/internal/request"
 	"goldmint/internal/worker"
 
-	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
+	// What the handler binary is made of: go test must not take a result from its cache when that
+	// has changed.
 	_ "goldmint/internal/azure"
 	_ "goldmint/internal/config"
 )
 
-// TestFlow runs builds from end to end with no more rights than the custom roles grant, through everything that is logged
-// and everything that is asked of Resource Manager, and holds both against what the deployment says of them.
+// TestFlow runs builds from end to end with no more rights than the custom roles grant, through
+// everything that is logged and everything that is asked of Resource Manager, and holds both
+// against what the deployment says of them.
 func TestFlow(t *testing.T) {
 	handler := buildHandler(t)
 	flows := []func(*testing.T, string) []arm.Call{flowOfEveryEvent, flowOfFailures, flowOfGalleryVersions}
@@ -50,9 +52,9 @@ func TestFlow(t *testing.T) {
 	})
 }
 
-// flowOfEveryEvent provokes every log event: a success, a throttled one, a replacement, a VM's image, a VM that is left
-// alone, one that is looked at again, a rejection, a message that the builds queue should not hold, and a poisoned one,
-// whose build is tried once more.
+// flowOfEveryEvent provokes every log event: a success, a throttled one, a replacement, a VM's
+// image, a VM that is left alone, one that is looked at again, a rejection, a message that the
+// builds queue should not hold, and a poisoned one, whose build is tried once more.
 func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	var intercept once
@@ -75,7 +77,8 @@ func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	intercept.answer(http.MethodGet, "/virtualMachines/slow", http.StatusServiceUnavailable)
 	f.deallocated("slow", capture)
 
-	// The host tells enqueued times in whole seconds: what is replaced must be a second older. Being throttled takes more.
+	// The host tells enqueued times in whole seconds: what is replaced must be a second older.
+	// Being throttled takes more.
 	f.until("the throttled image", func() bool { return f.ended("first") && f.ended("throttled") })
 	f.submit("second", func(r *request.Request) { r.IfExists = request.Replace })
 
@@ -127,8 +130,8 @@ func flowOfFailures(t *testing.T, handler string) []arm.Call {
 // fastVersions makes a version's minutes parts of a second.
 const fastVersions = 1000
 
-// flowOfGalleryVersions publishes every example of a gallery image version that the deployment's roles allow: no role
-// gives a storage account's keys, so none is from a VHD.
+// flowOfGalleryVersions publishes every example of a gallery image version that the deployment's
+// roles allow: no role gives a storage account's keys, so none is from a VHD.
 func flowOfGalleryVersions(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	f := startFlow(t, localazure.Options{Handler: handler, Settings: map[string]string{}, ARM: arm.Options{Speed: fastVersions}})
@@ -281,7 +284,8 @@ func (f *flow) unseen() []string {
 	return names
 }
 
-// checkLines fails where a line lacks a field that its event promises, or tells an event that is not declared.
+// checkLines fails where a line lacks a field that its event promises, or tells an event that is
+// not declared.
 func (f *flow) checkLines() {
 	f.t.Helper()
 	f.mu.Lock()
@@ -346,7 +350,8 @@ func (f *flow) example(path, id string, change func(*request.Request)) []byte {
 	return text
 }
 
-// sendAbandoned sends a build that the builds queue delivered once, to nobody's use, before the host gets to see it.
+// sendAbandoned sends a build that the builds queue delivered once, to nobody's use, before the
+// host gets to see it.
 func (f *flow) sendAbandoned(id string) {
 	f.t.Helper()
 	if err := f.azure.Host.Stop(f.t.Context()); err != nil {

@@ -22,7 +22,8 @@ const (
 	longestHistory = 7 * 24 * time.Hour // history_ttl is P7D at most
 )
 
-// A build's messages, waiting and working together, must live and be told apart for longer than the build.
+// A build's messages, waiting and working together, must live and be told apart for longer than the
+// build.
 func TestMessagesOutliveTheLongestBuild(t *testing.T) {
 	m := readModule(t)
 	longestBuild := duration(t, azureSettings(t)["MAX_WAIT"]) + request.MaxTimeout
@@ -37,8 +38,9 @@ func TestMessagesOutliveTheLongestBuild(t *testing.T) {
 	}
 }
 
-// TestDuplicatesAreFoundForTheLongestBuild: whatever MAX_WAIT and timeout are allowed, a build ends while its messages and
-// events are still told from their repeats. A version's default timeout is within the bounds as well.
+// TestDuplicatesAreFoundForTheLongestBuild: whatever MAX_WAIT and timeout are allowed, a build ends
+// while its messages and events are still told from their repeats. A version's default timeout is
+// within the bounds as well.
 func TestDuplicatesAreFoundForTheLongestBuild(t *testing.T) {
 	m := readModule(t)
 	longest := build.LongestWait + max(request.MaxTimeout, request.DefaultVersionTimeout)
@@ -79,7 +81,8 @@ func TestServiceBusLimits(t *testing.T) {
 	}
 }
 
-// An event that Event Grid delivers at its last attempt must still be recognized as the one it delivered at first.
+// An event that Event Grid delivers at its last attempt must still be recognized as the one it
+// delivered at first.
 func TestEventGridRetriesInsideTheDuplicateWindow(t *testing.T) {
 	m := readModule(t)
 	minutes, err := strconv.Atoi(m.nested(t, "azurerm_eventgrid_system_topic_event_subscription.vms", "retry_policy", "event_time_to_live"))
@@ -92,7 +95,8 @@ func TestEventGridRetriesInsideTheDuplicateWindow(t *testing.T) {
 	}
 }
 
-// host.json: the lock outlasts every invocation, the host settles, and nothing scales behind the handler's back.
+// host.json: the lock outlasts every invocation, the host settles, and nothing scales behind the
+// handler's back.
 func TestHostLimits(t *testing.T) {
 	var host struct {
 		FunctionTimeout string
@@ -126,7 +130,8 @@ func TestHostLimits(t *testing.T) {
 	}
 }
 
-// Durations are ISO 8601 and, for alerts, one of the few that Azure Monitor takes; Terraform checks neither everywhere.
+// Durations are ISO 8601 and, for alerts, one of the few that Azure Monitor takes; Terraform checks
+// neither everywhere.
 func TestDurations(t *testing.T) {
 	m := readModule(t)
 	monitor := []string{"PT1M", "PT5M", "PT15M", "PT30M", "PT1H", "PT6H", "PT12H", "P1D"}
@@ -154,7 +159,8 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// Metrics as Azure Monitor lists them, with the dimensions and aggregations they have; a wrong name makes an alert that never fires.
+// Metrics as Azure Monitor lists them, with the dimensions and aggregations they have; a wrong name
+// makes an alert that never fires.
 func TestMetrics(t *testing.T) {
 	supported := map[string][]string{
 		"Microsoft.ServiceBus/namespaces DeadletteredMessages EntityName":          {"Average", "Minimum", "Maximum"},

@@ -86,7 +86,8 @@ func (m *module) readFile(t *testing.T, name string) {
 	}
 }
 
-// evaluate runs until locals and resources, which name each other in any order, have had time to settle.
+// evaluate runs until locals and resources, which name each other in any order, have had time to
+// settle.
 func (m *module) evaluate(t *testing.T) {
 	t.Helper()
 	m.scope = &hcl.EvalContext{

@@ -30,8 +30,9 @@ var builtInRoles = map[string]string{
 	"monitoring_metrics_publisher":  "3913510d-42f4-4e42-8a64-420c390055eb",
 }
 
-// The actions of the custom roles, by the local that lists them. A called one stands for requests that the handler itself
-// sends to Resource Manager; the others are asked for by Resource Manager where a request refers to such a resource.
+// The actions of the custom roles, by the local that lists them. A called one stands for requests
+// that the handler itself sends to Resource Manager; the others are asked for by Resource Manager
+// where a request refers to such a resource.
 var customRoles = map[string]map[string]struct{ called bool }{
 	"image_actions": {
 		"Microsoft.Compute/images/read":                       {called: true},
@@ -61,7 +62,8 @@ var customRoles = map[string]map[string]struct{ called bool }{
 	},
 }
 
-// deployedActions are what the function may do where a deployment names galleries and sources, each with its reason.
+// deployedActions are what the function may do where a deployment names galleries and sources, each
+// with its reason.
 func deployedActions(t *testing.T, roles ...string) map[string]string {
 	t.Helper()
 	m, all := readModule(t), map[string]string{}
@@ -140,7 +142,8 @@ func TestRoleAssignments(t *testing.T) {
 	}
 }
 
-// Rights on galleries and on their sources go to what the two variables name, and to nothing unless they name something.
+// Rights on galleries and on their sources go to what the two variables name, and to nothing unless
+// they name something.
 func TestGalleryRolesAreOff(t *testing.T) {
 	m := readModule(t)
 	for assignment, variable := range map[string]string{"function_galleries": "gallery_ids", "function_gallery_sources": "gallery_source_ids"} {
@@ -153,8 +156,8 @@ func TestGalleryRolesAreOff(t *testing.T) {
 	}
 }
 
-// roleFits fails where a call asked for an action that the roles lack, and where a role has an action that no call asked
-// for.
+// roleFits fails where a call asked for an action that the roles lack, and where a role has an
+// action that no call asked for.
 func roleFits(t *testing.T, calls []arm.Call) {
 	t.Helper()
 	granted, asked := map[string]bool{}, map[string]bool{}
@@ -213,7 +216,8 @@ func TestActionsAreSpelt(t *testing.T) {
 	}
 }
 
-// Resource Manager asks for a right on the source of a version too. Each is in a role, and none is there for nothing.
+// Resource Manager asks for a right on the source of a version too. Each is in a role, and none is
+// there for nothing.
 func TestRightsOnGallerySources(t *testing.T) {
 	for example, action := range map[string]string{
 		"from-managed-image": "Microsoft.Compute/images/read",

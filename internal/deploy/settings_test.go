@@ -15,8 +15,8 @@ import (
 	"goldmint/internal/config"
 )
 
-// Where the handler's settings are set: `azure` is the function app, `local` local.settings.json. Settings that are not
-// here keep their defaults in both.
+// Where the handler's settings are set: `azure` is the function app, `local` local.settings.json.
+// Settings that are not here keep their defaults in both.
 var settings = []struct {
 	name         string
 	azure, local bool
@@ -41,8 +41,8 @@ var settings = []struct {
 	{"LOG_LEVEL", true, true},
 }
 
-// platformSettings are set by App Service or Core Tools, or read by the host: the handler's code knows them through the
-// SDK or not at all.
+// platformSettings are set by App Service or Core Tools, or read by the host: the handler's code
+// knows them through the SDK or not at all.
 var platformSettings = []string{"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"}
 
 // What is set somewhere is a setting that the handler reads.
@@ -57,7 +57,8 @@ func TestSettingsAreTheHandlers(t *testing.T) {
 
 var settingRow = regexp.MustCompile("(?m)^\\| `([A-Za-z_]+)` \\| (.*?) \\| (.*?) \\| (.*?) \\| (.+?) \\|$")
 
-// docs/settings.md lists every setting of the handler, with its default and where a deployment sets it, and no other.
+// docs/settings.md lists every setting of the handler, with its default and where a deployment sets
+// it, and no other.
 func TestSettingsOfTheDocs(t *testing.T) {
 	type row struct{ Default, Azure, Local string }
 	want := map[string]row{}
@@ -223,7 +224,8 @@ func TestTriggerNamesSettings(t *testing.T) {
 	}
 }
 
-// azureSettings are those of function.tf that the handler reads; a value that only Azure knows is "?".
+// azureSettings are those of function.tf that the handler reads; a value that only Azure knows is
+// "?".
 func azureSettings(t *testing.T) map[string]string {
 	t.Helper()
 	m := readModule(t)

@@ -48,12 +48,11 @@ type Event struct {
 	Data    Data
 }
 
-// ID is the id of an event of the given type about the build with the given
-// key (request.Key). run is the sequence number of the message that began this
-// run of the build, or of the message that is rejected; of a build that is
-// queued it is 1, for its run is not known yet. Success and failure share one
-// id, so that a run cannot have both. what tells events of one type and run
-// apart: the reason of a delay, how many regions are replicated.
+// ID is the id of an event of the given type about the build with the given key (request.Key). run
+// is the sequence number of the message that began this run of the build, or of the message that is
+// rejected; of a build that is queued it is 1, for its run is not known yet. Success and failure
+// share one id, so that a run cannot have both. what tells events of one type and run apart: the
+// reason of a delay, how many regions are replicated.
 //
 //	KEY/queued/1  KEY/started/RUN  KEY/ended/RUN  KEY/rejected/N  KEY/delayed/RUN/REASON  KEY/replicating/RUN/REGIONS
 func ID(key, eventType string, run int64, what ...string) string {
@@ -238,7 +237,8 @@ type Source struct {
 	Type string `json:"type"` // virtualMachine, managedDisk, snapshot, blob, image, galleryImageVersion or communityGalleryImage
 	ID   string `json:"id"`   // a resource ID, or the blob's URL
 
-	// UniqueID outlives the name: a VM's vmId, a disk's or snapshot's uniqueId. Azure tells of no other.
+	// UniqueID outlives the name: a VM's vmId, a disk's or snapshot's uniqueId. Azure tells of no
+	// other.
 	UniqueID string `json:"uniqueId,omitempty"`
 }
 

@@ -255,7 +255,8 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
-// TestID: no two types share an id but the two ends of a run, and Service Bus takes the longest as a MessageId.
+// TestID: no two types share an id but the two ends of a run, and Service Bus takes the longest as
+// a MessageId.
 func TestID(t *testing.T) {
 	longest := strings.Repeat("i", 48) + "/" + strings.Repeat("d", 32)
 	types := map[string]string{}

@@ -7,7 +7,8 @@ import (
 	"goldmint/emulator/servicebus"
 )
 
-// Entities are the queues, the topic and the subscriptions that infra/messaging.tf creates, with the same properties.
+// Entities are the queues, the topic and the subscriptions that infra/messaging.tf creates, with
+// the same properties.
 func Entities() servicebus.Config {
 	c, err := servicebus.ParseConfig(goldmint.ServiceBusJSON)
 	if err != nil {
@@ -16,8 +17,8 @@ func Entities() servicebus.Config {
 	return c
 }
 
-// shortLock replaces the queues' lock duration where faults leave messages locked for receivers that are gone: five
-// minutes are long to wait for each.
+// shortLock replaces the queues' lock duration where faults leave messages locked for receivers
+// that are gone: five minutes are long to wait for each.
 const shortLock = 5 * time.Second
 
 // entitiesFor are the entities for an Azure with such faults.

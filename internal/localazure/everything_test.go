@@ -23,8 +23,9 @@ import (
 // faultyBuilds is how many builds go through all of it.
 const faultyBuilds = 200
 
-// seed is GOLDMINT_SEED, else 4: one whose unluckiest build is soon done. A seed decides which requests Resource Manager
-// refuses, waits double with each refusal in a row, and where five meet, as in 1, one build takes minutes.
+// seed is GOLDMINT_SEED, else 4: one whose unluckiest build is soon done. A seed decides which
+// requests Resource Manager refuses, waits double with each refusal in a row, and where five meet,
+// as in 1, one build takes minutes.
 func seed(t *testing.T) uint64 {
 	t.Helper()
 	text := os.Getenv("GOLDMINT_SEED")
@@ -38,8 +39,9 @@ func seed(t *testing.T) uint64 {
 	return n
 }
 
-// TestEverythingFails: two hundred builds while the handler is killed, the host restarted, Service Bus cut and Resource
-// Manager throttles, fails, forgets and loses its answers. Each build ends, once, and what was told of it is true.
+// TestEverythingFails: two hundred builds while the handler is killed, the host restarted, Service
+// Bus cut and Resource Manager throttles, fails, forgets and loses its answers. Each build ends,
+// once, and what was told of it is true.
 func TestEverythingFails(t *testing.T) {
 	t.Parallel()
 	seed := seed(t)
@@ -69,7 +71,8 @@ func TestEverythingFails(t *testing.T) {
 		seed, len(builds), outcomes(history.all), len(a.ARM.Calls()), a.Starts())
 }
 
-// misbehave runs the faults of processes and connections until the function that it returns is called, or the test ends.
+// misbehave runs the faults of processes and connections until the function that it returns is
+// called, or the test ends.
 func (a *azure) misbehave() (behave func()) {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -83,7 +86,8 @@ func (a *azure) misbehave() (behave func()) {
 	return behave
 }
 
-// submitMany sends n builds, each of an image and a VM of its own, and gives their tags by build id.
+// submitMany sends n builds, each of an image and a VM of its own, and gives their tags by build
+// id.
 func (a *azure) submitMany(n int) map[string]build.Build {
 	a.t.Helper()
 	builds := map[string]build.Build{}

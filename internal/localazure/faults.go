@@ -20,7 +20,8 @@ type Faults struct {
 	Cut        time.Duration // mean time after which every connection to Service Bus is cut; zero: never
 }
 
-// FaultNames gives the names that [ParseFaults] knows, each with its meaning, in the order of the help text.
+// FaultNames gives the names that [ParseFaults] knows, each with its meaning, in the order of the
+// help text.
 func FaultNames() [][2]string {
 	return [][2]string{
 		{"throttle", "Resource Manager answers 429 with Retry-After"},
@@ -45,8 +46,9 @@ func FaultNames() [][2]string {
 	}
 }
 
-// ParseFaults reads NAME=VALUE, comma separated: a chance between 0 and 1 for what can happen to each request, or a
-// duration for what happens every so often. The seed decides which requests and which moments.
+// ParseFaults reads NAME=VALUE, comma separated: a chance between 0 and 1 for what can happen to
+// each request, or a duration for what happens every so often. The seed decides which requests and
+// which moments.
 func ParseFaults(spec string, seed uint64) (Faults, error) {
 	f := Faults{ARM: arm.Faults{Seed: seed}, ServiceBus: servicebus.Faults{Seed: seed}}
 	given := map[string]bool{}

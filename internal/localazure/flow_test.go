@@ -21,7 +21,8 @@ import (
 	"goldmint/internal/localazure"
 	"goldmint/internal/request"
 
-	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
+	// What the handler binary is made of: go test must not take a result from its cache when that
+	// has changed.
 	_ "goldmint/internal/azure"
 	_ "goldmint/internal/config"
 	_ "goldmint/internal/worker"
@@ -219,7 +220,8 @@ func (a *azure) submit(r request.Request) {
 	a.send(request.Key(r.ID, r.Digest()), body)
 }
 
-// TestTenExamples: ten requests, ten images, ten succeeded events with their ids; nothing is left in the queue.
+// TestTenExamples: ten requests, ten images, ten succeeded events with their ids; nothing is left
+// in the queue.
 func TestTenExamples(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{})
@@ -245,7 +247,8 @@ func TestTenExamples(t *testing.T) {
 	}
 }
 
-// TestBadInput: each gives one rejected event and one dead-lettered message that name the problem; the queue goes on.
+// TestBadInput: each gives one rejected event and one dead-lettered message that name the problem;
+// the queue goes on.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{})
@@ -296,7 +299,8 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestKilledHandlerLosesNothing: the handler dies in the midst of ten builds, and each still ends once.
+// TestKilledHandlerLosesNothing: the handler dies in the midst of ten builds, and each still ends
+// once.
 func TestKilledHandlerLosesNothing(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{ARM: arm.Options{PutLatency: 300 * time.Millisecond, ImageDuration: 500 * time.Millisecond}, Settings: killable()})
@@ -329,7 +333,8 @@ func TestKilledHandlerLosesNothing(t *testing.T) {
 	}
 }
 
-// killable keeps the time short for which a redelivered message leaves the field to its earlier delivery.
+// killable keeps the time short for which a redelivered message leaves the field to its earlier
+// delivery.
 func killable() map[string]string {
 	settings := map[string]string{"INVOCATION_TIMEOUT": "PT10S"}
 	for k, v := range quick {

@@ -21,8 +21,8 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// forger is a client with rights of its own, and what it knows: the victim's whole request, and with Listen on the history
-// the run and the digest of its build.
+// forger is a client with rights of its own, and what it knows: the victim's whole request, and
+// with Listen on the history the run and the digest of its build.
 type forger struct {
 	t      *testing.T
 	client *azservicebus.Client
@@ -123,8 +123,9 @@ func (f *forger) send(queue string, a attack) error {
 	return s.SendMessage(f.t.Context(), &azservicebus.Message{Body: out.Body, MessageID: &out.ID, ApplicationProperties: map[string]any{"attack": a.name}}, nil)
 }
 
-// TestForger plays each attack against both queues while the victim's image is being created, with the rights that a sender
-// has, and with Listen on the requests and the history beside them. The victim's build ends once, as it would have alone.
+// TestForger plays each attack against both queues while the victim's image is being created, with
+// the rights that a sender has, and with Listen on the requests and the history beside them. The
+// victim's build ends once, as it would have alone.
 func TestForger(t *testing.T) {
 	t.Parallel()
 	for name, rights := range map[string]map[string]servicebus.Rights{
@@ -185,8 +186,8 @@ func (f *forger) listen(rights map[string]servicebus.Rights) {
 	}
 }
 
-// checkVictim holds that the victim's build began once, ended once and well, and that nothing else was made but the forger's
-// own image.
+// checkVictim holds that the victim's build began once, ended once and well, and that nothing else
+// was made but the forger's own image.
 func (a *azure) checkVictim(f *forger, all []event.Event) {
 	a.t.Helper()
 	var own []string
@@ -200,8 +201,8 @@ func (a *azure) checkVictim(f *forger, all []event.Event) {
 	}
 }
 
-// checkAttacks holds that each attack which is no request lies in the dead-letter queue, with its reason, and returns what
-// became of each.
+// checkAttacks holds that each attack which is no request lies in the dead-letter queue, with its
+// reason, and returns what became of each.
 func (a *azure) checkAttacks(letters []*azservicebus.ReceivedMessage) string {
 	a.t.Helper()
 	became := map[string]string{}

@@ -11,8 +11,9 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// TestGalleryExamples: a request for each source of a gallery image version gives a version, and an event with its id and
-// where it is. The first tells Goldmint the limits, so the others need not wait.
+// TestGalleryExamples: a request for each source of a gallery image version gives a version, and an
+// event with its id and where it is. The first tells Goldmint the limits, so the others need not
+// wait.
 func TestGalleryExamples(t *testing.T) {
 	t.Parallel()
 	settings := maps.Clone(quick)

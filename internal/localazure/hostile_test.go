@@ -15,8 +15,8 @@ import (
 	"goldmint/internal/request"
 )
 
-// hostile is what a sender with Send on the queue alone may put into it. None of it is a request, but for the name of the
-// message that each is; canary is a server that nobody should talk to.
+// hostile is what a sender with Send on the queue alone may put into it. None of it is a request,
+// but for the name of the message that each is; canary is a server that nobody should talk to.
 func hostile(t *testing.T, good, canary string) map[string]string {
 	t.Helper()
 	with := func(members string) string { return strings.Replace(good, `{`, `{`+members+`,`, 1) }
@@ -65,7 +65,8 @@ func hostile(t *testing.T, good, canary string) map[string]string {
 
 const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
 
-// continuation is a crafted one: it claims an operation at another host for a request whose digest is another's.
+// continuation is a crafted one: it claims an operation at another host for a request whose digest
+// is another's.
 func continuation(t *testing.T, canary string) string {
 	t.Helper()
 	b := build.New(example(t, "../../examples/requests/from-vm.json"), localazure.SubscriptionID, event.Event{}.Time)
@@ -77,8 +78,9 @@ func continuation(t *testing.T, canary string) string {
 	return string(body)
 }
 
-// TestHostileSenders: through the real handler, each hostile message is rejected and dead-lettered, nobody else is spoken
-// to, no secret is told, no line of the log is forged, the process lives, and the next good request gives its image.
+// TestHostileSenders: through the real handler, each hostile message is rejected and dead-lettered,
+// nobody else is spoken to, no secret is told, no line of the log is forged, the process lives, and
+// the next good request gives its image.
 func TestHostileSenders(t *testing.T) {
 	t.Parallel()
 	var strangers atomic.Int64
@@ -120,7 +122,8 @@ func TestHostileSenders(t *testing.T) {
 	checkLines(t, a, told)
 }
 
-// checkLines holds what the handler wrote to its console: whole JSON objects, none of a sender's making, and no secret.
+// checkLines holds what the handler wrote to its console: whole JSON objects, none of a sender's
+// making, and no secret.
 func checkLines(t *testing.T, a *azure, told string) {
 	t.Helper()
 	a.mu.Lock()
@@ -142,8 +145,8 @@ func checkLines(t *testing.T, a *azure, told string) {
 	}
 }
 
-// TestSquattedMessageID: a message under the MessageId that another build's request will have changes nothing for that
-// request. It ends as a rejected event of its own.
+// TestSquattedMessageID: a message under the MessageId that another build's request will have
+// changes nothing for that request. It ends as a rejected event of its own.
 func TestSquattedMessageID(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{})
@@ -161,8 +164,8 @@ func TestSquattedMessageID(t *testing.T) {
 	}
 }
 
-// TestSameIDTwice: two requests under one id are two builds, each with an image and an end of its own; the same request
-// twice is one build.
+// TestSameIDTwice: two requests under one id are two builds, each with an image and an end of its
+// own; the same request twice is one build.
 func TestSameIDTwice(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{})

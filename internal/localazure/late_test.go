@@ -20,7 +20,8 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// lateHandler is the setting that names the handler whose answers this binary passes on, some of them late.
+// lateHandler is the setting that names the handler whose answers this binary passes on, some of
+// them late.
 const lateHandler = "TEST_LATE_HANDLER"
 
 // TestMain turns the test binary into a handler where the host starts it as one.
@@ -32,8 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// answersLate makes the handler one whose answers to some messages come after these were delivered again and dealt with:
-// their locks last five seconds and are not renewed, as where the host lost its connection.
+// answersLate makes the handler one whose answers to some messages come after these were delivered
+// again and dealt with: their locks last five seconds and are not renewed, as where the host lost
+// its connection.
 func answersLate(t *testing.T, o localazure.Options) localazure.Options {
 	t.Helper()
 	handler, err := handlerBinary()
@@ -85,8 +87,8 @@ func answerLate(handler string) error {
 	return http.ListenAndServe("127.0.0.1:"+os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), front)
 }
 
-// late passes invocations on. Of each function it holds back the answer to every third message, until that was delivered
-// again and answered.
+// late passes invocations on. Of each function it holds back the answer to every third message,
+// until that was delivered again and answered.
 type late struct {
 	handler http.Handler
 
@@ -96,8 +98,8 @@ type late struct {
 	waiting map[string]chan struct{} // by message: closed when it was dealt with again
 }
 
-// mostLate bounds the answers of a function that are held back at once: half of the host's calls, or none is left for a
-// message that comes again.
+// mostLate bounds the answers of a function that are held back at once: half of the host's calls,
+// or none is left for a message that comes again.
 const mostLate = 8
 
 func (l *late) ServeHTTP(w http.ResponseWriter, r *http.Request) {

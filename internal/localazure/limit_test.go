@@ -11,8 +11,9 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// TestTwoHandlersShareALimit: two handlers on one namespace, and a limit of six creations in ten seconds. All builds succeed,
-// both handlers take part, and Resource Manager does not have to refuse one.
+// TestTwoHandlersShareALimit: two handlers on one namespace, and a limit of six creations in ten
+// seconds. All builds succeed, both handlers take part, and Resource Manager does not have to
+// refuse one.
 func TestTwoHandlersShareALimit(t *testing.T) {
 	t.Parallel()
 	const builds, window = 12, 10 * time.Second

@@ -1,5 +1,6 @@
-// Package localazure is a whole Azure for Goldmint on loopback: Service Bus, Resource Manager, Event Grid's messages about VMs,
-// a managed identity and the Functions host, wired together around the handler binary that is deployed.
+// Package localazure is a whole Azure for Goldmint on loopback: Service Bus, Resource Manager,
+// Event Grid's messages about VMs, a managed identity and the Functions host, wired together around
+// the handler binary that is deployed.
 package localazure
 
 import (
@@ -65,7 +66,8 @@ type Azure struct {
 	done    map[string]int // to processes and connections, by the names of faults
 }
 
-// Start starts everything and returns when the handler is ready. On an error nothing is left running.
+// Start starts everything and returns when the handler is ready. On an error nothing is left
+// running.
 func Start(ctx context.Context, o Options) (*Azure, error) {
 	a := &Azure{faults: o.Faults, cloud: o.ARM.Cloud, log: o.Log, done: map[string]int{}}
 	if a.log == nil {
@@ -113,8 +115,8 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 	return a.StartHost(ctx)
 }
 
-// intercept lets the identity answer for Entra ID, as Resource Manager's metadata says that clients sign in there. Everything
-// else goes by what the caller wants.
+// intercept lets the identity answer for Entra ID, as Resource Manager's metadata says that clients
+// sign in there. Everything else goes by what the caller wants.
 func (a *Azure) intercept(own func(*http.Request) http.Handler) func(*http.Request) http.Handler {
 	return func(r *http.Request) http.Handler {
 		if h := a.Identity.Directory(r); h != nil || own == nil {
@@ -124,8 +126,8 @@ func (a *Azure) intercept(own func(*http.Request) http.Handler) func(*http.Reque
 	}
 }
 
-// forResourceManager reports whether a token is meant for this Resource Manager: by the names that its cloud's has, or by its
-// own address, as Terraform's azurerm asks for one.
+// forResourceManager reports whether a token is meant for this Resource Manager: by the names that
+// its cloud's has, or by its own address, as Terraform's azurerm asks for one.
 func (a *Azure) forResourceManager(token string) bool {
 	audiences := append(a.cloud.Audiences(), audience, a.ARM.Endpoint(), a.ARM.PlainEndpoint())
 	return slices.ContainsFunc(audiences, func(resource string) bool { return a.Identity.Valid(token, resource) })
@@ -139,8 +141,8 @@ func (a *Azure) StartHost(ctx context.Context) (err error) {
 	return nil
 }
 
-// AddHost starts one more Functions host beside the first, with a handler of its own on the same queues, as another instance
-// in Azure. It ends with the local Azure.
+// AddHost starts one more Functions host beside the first, with a handler of its own on the same
+// queues, as another instance in Azure. It ends with the local Azure.
 func (a *Azure) AddHost(ctx context.Context) (*functions.Host, error) {
 	h, err := functions.Start(ctx, a.app)
 	if err != nil {
@@ -156,8 +158,8 @@ func (a *Azure) Starts() int { return a.starts + a.Host.Starts() }
 // Settings are the app settings of the running function app.
 func (a *Azure) Settings() map[string]string { return maps.Clone(a.app.Settings) }
 
-// settings are the app settings that infra/ would give the function app, but for the connection string: the Service Bus
-// client cannot use a token without TLS.
+// settings are the app settings that infra/ would give the function app, but for the connection
+// string: the Service Bus client cannot use a token without TLS.
 func (a *Azure) settings(more map[string]string) map[string]string {
 	settings := map[string]string{
 		"ServiceBusConnection":  a.ServiceBus.ConnectionString(),
@@ -208,7 +210,8 @@ func (a *Azure) Close() error {
 	return errors.Join(errs...)
 }
 
-// layOut makes the app's folder as the host wants it: host.json, the handler, and a folder for each function.
+// layOut makes the app's folder as the host wants it: host.json, the handler, and a folder for each
+// function.
 func layOut(o Options) (string, error) {
 	handler, err := filepath.Abs(o.Handler)
 	if err != nil {

@@ -22,8 +22,9 @@ type sample struct {
 	bytes int
 }
 
-// TestMemory sends messages, one bad in a hundred, through the real handler and reads its resident memory from /proc. It
-// fails when the memory's peak still grows in the last quarter of the run: `make bench-memory` prints the curve.
+// TestMemory sends messages, one bad in a hundred, through the real handler and reads its resident
+// memory from /proc. It fails when the memory's peak still grows in the last quarter of the run:
+// `make bench-memory` prints the curve.
 func TestMemory(t *testing.T) {
 	if *messages == 0 {
 		t.Skip("takes minutes: make bench-memory")

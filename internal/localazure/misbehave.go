@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// Misbehave does to the local Azure what Options.Faults say about its processes and connections: it kills the handler,
-// restarts the Functions host and cuts the connections to Service Bus, at moments drawn from the seed. It returns nil when
-// the context ends, and the host's error when the host gives up. While it runs nobody else may use Host.
+// Misbehave does to the local Azure what Options.Faults say about its processes and connections: it
+// kills the handler, restarts the Functions host and cuts the connections to Service Bus, at
+// moments drawn from the seed. It returns nil when the context ends, and the host's error when the
+// host gives up. While it runs nobody else may use Host.
 func (a *Azure) Misbehave(ctx context.Context) error {
 	rng := rand.New(rand.NewPCG(a.faults.ARM.Seed, 1)) //nolint:gosec // to be repeated, not secret
 	kill, restart, cut := newMoments(rng, a.faults.Kill), newMoments(rng, a.faults.Restart), newMoments(rng, a.faults.Cut)
@@ -51,7 +52,8 @@ func (a *Azure) Injected() map[string]int {
 	return all
 }
 
-// restartHost stops the host with little time to end its calls, so that now and then a message stays locked, and starts another.
+// restartHost stops the host with little time to end its calls, so that now and then a message
+// stays locked, and starts another.
 func (a *Azure) restartHost(ctx context.Context) error {
 	const grace = 500 * time.Millisecond
 	a.log("fault: restart of the Functions host")

@@ -16,8 +16,9 @@ import (
 
 const vmGroup = "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/vms/providers/Microsoft.Compute/virtualMachines/"
 
-// TestVMsBecomeImages: nobody asks for an image. VMs are deallocated and generalized through Resource Manager, its events
-// reach the deployed handler through the queue, and each tagged VM gives one image.
+// TestVMsBecomeImages: nobody asks for an image. VMs are deallocated and generalized through
+// Resource Manager, its events reach the deployed handler through the queue, and each tagged VM
+// gives one image.
 func TestVMsBecomeImages(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{ARM: arm.Options{ActionDuration: 300 * time.Millisecond}})

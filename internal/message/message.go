@@ -1,8 +1,9 @@
-// Package message is what travels through the two queues: what Service Bus delivered, what is sent, and how the kinds of
-// messages are told apart.
+// Package message is what travels through the two queues: what Service Bus delivered, what is sent,
+// and how the kinds of messages are told apart.
 //
-// Anybody with the right to send may write to the requests queue, and Event Grid does. Only the function itself writes to
-// the builds queue. Which queue a message came from is said by the function that the host called, never by the message.
+// Anybody with the right to send may write to the requests queue, and Event Grid does. Only the
+// function itself writes to the builds queue. Which queue a message came from is said by the
+// function that the host called, never by the message.
 package message
 
 import (
@@ -87,8 +88,9 @@ func KindOf(body []byte) Kind {
 	return VMEvent
 }
 
-// holdsRequest tells a request that its sender's framework wrapped in a CloudEvent from an event about a VM, so that it is
-// refused with words for that, and not ignored as an event of another type.
+// holdsRequest tells a request that its sender's framework wrapped in a CloudEvent from an event
+// about a VM, so that it is refused with words for that, and not ignored as an event of another
+// type.
 func holdsRequest(data json.RawMessage) bool {
 	var request struct {
 		Image   *json.RawMessage `json:"image"`
@@ -108,8 +110,9 @@ func kindOfList(body []byte) Kind {
 	return Request
 }
 
-// Sent is the build id and the digest in a MessageId of the form ID/DIGEST, which `goldmint submit` gives its requests: all 64
-// digits of the digest, so that a message which cannot be read is still rejected under the ids that its sender waits for.
+// Sent is the build id and the digest in a MessageId of the form ID/DIGEST, which `goldmint submit`
+// gives its requests: all 64 digits of the digest, so that a message which cannot be read is still
+// rejected under the ids that its sender waits for.
 func Sent(messageID string) (buildID, digest string, ok bool) {
 	buildID, digest, ok = strings.Cut(messageID, "/")
 	return buildID, digest, ok && idForm.MatchString(buildID) && digestForm.MatchString(digest)
@@ -167,18 +170,20 @@ func Open[T any](body []byte) (Envelope[T], error) {
 	return e, nil
 }
 
-// FirstID is the MessageId of a chain's first message: what it is about and nothing else. Whatever asks for the same thing
-// again within the queue's duplicate window is dropped.
+// FirstID is the MessageId of a chain's first message: what it is about and nothing else. Whatever
+// asks for the same thing again within the queue's duplicate window is dropped.
 func FirstID(key string) string { return key + "/1" }
 
-// NextID is the MessageId of the message that follows in the chain. handled is the sequence number of the one before it,
-// unique in the queue for ever: delivered again it gives the same id, which is dropped.
+// NextID is the MessageId of the message that follows in the chain. handled is the sequence number
+// of the one before it, unique in the queue for ever: delivered again it gives the same id, which
+// is dropped.
 func NextID(key string, seq int, handled int64) string {
 	return fmt.Sprintf("%s/%d/%d", key, seq, handled)
 }
 
-// Resubmitted says whether a chain's message has a MessageId that is not of the chain: a person took it out of the
-// dead-letter queue and sent it again. first is the MessageId of the chain's first message.
+// Resubmitted says whether a chain's message has a MessageId that is not of the chain: a person
+// took it out of the dead-letter queue and sent it again. first is the MessageId of the chain's
+// first message.
 func Resubmitted(messageID, first, key string, seq int) bool {
 	if seq == 1 {
 		return messageID != first

@@ -11,8 +11,8 @@ import (
 	"goldmint/internal/tree"
 )
 
-// Parse reads a source that is JSON in UTF-8, wrapped as some senders do or not. The error is always an
-// [*Invalid]; what it says is better than what a reader of JSON could.
+// Parse reads a source that is JSON in UTF-8, wrapped as some senders do or not. The error is
+// always an [*Invalid]; what it says is better than what a reader of JSON could.
 func Parse(source *tree.Source) (*tree.Node, error) {
 	if err := Unwrap(source); err != nil {
 		return nil, err
@@ -41,7 +41,8 @@ func syntaxProblem(source *tree.Source, err error) error {
 	return Refuse(InvalidJSON, at, "the body is not JSON: line %d, column %d: %v%s", at.Line, at.Column, err, hint)
 }
 
-// Unwrap takes a text out of what a sender wrapped it in, and refuses one that is empty or not UTF-8.
+// Unwrap takes a text out of what a sender wrapped it in, and refuses one that is empty or not
+// UTF-8.
 func Unwrap(source *tree.Source) error {
 	if rest, wrapped := bytes.CutPrefix(source.Text, dataContract); wrapped {
 		text, ok := dataContractText(rest)
@@ -57,7 +58,8 @@ func Unwrap(source *tree.Source) error {
 	return checkEncoding(source)
 }
 
-// starts are the first bytes of what is not plain UTF-8. UTF-32's little-endian mark starts with UTF-16's.
+// starts are the first bytes of what is not plain UTF-8. UTF-32's little-endian mark starts with
+// UTF-16's.
 var starts = []struct{ bytes, words string }{
 	{"\x1F\x8B", "is compressed with gzip; send the JSON itself"},
 	{"\xAC\xED\x00\x05", "is an object that Java serialized; send the JSON itself, as bytes"},
@@ -68,7 +70,8 @@ var starts = []struct{ bytes, words string }{
 	{"\xFE\xFF", "starts with a UTF-16 byte order mark; send UTF-8 without one"},
 }
 
-// checkEncoding refuses a body that is not plain UTF-8, naming what it is instead where that can be recognized.
+// checkEncoding refuses a body that is not plain UTF-8, naming what it is instead where that can be
+// recognized.
 func checkEncoding(source *tree.Source) error {
 	body := source.Text
 	for _, start := range starts {
@@ -136,11 +139,13 @@ func wrapping(body []byte) string {
 	return ""
 }
 
-// dataContract starts a string that .NET's DataContractSerializer wrote as binary XML: an element "string" of its namespace.
-// Azure Pipelines' PublishToAzureServiceBus task does so unless useDataContractSerializer is false.
+// dataContract starts a string that .NET's DataContractSerializer wrote as binary XML: an element
+// "string" of its namespace. Azure Pipelines' PublishToAzureServiceBus task does so unless
+// useDataContractSerializer is false.
 var dataContract = []byte("@\x06string\x083http://schemas.microsoft.com/2003/10/Serialization/")
 
-// dataContractText is the text of the element: records of binary XML, each a byte of its kind, its length and its characters.
+// dataContractText is the text of the element: records of binary XML, each a byte of its kind, its
+// length and its characters.
 func dataContractText(rest []byte) (text []byte, ok bool) {
 	sizes := map[byte]int{0x98: 1, 0x9A: 2, 0x9C: 4} // of the length; a kind with its lowest bit set ends the element
 	for len(rest) > 0 && rest[0] != 0x01 {

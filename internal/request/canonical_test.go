@@ -174,8 +174,8 @@ func source(t *rapid.T) (disk, snapshot *armcompute.SubResource, blob *string) {
 	}
 }
 
-// keepsContract holds a request against the contract as a library reads it: the walk of this package knows the keywords that
-// the contract uses, and no others.
+// keepsContract holds a request against the contract as a library reads it: the walk of this
+// package knows the keywords that the contract uses, and no others.
 var keepsContract = sync.OnceValue(func() func(text []byte) error {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema.BuildRequest))
 	if err != nil {

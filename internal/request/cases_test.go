@@ -57,7 +57,8 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// Null and empty text mean "not given", but for the values of tags and metadata, where empty text is a value.
+// Null and empty text mean "not given", but for the values of tags and metadata, where empty text
+// is a value.
 func TestNotGiven(t *testing.T) {
 	plain, err := request.Decode([]byte(good))
 	if err != nil {
@@ -163,7 +164,8 @@ func TestCutOffByPowerShell(t *testing.T) {
 	}
 }
 
-// field is a field of the contract that a sender may give: a document that holds a value there, and its path.
+// field is a field of the contract that a sender may give: a document that holds a value there, and
+// its path.
 type field struct{ path, kind string }
 
 // fields are all of them but those in tags and metadata, whose names are the sender's own.
@@ -233,8 +235,8 @@ func (f field) problem(t *testing.T, body string) string {
 	return ""
 }
 
-// In every field, whatever it wants, what a pipeline did not replace is called a placeholder; where text is wanted, a number
-// is told to be put in quotes.
+// In every field, whatever it wants, what a pipeline did not replace is called a placeholder; where
+// text is wanted, a number is told to be put in quotes.
 func TestEveryField(t *testing.T) {
 	all := fields(t)
 	if len(all) < 100 {

@@ -27,10 +27,10 @@ func (c *check) repeated(n *tree.Node) {
 	}
 }
 
-// complete makes the changes that a sender may leave to the reader: an ID gets its leading slash, and
-// what a template left empty goes. Null and "" mean "not given", to Azure as well, and so does an object
-// that holds nothing else; the values of tags and metadata may be empty. It reports whether the value
-// is given. Unknown fields stay: they are reported.
+// complete makes the changes that a sender may leave to the reader: an ID gets its leading slash,
+// and what a template left empty goes. Null and "" mean "not given", to Azure as well, and so does
+// an object that holds nothing else; the values of tags and metadata may be empty. It reports
+// whether the value is given. Unknown fields stay: they are reported.
 func (s *schema) complete(n *tree.Node) bool {
 	if n.Raw != "" && (s.Type == "string" || s.Enum != nil) {
 		n.Set(&tree.Node{Kind: tree.String, Text: n.Raw, Place: n.Place})
@@ -238,9 +238,9 @@ func (c *check) word(s *schema, n *tree.Node) {
 	c.add(n, "must be %s, not %s", either(s.Enum), found)
 }
 
-// What people leave standing in an example, and what a pipeline leaves when a variable is not set: {name}, {{ name }},
-// ${NAME}, ${{ name }}, #{Name}#, $(Name), $[name], $[[ name ]], <name>, << name >>, <+name>, <%= name %>,
-// $env:NAME, $SOME_NAME, and as the whole value __NAME__ and $NAME.
+// What people leave standing in an example, and what a pipeline leaves when a variable is not set:
+// {name}, {{ name }}, ${NAME}, ${{ name }}, #{Name}#, $(Name), $[name], $[[ name ]], <name>, <<
+// name >>, <+name>, <%= name %>, $env:NAME, $SOME_NAME, and as the whole value __NAME__ and $NAME.
 var placeholder = regexp.MustCompile(`[$#@]?\{+[^{}]*\}+#?|\$\([^()]*\)|\$\[+[^\[\]]*\]+|<[<+%]?=? ?[A-Za-z][^<>]*>+` +
 	`|\$env:\w+|\$[A-Z][A-Z0-9]*_[A-Z0-9_]+|^__\w+?__$|^\$\w+$`)
 
@@ -282,8 +282,8 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// distance is how many letters must be put in, taken out, replaced or swapped with their neighbour to
-// turn a into b (optimal string alignment); limit where it is no less.
+// distance is how many letters must be put in, taken out, replaced or swapped with their neighbour
+// to turn a into b (optimal string alignment); limit where it is no less.
 func distance(a, b string, limit int) int {
 	if max(len(a)-len(b), len(b)-len(a)) >= limit {
 		return limit

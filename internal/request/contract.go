@@ -62,7 +62,8 @@ type contract struct {
 	places map[string][]string // the name of a field to the paths at which it belongs
 }
 
-// loadContract reads the embedded schema once. That it can be read is a property of the program, not of any input.
+// loadContract reads the embedded schema once. That it can be read is a property of the program,
+// not of any input.
 var loadContract = sync.OnceValue(func() *contract {
 	c := &contract{places: make(map[string][]string)}
 	mustUnmarshal(contracts.BuildRequest, &c.root)
@@ -153,15 +154,16 @@ func checkDate(text string) error {
 	return nil
 }
 
-// The blob endpoints of Azure's public and sovereign clouds, and those of accounts in a DNS zone (z01
-// and the like).
+// The blob endpoints of Azure's public and sovereign clouds, and those of accounts in a DNS zone
+// (z01 and the like).
 var blobHost = regexp.MustCompile(`^[a-z0-9]{3,24}\.(blob\.core\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de)` +
 	`|(z[0-9]{1,2}\.)?blob\.storage\.azure\.net)$`)
 
 // Printable ASCII without what no URL holds unescaped.
 var urlText = regexp.MustCompile(`^[!#-;=?-\[\]_a-z~]*$`)
 
-// checkBlobURL wants the plain https URL of a blob. It never repeats a query or a password in its error.
+// checkBlobURL wants the plain https URL of a blob. It never repeats a query or a password in its
+// error.
 func checkBlobURL(text string) error {
 	example := "such as https://account.blob.core.windows.net/container/disk.vhd"
 	u, err := url.Parse(text)

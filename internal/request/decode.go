@@ -16,8 +16,9 @@ import (
 	"goldmint/internal/tree"
 )
 
-// Decode reads a build request. What is left out gets its default, ids get their leading slash and an
-// image from a blob its generation; every other value stays as given. The error is always an [*Invalid].
+// Decode reads a build request. What is left out gets its default, ids get their leading slash and
+// an image from a blob its generation; every other value stays as given. The error is always an
+// [*Invalid].
 func Decode(body []byte) (Request, error) {
 	return decode(body, MaxBytes, true)
 }
@@ -38,8 +39,8 @@ func decode(body []byte, maxBytes int, fresh bool) (Request, error) {
 	return r, err
 }
 
-// FromTree makes the request that a document asks for, whatever the document was written in. It completes
-// the document on the way. The error is always an [*Invalid].
+// FromTree makes the request that a document asks for, whatever the document was written in. It
+// completes the document on the way. The error is always an [*Invalid].
 func FromTree(root *tree.Node) (Request, error) {
 	return fromTree(root, MaxBytes, true)
 }
@@ -125,11 +126,12 @@ const (
 	InvalidRequest  = "InvalidRequest"  // it breaks the contract
 )
 
-// maxProblems bounds what is said of one request: a hostile one can be wrong in ten thousand places.
+// maxProblems bounds what is said of one request: a hostile one can be wrong in ten thousand
+// places.
 const maxProblems = 50
 
-// Invalid says why a body is no build request, with all problems at once, in the order in which they
-// stand in the body.
+// Invalid says why a body is no build request, with all problems at once, in the order in which
+// they stand in the body.
 type Invalid struct { //nolint:errname // callers read request.Invalid
 	Reason   string    // one of the constants above
 	Problems []Problem // at least one
@@ -166,13 +168,14 @@ func (e *Invalid) Error() string {
 	return b.String()
 }
 
-// Refuse is an Invalid with one problem that concerns the whole document, at the place where it shows.
+// Refuse is an Invalid with one problem that concerns the whole document, at the place where it
+// shows.
 func Refuse(reason string, at tree.Place, format string, args ...any) *Invalid {
 	return &Invalid{Reason: reason, Problems: []Problem{{Message: fmt.Sprintf(format, args...), Place: at}}}
 }
 
-// check collects the problems of one document. The first at a place wins: who speaks first knows the
-// most precise reason.
+// check collects the problems of one document. The first at a place wins: who speaks first knows
+// the most precise reason.
 type check struct {
 	contract *contract
 	seen     map[string]bool

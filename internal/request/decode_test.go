@@ -182,8 +182,8 @@ func TestLargest(t *testing.T) {
 	}
 }
 
-// TestCanonicalFormIsBoundedToo: a body of just the allowed size grows by what is filled in, and is refused for that: the
-// build that carries it has to fit a message.
+// TestCanonicalFormIsBoundedToo: a body of just the allowed size grows by what is filled in, and is
+// refused for that: the build that carries it has to fit a message.
 func TestCanonicalFormIsBoundedToo(t *testing.T) {
 	var disks, tags []string
 	for lun := range 64 {

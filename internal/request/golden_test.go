@@ -8,8 +8,8 @@ import (
 	"goldmint/internal/request"
 )
 
-// A digest is part of a build's identity: those of the ten examples stay what they were when images were all that could be asked
-// for.
+// A digest is part of a build's identity: those of the ten examples stay what they were when images
+// were all that could be asked for.
 func TestDigestsOfExamples(t *testing.T) {
 	for file, want := range map[string]string{
 		"from-blob-encrypted.json":              "d1d2f9468b51036ba2e3674c4368b07f69d1328bb49a1fcfb87f383524549763",

@@ -1,11 +1,11 @@
-// Package request is what a message asks for: one managed image or one gallery image version, described in Azure's own words, read strictly because the sender is not trusted.
+// Package request is what a message asks for: one managed image or one gallery image version,
+// described in Azure's own words, read strictly because the sender is not trusted.
 //
-// [Decode] is the way in. It holds a body against the contract
-// (schema/build-request.schema.json) and against the rules a schema cannot
-// say, reports every problem at once in words a person can act on, and fills
-// in what was left out. A [Request] that came from it is safe to hand to Azure
-// Resource Manager: its names cannot leave their place in a URL and its ids
-// point at resources of the right kind.
+// [Decode] is the way in. It holds a body against the contract (schema/build-request.schema.json)
+// and against the rules a schema cannot say, reports every problem at once in words a person can
+// act on, and fills in what was left out. A [Request] that came from it is safe to hand to Azure
+// Resource Manager: its names cannot leave their place in a URL and its ids point at resources of
+// the right kind.
 package request
 
 import (
@@ -99,7 +99,8 @@ const (
 	Replace IfExists = "replace"
 )
 
-// ResourceID is the ID of the resource that is asked for. The given subscription is used when the request names none.
+// ResourceID is the ID of the resource that is asked for. The given subscription is used when the
+// request names none.
 func (r Request) ResourceID(subscription string) string {
 	if r.SubscriptionID != "" {
 		subscription = r.SubscriptionID
@@ -113,13 +114,14 @@ func (r Request) ResourceID(subscription string) string {
 
 // Source is what a resource is made from.
 type Source struct {
-	// Type is virtualMachine, managedDisk, snapshot, blob, image, galleryImageVersion or communityGalleryImage.
+	// Type is virtualMachine, managedDisk, snapshot, blob, image, galleryImageVersion or
+	// communityGalleryImage.
 	Type string `json:"type"`
 	ID   string `json:"id"` // a resource ID, or the blob's URL
 }
 
-// Source is the virtual machine or image, or what the operating system disk is copied from. It is empty
-// for a request that did not come from [Decode].
+// Source is the virtual machine or image, or what the operating system disk is copied from. It is
+// empty for a request that did not come from [Decode].
 func (r Request) Source() Source {
 	for _, id := range r.sources() {
 		if id != nil {

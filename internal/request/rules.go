@@ -57,8 +57,8 @@ func (c *check) ruleTarget(root *tree.Node) {
 
 var versionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
 
-// ruleVersionName wants what Azure orders versions by, three 32-bit integers, and no replacement: scale
-// sets and machines refer to versions.
+// ruleVersionName wants what Azure orders versions by, three 32-bit integers, and no replacement:
+// scale sets and machines refer to versions.
 func (c *check) ruleVersionName(root *tree.Node) {
 	if !root.At("galleryImageVersion").Given() || root.At("image").Given() {
 		return
@@ -104,7 +104,8 @@ func (c *check) ruleImage(properties *tree.Node) {
 	c.uniqueLuns(dataDisks)
 }
 
-// unique wants another key in each element. say gets a key that is taken and the element that has it.
+// unique wants another key in each element. say gets a key that is taken and the element that has
+// it.
 func unique(elements []*tree.Node, key func(*tree.Node) (string, bool), say func(n, other *tree.Node)) {
 	first := make(map[string]*tree.Node)
 	for _, n := range elements {
@@ -162,7 +163,8 @@ func (c *check) ruleVersionSource(profile *tree.Node) {
 // sameRegion is a region's name as Azure compares it: West Europe is westeurope.
 func sameRegion(name string) string { return strings.ToLower(strings.ReplaceAll(name, " ", "")) }
 
-// rulePublishing wants each region once, the version's own among them, and no other for a shallow version.
+// rulePublishing wants each region once, the version's own among them, and no other for a shallow
+// version.
 func (c *check) rulePublishing(version, publishing *tree.Node) {
 	regions, zones := publishing.At("targetRegions"), publishing.At("targetExtendedLocations")
 	home, ok := version.At("location").String()
@@ -205,8 +207,8 @@ func (c *check) rulePublishing(version, publishing *tree.Node) {
 	}
 }
 
-// ruleEndOfLife wants the end of life in the future. It holds for what a sender asks now: a request that
-// was accepted stays valid inside Goldmint's own messages when the date passes.
+// ruleEndOfLife wants the end of life in the future. It holds for what a sender asks now: a request
+// that was accepted stays valid inside Goldmint's own messages when the date passes.
 func (c *check) ruleEndOfLife(root *tree.Node) {
 	end := root.At("galleryImageVersion", "properties", "publishingProfile", "endOfLifeDate")
 	if date, err := time.Parse(time.RFC3339, end.Text); err == nil && date.Before(time.Now()) {

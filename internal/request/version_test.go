@@ -148,7 +148,8 @@ func TestEndOfLifePassesUnderWay(t *testing.T) {
 	}
 }
 
-// The contract's version has the properties of the SDK's resource, all but restore, and every one of them survives the SDK.
+// The contract's version has the properties of the SDK's resource, all but restore, and every one
+// of them survives the SDK.
 func TestVersionContractIsTheAPI(t *testing.T) {
 	full := reflect.New(reflect.TypeFor[armcompute.GalleryImageVersion]())
 	fill(full.Elem())

@@ -1,5 +1,5 @@
-// Package retry is when to try again: how long to back off, how to spread those who failed together, and for how long a
-// refusal that may heal is not believed.
+// Package retry is when to try again: how long to back off, how to spread those who failed
+// together, and for how long a refusal that may heal is not believed.
 package retry
 
 import (
@@ -10,8 +10,8 @@ import (
 // Backoff doubles from First with each failure in a row, up to Max.
 type Backoff struct{ First, Max time.Duration }
 
-// Delay is how long to wait after so many failures in a row, never under what the answer asked for. spread, in [0, 1),
-// adds up to a quarter.
+// Delay is how long to wait after so many failures in a row, never under what the answer asked for.
+// spread, in [0, 1), adds up to a quarter.
 func (b Backoff) Delay(failures int, asked time.Duration, spread float64) time.Duration {
 	d := b.First
 	for range min(failures-1, 16) {
@@ -21,8 +21,9 @@ func (b Backoff) Delay(failures int, asked time.Duration, spread float64) time.D
 	return d + time.Duration(float64(d)*0.25*spread)
 }
 
-// Spread is a number in [0, 1) that differs from key to key and from one try to the next, so that those who failed in one
-// outage do not come back together. It is the same each time, for decisions have to be.
+// Spread is a number in [0, 1) that differs from key to key and from one try to the next, so that
+// those who failed in one outage do not come back together. It is the same each time, for decisions
+// have to be.
 func Spread(key string, try int) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(key))

@@ -233,12 +233,14 @@ func (n *Node) Pointer() string {
 	}
 }
 
-// isElement tells an element from what is looked for by a name in something that turns out to be an array.
+// isElement tells an element from what is looked for by a name in something that turns out to be an
+// array.
 func (n *Node) isElement() bool { return n.parent.Kind == Array && n.Name == "" }
 
 var escape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// Path is the place as people write it: a.b[0].c, with a quoted name where a bare one could be misread.
+// Path is the place as people write it: a.b[0].c, with a quoted name where a bare one could be
+// misread.
 func (n *Node) Path() string {
 	if n.parent == nil {
 		return ""

@@ -19,7 +19,8 @@ func read(t *testing.T, text string) *tree.Node {
 	return root
 }
 
-// Each value knows its path, its kind and where it was written: a member stands where its name does.
+// Each value knows its path, its kind and where it was written: a member stands where its name
+// does.
 func TestReadJSON(t *testing.T) {
 	root := read(t, "{\n  \"é\": \"x\", \"a\": [1, {\"b c\": null}],\n\t\"d\": {\"\": true, \"x/y~z\": \"\\ud800\"}, \"a\": \"😀\" }")
 	var got []string
@@ -52,7 +53,8 @@ func TestReadJSON(t *testing.T) {
 	}
 }
 
-// What is looked for is always there: a missing member has the place of what is around it, and can be set.
+// What is looked for is always there: a missing member has the place of what is around it, and can
+// be set.
 func TestAt(t *testing.T) {
 	root := read(t, `{"a": {"b": 1, "b": 2}, "c": [0]}`)
 	if b := root.At("a", "b"); b.Text != "2" || !b.Is("2") {

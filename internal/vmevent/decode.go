@@ -35,7 +35,8 @@ type Ignored struct{ Reason Reason } //nolint:errname // callers read vmevent.Ig
 
 func (i *Ignored) Error() string { return string(i.Reason) }
 
-// Malformed says what is wrong with an event. It quotes nothing of the body, which may hold personal data.
+// Malformed says what is wrong with an event. It quotes nothing of the body, which may hold
+// personal data.
 type Malformed struct{ Problem string } //nolint:errname // callers read vmevent.Malformed
 
 func (m *Malformed) Error() string { return m.Problem }
@@ -53,7 +54,8 @@ type wire struct {
 	Time        string          `json:"time"`
 }
 
-// wireData is what is read of an action's data. The caller's claims are not: nobody can log what nobody has.
+// wireData is what is read of an action's data. The caller's claims are not: nobody can log what
+// nobody has.
 type wireData struct {
 	OperationName string `json:"operationName"`
 	ResourceURI   string `json:"resourceUri"`
@@ -64,8 +66,8 @@ type wireData struct {
 
 const maxEventID = 256
 
-// Decode reads one event, or an array of one, in either schema. enqueued stands in where the event has no time. The
-// error is an [*Ignored] or a [*Malformed].
+// Decode reads one event, or an array of one, in either schema. enqueued stands in where the event
+// has no time. The error is an [*Ignored] or a [*Malformed].
 func Decode(body []byte, enqueued time.Time) (Event, error) {
 	w, err := decodeWire(body)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 // DefaultName is the template of an image's name where the VM has no goldmint-name.
 const DefaultName = "{vm}-{id}"
 
-// DefaultVersion is the template of a gallery image version's number where the VM has no goldmint-name.
+// DefaultVersion is the template of a gallery image version's number where the VM has no
+// goldmint-name.
 const DefaultVersion = "{year}.{month}{day}.{time}"
 
 const maxName = 80
@@ -32,8 +33,8 @@ func timeFields(at time.Time) map[string]string {
 	return fields
 }
 
-// versionName fills in the template of a version's number, whose numbers have no leading zeros: 2027.0105.000500 is
-// 2027.105.500.
+// versionName fills in the template of a version's number, whose numbers have no leading zeros:
+// 2027.0105.000500 is 2027.105.500.
 func versionName(template string, at time.Time) (string, error) {
 	name, err := fill(cmp.Or(template, DefaultVersion), timeFields(at))
 	if err != nil {
@@ -50,9 +51,10 @@ func versionName(template string, at time.Time) (string, error) {
 	return strings.Join(parts, "."), nil
 }
 
-// imageName fills in the template: {vm} the VM's name, {id} the first 12 digits of its vmId, {date}, {time}, {year}, {month}
-// and {day} those of the event in UTC. What ARM does not allow in a name becomes '-'; a name that is too long loses the end of {vm}, never
-// of what tells one image from another.
+// imageName fills in the template: {vm} the VM's name, {id} the first 12 digits of its vmId,
+// {date}, {time}, {year}, {month} and {day} those of the event in UTC. What ARM does not allow in a
+// name becomes '-'; a name that is too long loses the end of {vm}, never of what tells one image
+// from another.
 func imageName(template, vm, vmID string, at time.Time) (string, error) {
 	if template == "" {
 		template = DefaultName

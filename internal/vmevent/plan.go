@@ -18,7 +18,8 @@ import (
 	"goldmint/internal/request"
 )
 
-// Tags of an image that say which event it comes from. Every image says which VM: build.TagSource, build.TagUniqueID.
+// Tags of an image that say which event it comes from. Every image says which VM: build.TagSource,
+// build.TagUniqueID.
 const (
 	TagSourceTime        = "source-event-time"     // of the event that froze the request, RFC 3339
 	TagSourceCorrelation = "source-correlation-id" // of the operation on the VM
@@ -64,7 +65,8 @@ func (p Policy) plan(w Work) plan {
 	return p.finished(made, w)
 }
 
-// gallery is the gallery/definition of which the VM becomes a version, "" where it becomes a managed image.
+// gallery is the gallery/definition of which the VM becomes a version, "" where it becomes a
+// managed image.
 func (p Policy) gallery(v VM) string { return cmp.Or(v.tag(TagGallery), p.GalleryImage) }
 
 // version makes the request one for a version of the image definition.
@@ -161,7 +163,8 @@ func hasTag(tags map[string]*string, name string) bool {
 	return false
 }
 
-// check holds the request against the contract, as the build will. A copied tag that breaks it is left out.
+// check holds the request against the contract, as the build will. A copied tag that breaks it is
+// left out.
 func (m *plan) check(provenance map[string]*string) {
 	_, err := request.Decode(m.request.Canonical())
 	if err == nil {
@@ -189,7 +192,8 @@ func tagPointer(name string) string {
 	return "/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
-// failed is the event that no image comes of the VM. Its id is the same for every event about this VM and this code.
+// failed is the event that no image comes of the VM. Its id is the same for every event about this
+// VM and this code.
 func (w Work) failed(code, message string, retryable bool, now time.Time) event.Event {
 	r := w.plan.request
 	sum := sha256.Sum256([]byte(r.ID + "\n" + code))
@@ -204,7 +208,8 @@ func (w Work) failed(code, message string, retryable bool, now time.Time) event.
 	}
 }
 
-// Failed is the event that the work on the VM's event has come to nothing, for a reason outside of the VM.
+// Failed is the event that the work on the VM's event has come to nothing, for a reason outside of
+// the VM.
 func (w Work) Failed(code, message string, now time.Time) event.Event {
 	if w.plan.request.ID == "" { // the VM was not read in this message
 		r := request.Request{ID: w.Key(), SubscriptionID: w.Event.VM.SubscriptionID, ResourceGroup: w.Event.VM.ResourceGroup, Name: w.Event.VM.Name}

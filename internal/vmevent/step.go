@@ -35,7 +35,8 @@ type Policy struct {
 // Verb is what a command does.
 type Verb string
 
-// The verbs. After each of the first five, Step gets what came of it; the others end the work on a message.
+// The verbs. After each of the first five, Step gets what came of it; the others end the work on a
+// message.
 const (
 	Read      Verb = "read"       // GET the VM with its instance view
 	Prepare   Verb = "generalize" // POST generalize
@@ -94,8 +95,9 @@ func (Errored) observed()   {}
 
 // Step takes what was observed and returns what the work is now and the one thing to do next.
 //
-// Its rules: believe the VM, not the event; touch nothing of a VM whose tags were not read and do not ask for it; refuse
-// before generalizing what could not be captured afterwards; send nothing while an image of this VM is there.
+// Its rules: believe the VM, not the event; touch nothing of a VM whose tags were not read and do
+// not ask for it; refuse before generalizing what could not be captured afterwards; send nothing
+// while an image of this VM is there.
 func (p Policy) Step(w Work, seen Observation, now time.Time) (Work, Command) {
 	switch o := seen.(type) {
 	case Woken:

@@ -73,7 +73,8 @@ func equal(a, b []Verb) bool {
 	return true
 }
 
-// TestWaitsAreBounded: however long ARM refuses or the VM is not ready, the work ends, and the waits grow.
+// TestWaitsAreBounded: however long ARM refuses or the VM is not ready, the work ends, and the
+// waits grow.
 func TestWaitsAreBounded(t *testing.T) {
 	w, vm := prepared(t, Deallocate)
 	vm.Generalized = false
@@ -126,7 +127,8 @@ func TestFailedSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// TestVMOnItsWayIsWaitedFor: an image of a VM that is being changed or deleted is refused for good, so it is not asked for.
+// TestVMOnItsWayIsWaitedFor: an image of a VM that is being changed or deleted is refused for good,
+// so it is not asked for.
 func TestVMOnItsWayIsWaitedFor(t *testing.T) {
 	for _, state := range []string{"Creating", "Updating", "Deleting", "deleting"} {
 		w, vm := prepared(t, Generalize)
@@ -138,7 +140,8 @@ func TestVMOnItsWayIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestProvenanceIsNotOverwritten: a tag of the VM cannot say that its image comes from another one, in any letter case.
+// TestProvenanceIsNotOverwritten: a tag of the VM cannot say that its image comes from another one,
+// in any letter case.
 func TestProvenanceIsNotOverwritten(t *testing.T) {
 	for _, name := range []string{TagSourceTime, "Source-Event-Time", "Goldmint-Source-ID", "goldmint-source-unique-id"} {
 		w, vm := prepared(t, Generalize)
@@ -158,8 +161,8 @@ func TestProvenanceIsNotOverwritten(t *testing.T) {
 	}
 }
 
-// TestVersionOfATrustedLaunchVM: what cannot become a managed image becomes a version of the definition that the VM's tag
-// names, under a number that is the event's time.
+// TestVersionOfATrustedLaunchVM: what cannot become a managed image becomes a version of the
+// definition that the VM's tag names, under a number that is the event's time.
 func TestVersionOfATrustedLaunchVM(t *testing.T) {
 	w, vm := prepared(t, Generalize)
 	vm.SecurityType = "TrustedLaunch"
@@ -196,8 +199,8 @@ func TestVersionOfATrustedLaunchVM(t *testing.T) {
 	}
 }
 
-// TestGalleryOfTheSetting: VM_GALLERY_IMAGE holds for VMs that name no gallery of their own. The VM's tags choose the number
-// and the commit that the events and the version's tag name.
+// TestGalleryOfTheSetting: VM_GALLERY_IMAGE holds for VMs that name no gallery of their own. The
+// VM's tags choose the number and the commit that the events and the version's tag name.
 func TestGalleryOfTheSetting(t *testing.T) {
 	w, vm := prepared(t, Generalize)
 	vm.SecurityType = "TrustedLaunch"
@@ -222,7 +225,8 @@ func TestGalleryOfTheSetting(t *testing.T) {
 	}
 }
 
-// TestObstaclesOfAVersion: a gallery takes what a managed image cannot come from, but not everything.
+// TestObstaclesOfAVersion: a gallery takes what a managed image cannot come from, but not
+// everything.
 func TestObstaclesOfAVersion(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*VM)

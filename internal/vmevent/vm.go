@@ -55,7 +55,8 @@ func (v VM) zoneResilient(setting bool) bool {
 	return setting
 }
 
-// resting says that the VM is deallocated and nothing goes on with it. An image taken earlier is refused for good.
+// resting says that the VM is deallocated and nothing goes on with it. An image taken earlier is
+// refused for good.
 func (v VM) resting() bool {
 	switch strings.ToLower(v.State) {
 	case "creating", "updating", "deleting":
@@ -64,8 +65,8 @@ func (v VM) resting() bool {
 	return strings.EqualFold(v.Power, "deallocated")
 }
 
-// obstacle is why the VM can never become what is asked for, a managed image or a gallery image version: ARM's code and
-// words, and what to do instead.
+// obstacle is why the VM can never become what is asked for, a managed image or a gallery image
+// version: ARM's code and words, and what to do instead.
 func (v VM) obstacle(gallery bool) (code, message string, found bool) {
 	const code409 = "OperationNotAllowed"
 	switch {

@@ -1,13 +1,14 @@
-// Package vmevent decides what an event about a virtual machine comes to: one ordinary build request, a failed event, or
-// nothing.
+// Package vmevent decides what an event about a virtual machine comes to: one ordinary build
+// request, a failed event, or nothing.
 //
-// Event Grid tells that a VM was deallocated or generalized, perhaps twice, late, or in the wrong order. So an event is
-// only a reason to look: [Policy.Step] believes the VM's own instance view and tags. Like a build it is a pure state
-// machine: it takes what was observed and returns the one thing to do next, and its [Work] travels in a continuation message
-// when it has to look again.
+// Event Grid tells that a VM was deallocated or generalized, perhaps twice, late, or in the wrong
+// order. So an event is only a reason to look: [Policy.Step] believes the VM's own instance view
+// and tags. Like a build it is a pure state machine: it takes what was observed and returns the one
+// thing to do next, and its [Work] travels in a continuation message when it has to look again.
 //
-// That many events give one image rests on the request that is sent. Its id and MessageId are vm-<vmId>, and generalizing
-// is irreversible, so the first request freezes what the image is called and Service Bus drops the others.
+// That many events give one image rests on the request that is sent. Its id and MessageId are
+// vm-<vmId>, and generalizing is irreversible, so the first request freezes what the image is
+// called and Service Bus drops the others.
 package vmevent
 
 import (

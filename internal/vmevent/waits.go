@@ -10,13 +10,14 @@ import (
 )
 
 var (
-	// notReady are the waits before each look at a VM that is not ready: ARM shows a new state within seconds, a
-	// deallocation was recorded to take up to 503 s.
+	// notReady are the waits before each look at a VM that is not ready: ARM shows a new state
+	// within seconds, a deallocation was recorded to take up to 503 s.
 	notReady = retry.Grace{
 		5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute,
 	}
-	// young are the waits before a refusal is believed that may heal: a VM just made, a role just assigned. Event Grid
-	// speaks of every VM of the subscription and the role covers some, so they are few.
+	// young are the waits before a refusal is believed that may heal: a VM just made, a role just
+	// assigned. Event Grid speaks of every VM of the subscription and the role covers some, so they
+	// are few.
 	young   = retry.Grace{5 * time.Second, 30 * time.Second, 2 * time.Minute}
 	backoff = retry.Backoff{First: 5 * time.Second, Max: 5 * time.Minute}
 )

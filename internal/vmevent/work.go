@@ -10,8 +10,8 @@ import (
 	"goldmint/internal/armid"
 )
 
-// Work is what is known of the work on one event. It is the state that a continuation message carries; what was read of
-// the VM is not in it, for the next look reads anew.
+// Work is what is known of the work on one event. It is the state that a continuation message
+// carries; what was read of the VM is not in it, for the next look reads anew.
 type Work struct {
 	Event      Event     `json:"event"`
 	EnqueuedAt time.Time `json:"enqueuedAt"` // of the event's message, by Service Bus's clock
@@ -39,8 +39,8 @@ func (w Work) Key() string {
 	return "vm-event-" + hex.EncodeToString(sum[:12])
 }
 
-// Check says what work that came in a message gets wrong, or nil. Only Goldmint writes to the builds queue: this is the
-// second lock on that door.
+// Check says what work that came in a message gets wrong, or nil. Only Goldmint writes to the
+// builds queue: this is the second lock on that door.
 func (w Work) Check() error {
 	e := w.Event
 	switch {

@@ -43,8 +43,8 @@ func (w *Worker) carryOn(ctx context.Context, m message.Received, log *zap.Logge
 	}
 }
 
-// unknown is the refusal of a message that is not the function's own, under the ids that its sender waits for if it was meant
-// for the other queue.
+// unknown is the refusal of a message that is not the function's own, under the ids that its sender
+// waits for if it was meant for the other queue.
 func (w *Worker) unknown(m message.Received) *refusal {
 	refused := refuse(m, "UnknownMessage", "this queue is the function's own: send build requests to the requests queue")
 	if out, _, err := w.handOn(m); err == nil {
@@ -76,8 +76,9 @@ func (w *Worker) build(ctx context.Context, m message.Received, b build.Build, l
 	return Settlement{}, w.run(ctx, m, b, log)
 }
 
-// disallowed ends a build that an allow-list refuses. Before anything was asked of ARM the message is rejected. Later the
-// build has failed: it was announced, or ARM makes its image, and nothing more is created or deleted for it.
+// disallowed ends a build that an allow-list refuses. Before anything was asked of ARM the message
+// is rejected. Later the build has failed: it was announced, or ARM makes its image, and nothing
+// more is created or deleted for it.
 func (w *Worker) disallowed(ctx context.Context, m message.Received, b build.Build, r *refusal, log *zap.Logger) (Settlement, error) {
 	switch {
 	case b.Decided():
@@ -166,7 +167,8 @@ func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (
 
 func observed[T build.Observation](o T, err error) (build.Observation, error) { return o, err }
 
-// forARM keeps a quarter of the invocation's time for the bus: when ARM does not answer, there is time to say so.
+// forARM keeps a quarter of the invocation's time for the bus: when ARM does not answer, there is
+// time to say so.
 func (w *Worker) forARM(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -175,8 +177,8 @@ func (w *Worker) forARM(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, time.Until(deadline)*3/4)
 }
 
-// resume sends the build to the queue, to be taken up at do.At. Sent before the message is completed: a crash between
-// the two is absorbed by duplicate detection.
+// resume sends the build to the queue, to be taken up at do.At. Sent before the message is
+// completed: a crash between the two is absorbed by duplicate detection.
 func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, do build.Command, log *zap.Logger) error {
 	if do.Event.Type != "" {
 		b = w.announce(ctx, b, do.Event, log)
@@ -193,8 +195,8 @@ func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, 
 	return nil
 }
 
-// announce publishes that the build waits. It is news and no more: where it cannot be published, the build goes on and says
-// so the next time.
+// announce publishes that the build waits. It is news and no more: where it cannot be published,
+// the build goes on and says so the next time.
 func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) build.Build {
 	if !w.news(ctx, e, log) {
 		b.Delays = b.Delays[:len(b.Delays)-1]
@@ -232,8 +234,9 @@ type turn struct {
 	used     bool
 }
 
-// ask says when to come back if the build may not go on now, nil if it may. It is asked before the first look of a build
-// that has nothing at ARM yet, so that waiting costs ARM nothing, else before the PUT.
+// ask says when to come back if the build may not go on now, nil if it may. It is asked before the
+// first look of a build that has nothing at ARM yet, so that waiting costs ARM nothing, else before
+// the PUT.
 func (t *turn) ask(ctx context.Context, b *build.Build, do build.Command, seen build.Observation) *build.Postponed {
 	if t.w.Limits == nil || t.asked || !mayCreate(*b, do, seen) {
 		return nil
@@ -257,8 +260,8 @@ func mayCreate(b build.Build, do build.Command, seen build.Observation) bool {
 	return first && do.Verb == build.Look && !woken.Redelivered && b.Attempts == 0 && !b.Decided()
 }
 
-// took tells the limiter what ARM's answer to a PUT says of the limits. Of a PUT without an answer nothing is known but that
-// it may have been counted.
+// took tells the limiter what ARM's answer to a PUT says of the limits. Of a PUT without an answer
+// nothing is known but that it may have been counted.
 func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen build.Observation, sent time.Time) {
 	if t.w.Limits == nil || do.Verb != build.Create {
 		return

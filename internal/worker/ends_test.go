@@ -18,8 +18,8 @@ import (
 	"goldmint/internal/worker"
 )
 
-// TestEveryEndIsPublished plays what may become of a request, with the real clients and clocks that are turned. Whoever
-// waits hears of every end.
+// TestEveryEndIsPublished plays what may become of a request, with the real clients and clocks that
+// are turned. Whoever waits hears of every end.
 func TestEveryEndIsPublished(t *testing.T) {
 	succeeded := []string{"queued web", "started web", "succeeded web"}
 	for _, c := range []struct {
@@ -105,7 +105,8 @@ func (r *rig) refuse(entity string, why servicebus.Refusal, d time.Duration) {
 	}
 }
 
-// resubmit sends the dead letter of the builds queue again under a MessageId of its own, as a person does.
+// resubmit sends the dead letter of the builds queue again under a MessageId of its own, as a
+// person does.
 func (r *rig) resubmit() {
 	r.Helper()
 	client := check(azservicebus.NewClientFromConnectionString(r.bus.ConnectionString(), nil))(r.T)

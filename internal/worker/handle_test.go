@@ -20,8 +20,8 @@ import (
 	"goldmint/internal/request"
 )
 
-// TestBadInput: each message that can never succeed gives one rejected event and one dead letter that name the problem,
-// and ARM hears nothing of it.
+// TestBadInput: each message that can never succeed gives one rejected event and one dead letter
+// that name the problem, and ARM hears nothing of it.
 func TestBadInput(t *testing.T) {
 	with := func(old, replacement string) string {
 		body := strings.Replace(ask("b", "img"), old, replacement, 1)
@@ -110,8 +110,8 @@ func largest(t *testing.T) string {
 	return body()
 }
 
-// TestLargestFits: every message that the largest legal request makes Goldmint send fits Service Bus, with a resume token
-// of 7 KB and an error as long as ARM likes.
+// TestLargestFits: every message that the largest legal request makes Goldmint send fits Service
+// Bus, with a resume token of 7 KB and an error as long as ARM likes.
 func TestLargestFits(t *testing.T) {
 	const most = 256 << 10
 	b := newBench(Rules{})
@@ -140,7 +140,8 @@ func TestLargestFits(t *testing.T) {
 	}
 }
 
-// TestLogTellsTheBuildAndNoToken: lines about a build carry its id; a resume token is a capability and stays out.
+// TestLogTellsTheBuildAndNoToken: lines about a build carry its id; a resume token is a capability
+// and stays out.
 func TestLogTellsTheBuildAndNoToken(t *testing.T) {
 	b := newBench(Rules{})
 	b.handle(t, received(ask("b", "img")))
@@ -159,7 +160,8 @@ func TestLogTellsTheBuildAndNoToken(t *testing.T) {
 	}
 }
 
-// TestPoison: the first message that comes back too often is tried once more, apart; the second ends the build.
+// TestPoison: the first message that comes back too often is tried once more, apart; the second
+// ends the build.
 func TestPoison(t *testing.T) {
 	b := newBench(Rules{})
 	m := received(ask("b", "img"))
@@ -180,8 +182,9 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// TestSuspectsAreProbed: a message that came back too often is read in a process of its own first. One that kills it is
-// rejected under the ids that its sender waits for; any other is handled, however often it was delivered.
+// TestSuspectsAreProbed: a message that came back too often is read in a process of its own first.
+// One that kills it is rejected under the ids that its sender waits for; any other is handled,
+// however often it was delivered.
 func TestSuspectsAreProbed(t *testing.T) {
 	digest := strings.Repeat("0123456789abcdef", 4)
 	for name, c := range map[string]struct {
@@ -247,8 +250,9 @@ func TestMemoryStaysFlat(t *testing.T) {
 	}
 }
 
-// FuzzHandle: whatever a message holds, it is settled (completed after an effect, or dead-lettered after a rejection) or it
-// is an error; nothing panics, and ARM hears only of the build's own image.
+// FuzzHandle: whatever a message holds, it is settled (completed after an effect, or dead-lettered
+// after a rejection) or it is an error; nothing panics, and ARM hears only of the build's own
+// image.
 func FuzzHandle(f *testing.F) {
 	f.Add([]byte(ask("b", "img")), 1)
 	f.Add([]byte(ask("b", "img")), 5)
@@ -279,8 +283,8 @@ func FuzzHandle(f *testing.F) {
 	})
 }
 
-// FuzzBuild: a build that is taken up from a message is one that Goldmint could have sent: it goes out and comes back the
-// same.
+// FuzzBuild: a build that is taken up from a message is one that Goldmint could have sent: it goes
+// out and comes back the same.
 func FuzzBuild(f *testing.F) {
 	f.Add(honest(f).Body)
 	f.Fuzz(func(t *testing.T, body []byte) {

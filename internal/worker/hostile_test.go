@@ -95,8 +95,8 @@ func newBench(rules Rules) *bench {
 	return b
 }
 
-// handle takes a message from outside and handles the first message of the build or VM work that comes of it; or it handles a
-// message of the function's own.
+// handle takes a message from outside and handles the first message of the build or VM work that
+// comes of it; or it handles a message of the function's own.
 func (b *bench) handle(tb testing.TB, m message.Received) {
 	tb.Helper()
 	if err := b.tryHandle(m); err != nil {
@@ -122,7 +122,8 @@ func own(m message.Received) bool {
 	return k == message.Build || k == message.VMWork
 }
 
-// delivered is what was sent as Service Bus delivers it, as like as one of the two queues can be to the other.
+// delivered is what was sent as Service Bus delivers it, as like as one of the two queues can be to
+// the other.
 func delivered(out message.Outgoing, like message.Received) message.Received {
 	like.Body, like.ID = out.Body, out.ID
 	return like
@@ -148,7 +149,8 @@ func honest(tb testing.TB) message.Outgoing {
 	return b.bus.queued[0]
 }
 
-// TestContinuationsAreRefusedOnTheIntake: whoever may send requests cannot write a build, however well it is made.
+// TestContinuationsAreRefusedOnTheIntake: whoever may send requests cannot write a build, however
+// well it is made.
 func TestContinuationsAreRefusedOnTheIntake(t *testing.T) {
 	vm := `{"specversion":"1.0","type":"` + message.VMWorkType + `","v":2,"data":{"event":{"id":"1","operation":"generalize"}}}`
 	for name, body := range map[string]string{"an honest build": string(honest(t).Body), "work on a VM": vm, "no build": `{"type":"` + message.BuildType + `"}`} {
@@ -163,8 +165,8 @@ func TestContinuationsAreRefusedOnTheIntake(t *testing.T) {
 	}
 }
 
-// TestBuildsQueueTakesBuildsAlone: anything else there means that a role is wrong. Whoever sent a request there by mistake
-// hears of it under the ids that the right queue would have used.
+// TestBuildsQueueTakesBuildsAlone: anything else there means that a role is wrong. Whoever sent a
+// request there by mistake hears of it under the ids that the right queue would have used.
 func TestBuildsQueueTakesBuildsAlone(t *testing.T) {
 	for name, body := range map[string]string{"a request": ask("b", "img"), "an event": `{"specversion":"1.0","type":"x"}`, "nothing": "", "noise": "\xff\x00"} {
 		b := newBench(Rules{})
@@ -181,8 +183,9 @@ func TestBuildsQueueTakesBuildsAlone(t *testing.T) {
 	}
 }
 
-// TestDamagedBuildsAreRefused: each is dead-lettered with a reason and a rejected event, and ARM hears nothing. This is the
-// second lock: the first is that nobody but the function may send to the queue.
+// TestDamagedBuildsAreRefused: each is dead-lettered with a reason and a rejected event, and ARM
+// hears nothing. This is the second lock: the first is that nobody but the function may send to the
+// queue.
 func TestDamagedBuildsAreRefused(t *testing.T) {
 	body := string(honest(t).Body)
 	set := func(field, value string) string {
@@ -225,8 +228,8 @@ func TestDamagedBuildsAreRefused(t *testing.T) {
 	}
 }
 
-// TestNarrowedAllowList: a build that ARM works on when an allow-list is narrowed has failed, and nothing more is created or
-// deleted for it; one that has asked nothing of ARM is rejected.
+// TestNarrowedAllowList: a build that ARM works on when an allow-list is narrowed has failed, and
+// nothing more is created or deleted for it; one that has asked nothing of ARM is rejected.
 func TestNarrowedAllowList(t *testing.T) {
 	narrowed := Rules{AllowedResourceGroups: []string{"other"}}
 	under := newBench(narrowed)
@@ -264,7 +267,8 @@ func TestReservedIDs(t *testing.T) {
 	}
 }
 
-// TestAllowLists: a request and a continuation outside the lists are rejected before ARM hears of them.
+// TestAllowLists: a request and a continuation outside the lists are rejected before ARM hears of
+// them.
 func TestAllowLists(t *testing.T) {
 	continuation := string(honest(t).Body)
 	for name, test := range map[string]struct {
@@ -293,8 +297,9 @@ func TestAllowLists(t *testing.T) {
 	}
 }
 
-// TestMessageIDs: a build's first message is named after the build alone, so that a repeat is dropped whatever MessageId it
-// came under; what follows is named after the message before it, so that a redelivery writes the same again.
+// TestMessageIDs: a build's first message is named after the build alone, so that a repeat is
+// dropped whatever MessageId it came under; what follows is named after the message before it, so
+// that a redelivery writes the same again.
 func TestMessageIDs(t *testing.T) {
 	first := func(change func(*message.Received)) string {
 		b := newBench(Rules{})
@@ -332,8 +337,8 @@ func TestMessageIDs(t *testing.T) {
 	}
 }
 
-// TestResubmittedBuildIsARunOfItsOwn: a dead letter that a person sends again begins anew, and its end is not dropped as a
-// repeat of the first one's.
+// TestResubmittedBuildIsARunOfItsOwn: a dead letter that a person sends again begins anew, and its
+// end is not dropped as a repeat of the first one's.
 func TestResubmittedBuildIsARunOfItsOwn(t *testing.T) {
 	ends := map[string]bool{}
 	for _, id := range []string{"", "b/x/2/7/again/0123"} {
@@ -358,8 +363,8 @@ func TestResubmittedBuildIsARunOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestSameIDAnotherRequest: another request under the same id is another build with events, a tag and continuations of its
-// own; neither answers for the other.
+// TestSameIDAnotherRequest: another request under the same id is another build with events, a tag
+// and continuations of its own; neither answers for the other.
 func TestSameIDAnotherRequest(t *testing.T) {
 	b := newBench(Rules{})
 	b.handle(t, received(ask("b", "img")))
@@ -376,8 +381,8 @@ func TestSameIDAnotherRequest(t *testing.T) {
 	}
 }
 
-// TestMessageIDGivesNoPower: a message that carries another build's MessageId is still the build that its body says, and a
-// rejected one tells of a digest that no build has.
+// TestMessageIDGivesNoPower: a message that carries another build's MessageId is still the build
+// that its body says, and a rejected one tells of a digest that no build has.
 func TestMessageIDGivesNoPower(t *testing.T) {
 	victim := request.Key("b", strings.Repeat("a", 64))
 	b := newBench(Rules{})
@@ -395,7 +400,8 @@ func TestMessageIDGivesNoPower(t *testing.T) {
 	}
 }
 
-// TestLogLinesAreWhole: a sender's text stays inside one JSON string of one line, without its secrets.
+// TestLogLinesAreWhole: a sender's text stays inside one JSON string of one line, without its
+// secrets.
 func TestLogLinesAreWhole(t *testing.T) {
 	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
 	forged := "x\n{\"level\":\"error\",\"msg\":\"forged\"}\r\n\u2028\x1b[31m"
@@ -442,7 +448,8 @@ func (a wordyARM) Image(context.Context, string) (build.Image, error) {
 	return build.Image{}, &armerr.Error{Status: 503, Code: "ServerBusy", Message: a.words}
 }
 
-// TestARMsSecretsStayOffTheLog: what Resource Manager says of a signed URL is told without the signature.
+// TestARMsSecretsStayOffTheLog: what Resource Manager says of a signed URL is told without the
+// signature.
 func TestARMsSecretsStayOffTheLog(t *testing.T) {
 	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
 	b := newBench(Rules{})
@@ -465,7 +472,8 @@ func mustJSON(t *testing.T, v any) string {
 // cleanID is an image's resource ID out of which nothing can climb.
 var cleanID = regexp.MustCompile(`^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[-_.()\p{L}\p{N}]{1,90}/providers/Microsoft\.Compute/images/[A-Za-z0-9_.-]{1,80}$`)
 
-// FuzzDecode: whatever a message holds, what comes of it is a refusal with a reason or a build whose path is its own.
+// FuzzDecode: whatever a message holds, what comes of it is a refusal with a reason or a build
+// whose path is its own.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(ask("b", "img")), "m")
 	f.Add(honest(f).Body, "b/000000000000/1")

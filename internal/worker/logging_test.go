@@ -12,7 +12,8 @@ import (
 	"goldmint/internal/build"
 )
 
-// TestDebugLinesHoldNoSecrets: what ARM says is logged at debug level too, without what grants access.
+// TestDebugLinesHoldNoSecrets: what ARM says is logged at debug level too, without what grants
+// access.
 func TestDebugLinesHoldNoSecrets(t *testing.T) {
 	const sas = "https://a.blob.core.windows.net/c/d.vhd?sv=1&sig=c2VjcmV0"
 	for _, seen := range []build.Observation{

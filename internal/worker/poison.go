@@ -13,7 +13,8 @@ import (
 // remedy is what to do about a message that is poison.
 const remedy = "Look at the handler's log for this build id; once the cause is gone, `goldmint dead-letters resubmit` sends it again."
 
-// poison ends a build whose message comes back again and again: whatever kills its handling, nobody waits for ever.
+// poison ends a build whose message comes back again and again: whatever kills its handling, nobody
+// waits for ever.
 func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) (Settlement, error) {
 	text := fmt.Sprintf("delivered %d times without being dealt with; last step: %s", m.DeliveryCount, stepName(b))
 	buried := Settlement{"PoisonMessage", text + ". " + remedy}
@@ -38,8 +39,8 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 	return buried, nil
 }
 
-// lookForPoison looks once more whether the image is there after all. It may be the look that kills: so at the next delivery
-// nothing is asked any more.
+// lookForPoison looks once more whether the image is there after all. It may be the look that
+// kills: so at the next delivery nothing is asked any more.
 func (w *Worker) lookForPoison(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) build.Image {
 	if m.DeliveryCount > w.Rules.PoisonDelivery {
 		return build.Image{}

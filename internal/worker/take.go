@@ -18,7 +18,8 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// refusal is why a message can never succeed. It ends as a rejected event and in the dead-letter queue.
+// refusal is why a message can never succeed. It ends as a rejected event and in the dead-letter
+// queue.
 type refusal struct {
 	reason   string // PascalCase, of the dead-letter queue
 	text     string // for a person
@@ -63,12 +64,12 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 	return Settlement{}, nil
 }
 
-// Decode goes through all that taking a message does before anything is sent. What kills this kills every process that is
-// given the message; see [Worker.Probe].
+// Decode goes through all that taking a message does before anything is sent. What kills this kills
+// every process that is given the message; see [Worker.Probe].
 func (w *Worker) Decode(m message.Received) { _, _, _ = w.handOn(m) }
 
-// handOn is the message to the builds queue that the one from outside asks for, and for a request the event that says so. An
-// error is a *refusal, or *vmevent.Ignored.
+// handOn is the message to the builds queue that the one from outside asks for, and for a request
+// the event that says so. An error is a *refusal, or *vmevent.Ignored.
 func (w *Worker) handOn(m message.Received) (message.Outgoing, event.Event, error) {
 	switch message.KindOf(m.Body) {
 	case message.Build, message.VMWork:
@@ -106,15 +107,15 @@ func (w *Worker) takeRequest(m message.Received) (message.Outgoing, event.Event,
 	return out, b.Queued(w.Now()), err
 }
 
-// ofVM says whether an id is of the form that builds made from VM events have. They are reserved: who could take one before
-// its VM is generalized would keep the VM's image from being made.
+// ofVM says whether an id is of the form that builds made from VM events have. They are reserved:
+// who could take one before its VM is generalized would keep the VM's image from being made.
 func ofVM(buildID string) bool {
 	vmID, ok := strings.CutPrefix(buildID, "vm-")
 	return ok && armid.IsGUID(vmID)
 }
 
-// firstID is the MessageId of a build's first message. That of a VM has no digest, so that a second event about the VM, with
-// other tags perhaps, starts nothing.
+// firstID is the MessageId of a build's first message. That of a VM has no digest, so that a second
+// event about the VM, with other tags perhaps, starts nothing.
 func firstID(b build.Build) string {
 	if ofVM(b.Request.ID) {
 		return message.FirstID(b.Request.ID)
@@ -144,8 +145,8 @@ func (r Rules) allow(b build.Build) error {
 	return nil
 }
 
-// probe tries a message that came back too often in a process of its own. One that kills its reader would take the other
-// invocations of the process along, at every delivery.
+// probe tries a message that came back too often in a process of its own. One that kills its reader
+// would take the other invocations of the process along, at every delivery.
 func (w *Worker) probe(ctx context.Context, m message.Received) error {
 	err := w.Probe(ctx, m)
 	if !errors.Is(err, ErrKilled) {
@@ -158,7 +159,8 @@ func (w *Worker) probe(ctx context.Context, m message.Received) error {
 	return refused
 }
 
-// refused publishes that the message can never succeed and dead-letters it. Another error than a refusal is given back.
+// refused publishes that the message can never succeed and dead-letters it. Another error than a
+// refusal is given back.
 func (w *Worker) refused(ctx context.Context, m message.Received, err error, log *zap.Logger) (Settlement, error) {
 	var r *refusal
 	if !errors.As(err, &r) {

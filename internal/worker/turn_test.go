@@ -117,7 +117,8 @@ func TestRefusalHoldsTheOthers(t *testing.T) {
 	}
 }
 
-// TestRedeliveryKeepsTheLine: what a redelivered message must not do is handed on under its number, and the next asks.
+// TestRedeliveryKeepsTheLine: what a redelivered message must not do is handed on under its number,
+// and the next asks.
 func TestRedeliveryKeepsTheLine(t *testing.T) {
 	b, arm, _ := limited(0)
 	b.handle(t, numbered(1))

@@ -11,8 +11,8 @@ import (
 	"goldmint/internal/worker"
 )
 
-// TestVMEventsCrash lets the process die before and after every single effect, of the work on the events and of the build:
-// the outcome is the same each time.
+// TestVMEventsCrash lets the process die before and after every single effect, of the work on the
+// events and of the build: the outcome is the same each time.
 func TestVMEventsCrash(t *testing.T) {
 	for _, test := range []struct {
 		name           string
@@ -70,7 +70,8 @@ func (d *deafTopic) Publish(ctx context.Context, e event.Event) error {
 	return d.Bus.Publish(ctx, e)
 }
 
-// TestVMEventOutlivesTheTopic: an event that cannot be published comes again through the queue, and once is enough.
+// TestVMEventOutlivesTheTopic: an event that cannot be published comes again through the queue, and
+// once is enough.
 func TestVMEventOutlivesTheTopic(t *testing.T) {
 	r := newRig(t, nil)
 	r.worker.Bus = &deafTopic{r.worker.Bus, 7}
@@ -83,7 +84,8 @@ func TestVMEventOutlivesTheTopic(t *testing.T) {
 	}
 }
 
-// TestPoisonousVMEvent: an event whose handling dies every time is tried once more, and then failed: whoever waits is told.
+// TestPoisonousVMEvent: an event whose handling dies every time is tried once more, and then
+// failed: whoever waits is told.
 func TestPoisonousVMEvent(t *testing.T) {
 	r := newRig(t, nil)
 	r.worker.VMs = dyingVMs{}

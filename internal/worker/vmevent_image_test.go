@@ -87,7 +87,8 @@ func TestVMTagsOverTheSetting(t *testing.T) {
 	}
 }
 
-// TestVMTagsThatDoNotFit: provenance comes first, what there is no room for or Azure reserves is left out and told.
+// TestVMTagsThatDoNotFit: provenance comes first, what there is no room for or Azure reserves is
+// left out and told.
 func TestVMTagsThatDoNotFit(t *testing.T) {
 	copied := []string{"azure-reserved", "source-event-time", "goldmint"}
 	var many []string
@@ -115,8 +116,8 @@ func TestVMTagsThatDoNotFit(t *testing.T) {
 	}
 }
 
-// TestVMFailureIsTold: the event about what cannot be is one that a reader of events understands, with ARM's words and a
-// way out.
+// TestVMFailureIsTold: the event about what cannot be is one that a reader of events understands,
+// with ARM's words and a way out.
 func TestVMFailureIsTold(t *testing.T) {
 	r := newRig(t, nil)
 	for _, s := range []step{vm("web", 1, security("TrustedLaunch")), do("deallocate", "web"), events} {

@@ -37,7 +37,8 @@ const (
 	group        = "/subscriptions/" + subscription + "/resourceGroups/golden" + providers
 )
 
-// rig is the real worker with the real clients between the local Service Bus and the local Resource Manager.
+// rig is the real worker with the real clients between the local Service Bus and the local Resource
+// Manager.
 type rig struct {
 	*testing.T
 	bus      *servicebus.Server
@@ -139,7 +140,8 @@ func (r *rig) send(id string, body []byte) {
 	}
 }
 
-// drain handles messages, r.parallel at once, until none is left, turning time to the scheduled ones.
+// drain handles messages, r.parallel at once, until none is left, turning time to the scheduled
+// ones.
 func (r *rig) drain() {
 	r.Helper()
 	for range 20_000 {

@@ -93,8 +93,8 @@ func urled(a arm.Action) []byte {
 // events sends all that ARM reported since, in order.
 func events(r *rig) { deliver(grid)(r) }
 
-// deliver sends all that ARM reported since, in order, in each of the forms: the first under Event Grid's MessageId, which
-// a redelivery keeps, the others under new ones.
+// deliver sends all that ARM reported since, in order, in each of the forms: the first under Event
+// Grid's MessageId, which a redelivery keeps, the others under new ones.
 func deliver(forms ...form) step {
 	return func(r *rig) {
 		r.Helper()

@@ -22,7 +22,8 @@ var (
 
 func with(first []step, more ...step) []step { return append(append([]step{}, first...), more...) }
 
-// TestVMEvents is the contract of VM events: what happens, and exactly the images and events that come of it.
+// TestVMEvents is the contract of VM events: what happens, and exactly the images and events that
+// come of it.
 func TestVMEvents(t *testing.T) {
 	all := func(p *vmevent.Policy) { p.Mode = vmevent.ModeAll }
 	for _, test := range []struct {

@@ -1,7 +1,9 @@
-// Package worker handles one message: decode it, let the build decide, act, publish, and say what becomes of the message.
+// Package worker handles one message: decode it, let the build decide, act, publish, and say what
+// becomes of the message.
 //
-// [Worker.TakeRequest] and [Worker.BuildImage] are the two functions of the Functions app. The first checks what anybody may
-// send and hands it on; the second does all work at Azure Resource Manager.
+// [Worker.TakeRequest] and [Worker.BuildImage] are the two functions of the Functions app. The
+// first checks what anybody may send and hands it on; the second does all work at Azure Resource
+// Manager.
 package worker
 
 import (
@@ -20,14 +22,15 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// Bus is Service Bus as the worker needs it. Each call is safe to repeat: duplicate detection drops a repeated MessageId.
+// Bus is Service Bus as the worker needs it. Each call is safe to repeat: duplicate detection drops
+// a repeated MessageId.
 type Bus interface {
 	// Publish sends the event to the topic.
 	Publish(ctx context.Context, e event.Event) error
 	// Enqueue sends a message to the builds queue.
 	Enqueue(ctx context.Context, m message.Outgoing) error
-	// DeadLetter moves the locked message of the queue to its dead-letter queue. reason and description are cut to what
-	// Service Bus takes.
+	// DeadLetter moves the locked message of the queue to its dead-letter queue. reason and
+	// description are cut to what Service Bus takes.
 	DeadLetter(ctx context.Context, q message.Queue, lockToken, reason, description string) error
 }
 
@@ -51,7 +54,8 @@ type Worker struct {
 	Now      func() time.Time
 	Log      *zap.Logger
 
-	// Probe decodes a message that came back too often in a process of its own. [ErrKilled] says that the message killed it.
+	// Probe decodes a message that came back too often in a process of its own. [ErrKilled] says
+	// that the message killed it.
 	Probe func(context.Context, message.Received) error
 }
 
@@ -64,20 +68,22 @@ type Rules struct {
 	PoisonDelivery        int // delivery count from which a message is poison
 }
 
-// TakeRequest handles one message of the requests queue: it checks what anybody may send, and rejects it, ignores it or hands
-// it to the builds queue. It asks ARM nothing. Nil means that the message is dealt with and may be completed; an error
-// that the bus failed, or that nobody foresaw this, and the message has to come again.
+// TakeRequest handles one message of the requests queue: it checks what anybody may send, and
+// rejects it, ignores it or hands it to the builds queue. It asks ARM nothing. Nil means that the
+// message is dealt with and may be completed; an error that the bus failed, or that nobody foresaw
+// this, and the message has to come again.
 func (w *Worker) TakeRequest(ctx context.Context, m message.Received) error {
 	return w.settle(ctx, message.Requests, m, (*Worker).take)
 }
 
-// BuildImage handles one message of the builds queue, to which the function alone may send. Its error is as that of
-// [Worker.TakeRequest].
+// BuildImage handles one message of the builds queue, to which the function alone may send. Its
+// error is as that of [Worker.TakeRequest].
 func (w *Worker) BuildImage(ctx context.Context, m message.Received) error {
 	return w.settle(ctx, message.Builds, m, (*Worker).carryOn)
 }
 
-// Settlement is what becomes of a handled message. The zero value completes it, which is the host's part.
+// Settlement is what becomes of a handled message. The zero value completes it, which is the host's
+// part.
 type Settlement struct {
 	Reason      string // PascalCase, of the dead-letter queue; empty to complete the message
 	Description string // for a person
@@ -107,8 +113,8 @@ func (w *Worker) publish(ctx context.Context, e event.Event) error {
 // maxMessageID is what Service Bus allows.
 const maxMessageID = 128
 
-// inTime is w with a clock that is not behind the message: Service Bus had it before. A build timed by a clock that is
-// behind comes back at once, again and again.
+// inTime is w with a clock that is not behind the message: Service Bus had it before. A build timed
+// by a clock that is behind comes back at once, again and again.
 func (w *Worker) inTime(m message.Received) *Worker {
 	behind := m.EnqueuedAt.Sub(w.Now())
 	if behind <= 0 {
@@ -119,9 +125,10 @@ func (w *Worker) inTime(m message.Received) *Worker {
 	return &ahead
 }
 
-// RetryPause is how long to wait before an error is answered, by the delivery count of the message. The host abandons at
-// once and Service Bus delivers again within milliseconds, but a cut connection takes seconds to heal and a role that was
-// just assigned takes minutes: a hundred deliveries then last for more than three hours.
+// RetryPause is how long to wait before an error is answered, by the delivery count of the message.
+// The host abandons at once and Service Bus delivers again within milliseconds, but a cut
+// connection takes seconds to heal and a role that was just assigned takes minutes: a hundred
+// deliveries then last for more than three hours.
 func RetryPause(delivery int) time.Duration {
 	switch {
 	case delivery <= 1:
@@ -220,8 +227,8 @@ const (
 	logVMEventContinued = "vm_event_continued"
 )
 
-// LogEvent is one kind of log line that alerts, the workbook and people may query: what it says and the fields that every
-// such line carries, besides those of [LogFields].
+// LogEvent is one kind of log line that alerts, the workbook and people may query: what it says and
+// the fields that every such line carries, besides those of [LogFields].
 type LogEvent struct {
 	Name    string
 	Meaning string
@@ -233,8 +240,8 @@ func LogFields() []string {
 	return []string{"queue", "invocationId", "messageId", "sequenceNumber", "deliveryCount"}
 }
 
-// LogEvents is the fixed list of log events: a promise to whoever queries the logs. infra/queries ask for nothing else,
-// and a test holds a whole run's lines against it.
+// LogEvents is the fixed list of log events: a promise to whoever queries the logs. infra/queries
+// ask for nothing else, and a test holds a whole run's lines against it.
 func LogEvents() []LogEvent {
 	return []LogEvent{
 		{logTaken, "a message from outside was checked and handed on", []string{"id", "buildId"}},

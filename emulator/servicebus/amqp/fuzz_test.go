@@ -11,7 +11,8 @@ const frameLimit = 64 << 10
 
 func frame(f amqp.Frame) []byte { return amqp.AppendFrame(nil, f) }
 
-// FuzzReadFrame: a peer's bytes never bring the decoder down, and what it reads is written and read the same again.
+// FuzzReadFrame: a peer's bytes never bring the decoder down, and what it reads is written and read
+// the same again.
 func FuzzReadFrame(f *testing.F) {
 	size, most, id := uint32(frameLimit), uint64(1<<18), uint32(1)
 	f.Add(frame(amqp.Frame{}))

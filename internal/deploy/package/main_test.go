@@ -10,7 +10,8 @@ import (
 	"testing/fstest"
 )
 
-// TestPackage builds the package twice: the bytes are the same, and the zip keeps the handler's run bit.
+// TestPackage builds the package twice: the bytes are the same, and the zip keeps the handler's run
+// bit.
 func TestPackage(t *testing.T) {
 	t.Chdir("../../..")
 	dir := t.TempDir()

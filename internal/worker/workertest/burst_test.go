@@ -8,8 +8,9 @@ import (
 	"goldmint/internal/request"
 )
 
-// TestBurst sends a thousand requests at once against ARM's limits, through the real worker: all are created, hardly one
-// creation is refused, and the last ends not much later than the limit allows. What is held is internal/ratelimit's promise.
+// TestBurst sends a thousand requests at once against ARM's limits, through the real worker: all
+// are created, hardly one creation is refused, and the last ends not much later than the limit
+// allows. What is held is internal/ratelimit's promise.
 func TestBurst(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -37,7 +38,8 @@ func TestBurst(t *testing.T) {
 	}
 }
 
-// BenchmarkTenThousand is what a build costs the worker, the limiter and the simulation while ten thousand stand in line.
+// BenchmarkTenThousand is what a build costs the worker, the limiter and the simulation while ten
+// thousand stand in line.
 func BenchmarkTenThousand(b *testing.B) {
 	const builds = 10_000
 	var r Stats

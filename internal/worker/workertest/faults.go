@@ -2,7 +2,8 @@ package workertest
 
 import "time"
 
-// Faults are how often things go wrong. All but the last four are probabilities, drawn at each call or operation.
+// Faults are how often things go wrong. All but the last four are probabilities, drawn at each call
+// or operation.
 type Faults struct {
 	// Of a call to Resource Manager.
 	Lost        float64 // it happened, the answer did not come
@@ -71,7 +72,8 @@ func Terrible() Faults {
 	return f
 }
 
-// chance is true with probability p. It draws nothing for 0, so that faults can be turned off one by one.
+// chance is true with probability p. It draws nothing for 0, so that faults can be turned off one
+// by one.
 func (w *World) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
 
 // between is a duration in [low, high).

@@ -28,7 +28,8 @@ type instance struct {
 	crashes []time.Time
 }
 
-// free says whether the host would take another message of the queue: it has slots for each function.
+// free says whether the host would take another message of the queue: it has slots for each
+// function.
 func (i *instance) free(q *queue) bool {
 	if !i.up || i.only != "" && i.only != q.name {
 		return false
@@ -143,8 +144,8 @@ func (inv *invocation) probe(context.Context, message.Received) error {
 	return nil
 }
 
-// now is the instance's clock. Every handling asks for it before it reads the message, which is where one that kills its
-// reader does.
+// now is the instance's clock. Every handling asks for it before it reads the message, which is
+// where one that kills its reader does.
 func (inv *invocation) now() time.Time {
 	w := inv.i.w
 	if inv.m.kills && inv.m.deliveries < w.Rules.PoisonDelivery {
@@ -227,14 +228,15 @@ func (i *instance) forget(inv *invocation) {
 	i.at = slices.DeleteFunc(i.at, func(other *invocation) bool { return other == inv })
 }
 
-// The host starts a dead handler again at once, but gives up at the third death within half an hour; then somebody starts
-// the host.
+// The host starts a dead handler again at once, but gives up at the third death within half an
+// hour; then somebody starts the host.
 const (
 	restartHandler = 100 * time.Millisecond
 	restartHost    = time.Minute
 )
 
-// die is the death of the handler process. Its host fails the invocations and gives their messages back.
+// die is the death of the handler process. Its host fails the invocations and gives their messages
+// back.
 func (i *instance) die() {
 	now := i.w.clock.now
 	for _, inv := range i.halt("handler killed") {
@@ -276,7 +278,8 @@ func (i *instance) boot() {
 	i.limiter = i.newLimiter()
 }
 
-// deadline is an invocation's context: virtual, so it has no timer. What waits on it asks the invocation.
+// deadline is an invocation's context: virtual, so it has no timer. What waits on it asks the
+// invocation.
 type deadline struct{ inv *invocation }
 
 func (d deadline) Deadline() (time.Time, bool) { return time.Time{}, false }

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Limits is a model of ARM's allowance of image creations. A World asks it at each PUT, with what the allowance is
-// counted for: subscription and region.
+// Limits is a model of ARM's allowance of image creations. A World asks it at each PUT, with what
+// the allowance is counted for: subscription and region.
 type Limits interface {
-	// Take is one creation at now. remaining is the header x-ms-ratelimit-remaining-resource: of a refused one it tells the
-	// limit that is used up, and retryAfter says when to ask again.
+	// Take is one creation at now. remaining is the header x-ms-ratelimit-remaining-resource: of a
+	// refused one it tells the limit that is used up, and retryAfter says when to ask again.
 	Take(scope string, now time.Time) (remaining string, retryAfter time.Duration, ok bool)
 }
 

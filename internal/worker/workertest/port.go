@@ -103,8 +103,9 @@ func (p armPort) Delete(_ context.Context, id string) error {
 	return err
 }
 
-// call is one request to ARM: it travels, land is what ARM does when it arrives and how long ARM thinks about it, and the
-// answer travels back. What is under way lands whether or not the caller lives to see it.
+// call is one request to ARM: it travels, land is what ARM does when it arrives and how long ARM
+// thinks about it, and the answer travels back. What is under way lands whether or not the caller
+// lives to see it.
 func call[T any](inv *invocation, verb build.Verb, land func() (T, time.Duration, *armerr.Error)) (T, error) {
 	w := inv.i.w
 	budget := max(inv.expires.Sub(w.clock.now)*3/4, time.Millisecond)
@@ -200,8 +201,9 @@ func (w *World) fate(key string, verb build.Verb, budget time.Duration) fate {
 	case w.chance(f.Refused):
 		return refused(armerr.Unreachable(errors.New("connection refused")))
 	case w.chance(f.Timeout):
-		// Where two builds share a name nothing lands later than a creation takes: ARM has no conditional PUT or DELETE
-		// of images, so no client can tell a request that stood in the network from a fresh one.
+		// Where two builds share a name nothing lands later than a creation takes: ARM has no
+		// conditional PUT or DELETE of images, so no client can tell a request that stood in the
+		// network from a fresh one.
 		at.silent, at.lands = true, w.chance(0.5)
 		if w.shared(key) {
 			budget = min(budget, 4*time.Second)

@@ -14,7 +14,8 @@ const (
 	duplicateWindow = 7 * 24 * time.Hour
 )
 
-// queue keeps Service Bus's semantics: peek-lock, delivery counts, duplicate detection, scheduled delivery.
+// queue keeps Service Bus's semantics: peek-lock, delivery counts, duplicate detection, scheduled
+// delivery.
 type queue struct {
 	w         *World
 	name      message.Queue

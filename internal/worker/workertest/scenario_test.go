@@ -47,7 +47,8 @@ func web(id string) Spec {
 	return Spec{ID: id, Name: "web", Source: "vm", IfExists: request.Fail, Timeout: "PT30M"}
 }
 
-// TestTwoBuildsOneName lets two builds want one name at every distance in time: one image at a time, two ends.
+// TestTwoBuildsOneName lets two builds want one name at every distance in time: one image at a
+// time, two ends.
 func TestTwoBuildsOneName(t *testing.T) {
 	for _, c := range []struct {
 		second request.IfExists
@@ -132,7 +133,8 @@ func TestSentAgainAfterTheEnd(t *testing.T) {
 	}
 }
 
-// TestOutageOfARM takes Resource Manager away for an hour: every build goes on, and no message was delivered in vain.
+// TestOutageOfARM takes Resource Manager away for an hour: every build goes on, and no message was
+// delivered in vain.
 func TestOutageOfARM(t *testing.T) {
 	o := calm(1)
 	o.Faults.Outages = []Outage{{After: time.Minute, For: time.Hour}}
@@ -159,8 +161,8 @@ func (w *World) loadPlain(n int, over time.Duration) (keys []string) {
 	return keys
 }
 
-// TestBadAmongGood sends ten thousand messages with a hundred bad ones among them: those end in the dead-letter queue,
-// each with a reason, and the good ones take no longer.
+// TestBadAmongGood sends ten thousand messages with a hundred bad ones among them: those end in the
+// dead-letter queue, each with a reason, and the good ones take no longer.
 func TestBadAmongGood(t *testing.T) {
 	n, bad := 195, 5
 	if *full {
@@ -198,8 +200,8 @@ func (w *World) meanTime() time.Duration {
 	return sum / time.Duration(len(w.order))
 }
 
-// TestKilledAtDecode sends a message that kills the process in which it is decoded, into a busy queue. It ends in the
-// dead-letter queue, and who was in the process with it loses nothing.
+// TestKilledAtDecode sends a message that kills the process in which it is decoded, into a busy
+// queue. It ends in the dead-letter queue, and who was in the process with it loses nothing.
 func TestKilledAtDecode(t *testing.T) {
 	seeds, n := uint64(10), 80
 	if *full {
@@ -243,8 +245,8 @@ func (w *World) onlyTheKillerEndsBadly(t *testing.T, good int) {
 	}
 }
 
-// TestNoRightToSend takes the right to send away: a new role arrives after ten minutes, a broken one is mended after three
-// hours. Nothing is lost, and no good request is rejected.
+// TestNoRightToSend takes the right to send away: a new role arrives after ten minutes, a broken
+// one is mended after three hours. Nothing is lost, and no good request is rejected.
 func TestNoRightToSend(t *testing.T) {
 	for name, without := range map[string]Outage{
 		"from the start, for ten minutes": {For: 10 * time.Minute},

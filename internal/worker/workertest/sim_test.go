@@ -16,7 +16,8 @@ var (
 	trace  = flag.Bool("trace", false, "print everything that happens")
 )
 
-// TestSimulation plays seeds. With none given they are the first few, so that a failure is the next run's as well.
+// TestSimulation plays seeds. With none given they are the first few, so that a failure is the next
+// run's as well.
 func TestSimulation(t *testing.T) {
 	first, n := uint64(1), *seeds
 	if *seed != 0 {
@@ -37,7 +38,8 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// TestSimulationOfVersions plays gallery image versions: they take minutes, are looked at in two ways and have two attempts.
+// TestSimulationOfVersions plays gallery image versions: they take minutes, are looked at in two
+// ways and have two attempts.
 func TestSimulationOfVersions(t *testing.T) {
 	regions := 0
 	for s := uint64(1); s <= uint64(*seeds); s++ {
@@ -69,8 +71,8 @@ func line(at time.Time, who, key, what string) string {
 	return fmt.Sprintf("%12s  %-7s %-20s %s", at.Sub(Start).Round(time.Millisecond), who, key, what)
 }
 
-// report fails the test with what was violated, how to see it again, and how it came to it: the run is played once more
-// to hear of the builds with that image.
+// report fails the test with what was violated, how to see it again, and how it came to it: the run
+// is played once more to hear of the builds with that image.
 func report(t *testing.T, r Report, again func(Options)) {
 	t.Helper()
 	if len(r.Violations) == 0 {

@@ -8,8 +8,8 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// store is the rate limits' documents, which all instances share. Its calls take no virtual time: a limiter that waited would
-// hold up the coroutine of another invocation.
+// store is the rate limits' documents, which all instances share. Its calls take no virtual time: a
+// limiter that waited would hold up the coroutine of another invocation.
 type store struct {
 	w      *World
 	memory *ratelimit.Memory

@@ -64,7 +64,8 @@ func (w *World) SubmitKiller(after time.Duration) {
 	w.clock.after(after, func() { w.requests.send(message.Outgoing{ID: "killer", Body: body}, "killer", true) })
 }
 
-// Load sends builds requests, spread over the given time: most of them on their own, some twice, some in each other's way.
+// Load sends builds requests, spread over the given time: most of them on their own, some twice,
+// some in each other's way.
 func (w *World) Load(builds int, over time.Duration) {
 	timeouts := []string{"PT5M", "PT10M", "PT30M"}
 	policies := []request.IfExists{request.Fail, request.Reuse, request.Replace}

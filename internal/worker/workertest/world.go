@@ -35,8 +35,8 @@ type Options struct {
 	mutate func(*invocation, *worker.Worker, *message.Received) // a deliberate bug
 }
 
-// Default is three instances of the worker as it is configured by default, but for times of a build that do not fill a
-// day, on a bad day.
+// Default is three instances of the worker as it is configured by default, but for times of a build
+// that do not fill a day, on a bad day.
 func Default(seed uint64) Options {
 	p := build.DefaultPolicy()
 	p.MaxWait = 3 * time.Hour
@@ -92,7 +92,8 @@ func New(o Options) *World {
 	return w
 }
 
-// Run lets time pass until nothing is left to do, then asks each build what became of it. A violation ends it at once.
+// Run lets time pass until nothing is left to do, then asks each build what became of it. A
+// violation ends it at once.
 func (w *World) Run() Report {
 	limit := Start.Add(w.life())
 	for len(w.violations) == 0 && w.clock.step(limit) {
