@@ -60,7 +60,7 @@ func bursts() []burst {
 		{scenario{name: "store away for good", limit: images40, outage: [2]time.Duration{0, forGood}}, promise{1.3, 0.6, 12}, &plain, true},
 		{scenario{name: "bucket 60 + 20, store away for good", limit: bucket60, outage: [2]time.Duration{0, forGood}}, promise{1.3, 0.7, 16}, &plain, false},
 		{scenario{name: "document lost after 40 min", limit: images40, lostAt: 40 * minute}, lost, nil, false},
-		{scenario{name: "document lost after 40 min, and all processes", limit: images40, lostAt: 40 * minute, allDie: true}, lost, nil, false},
+		{scenario{name: "document lost after 40 min, and all processes", limit: images40, lostAt: 40 * minute, allDie: true}, promise{1.25, 0.01, 12}, nil, false},
 		{scenario{name: "150 creations made by others in the half hour before", limit: usedBefore}, lost, nil, false},
 		{scenario{name: "2 % of processes die after their turn", limit: images40, dies: 0.02}, lost, nil, false},
 		{scenario{name: "a fifth of the loads are stale", limit: images40, stale: 0.2}, plain, nil, false},

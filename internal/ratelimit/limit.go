@@ -19,9 +19,8 @@ type Limit struct {
 }
 
 const (
-	margin  = 2 * time.Second  // by which a window slides later than reckoned
-	drain   = 30 * time.Second // in which the rate would use up what remains of a bucket
-	reserve = 2                // creations of a bucket that are left to others
+	margin = 2 * time.Second  // by which a window slides later than reckoned
+	drain  = 30 * time.Second // in which the rate would use up what remains of a bucket
 )
 
 // unknown stands in for the limits before an answer has named any: a few creations find out.
@@ -60,12 +59,10 @@ func (l *Limit) own() int {
 }
 
 // rate is how many creations of a bucket may start in a second. What remains settles where that is the refill.
-func (l *Limit) rate() float64 { return max(0.5, float64(l.Remaining-reserve)) / drain.Seconds() }
+func (l *Limit) rate() float64 { return max(0.5, float64(l.Remaining)) / drain.Seconds() }
 
 // burst is how many creations of a bucket may start at once.
-func (l *Limit) burst() float64 {
-	return max(1+l.rate()*2*inFlight.Seconds(), float64(l.Remaining-reserve)/2)
-}
+func (l *Limit) burst() float64 { return 1 + l.rate()*2*inFlight.Seconds() }
 
 func (l *Limit) tokens(now time.Time) float64 {
 	return min(l.burst(), l.Tokens+l.rate()*max(0, now.Sub(l.TokensAt).Seconds()))

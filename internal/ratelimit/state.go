@@ -141,7 +141,7 @@ func (s *State) slide(before int, at, now time.Time) time.Time {
 		for i := range limits {
 			l := &limits[i]
 			c := max(1, l.own())
-			if l.Window > 0 && len(starts) >= c && n >= s.room(l, now) {
+			if l.Window > 0 && len(starts) >= c {
 				at = later(at, time.UnixMilli(starts[len(starts)-c]).Add(l.Window+margin))
 			}
 		}
@@ -150,14 +150,6 @@ func (s *State) slide(before int, at, now time.Time) time.Time {
 		}
 		starts = append(starts, later(at, now).UnixMilli())
 	}
-}
-
-// room is how many more creations a window holds by its latest header alone, where that is still news.
-func (s *State) room(l *Limit, now time.Time) int {
-	if now.Sub(l.At) > l.Window/10 {
-		return 0
-	}
-	return l.Remaining - s.count(l.At.Add(-inFlight), now.Add(time.Minute))
 }
 
 // count is how many creations started after from and not after to.
