@@ -36,7 +36,7 @@ func (s *Server) issue(resource, client string, expires time.Time) string {
 	now := s.now()
 	payload, _ := json.Marshal(claims{ // strings and numbers always marshal
 		Audience: resource,
-		Issuer:   s.Endpoint(),
+		Issuer:   "https://sts.windows.net/" + tenantID + "/", // as Entra ID writes it
 		IssuedAt: now.Unix(),
 		Expires:  expires.Unix(),
 		AppID:    client,
