@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/creack/pty"
@@ -79,14 +80,15 @@ func TestPruneStoppedByASignal(t *testing.T) {
 	g := filled(t, arm.Options{})
 	c := exec.CommandContext(t.Context(), "goldmint", append([]string{"prune", "--arm-endpoint", g.Endpoint(), "--keep", "2", "--yes"}, ofDefinition...)...)
 	process := make(chan *os.Process, 1)
+	var once sync.Once // a second signal kills the command, and it may be at the next deletion before it hears of the first
 	g.mu.Lock()
 	g.before = func(method, _ string) http.Handler {
 		if method == http.MethodDelete {
-			p := <-process
-			if err := p.Signal(os.Interrupt); err != nil {
-				t.Error(err)
-			}
-			process <- p
+			once.Do(func() {
+				if err := (<-process).Signal(os.Interrupt); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 		return nil
 	}
