@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"goldmint/cmd/goldmint/internal/doctor"
 	"goldmint/emulator/arm"
 	"goldmint/emulator/identity"
@@ -91,15 +93,14 @@ var patients = []struct {
 	}},
 }
 
-// examined is the client id of the identity whose rights are looked for.
-const examined = "5d0a7f0e-2a53-4c1b-9d1e-7a4f2b6c8d10"
-
 func TestDoctor(t *testing.T) {
-	// One for all, and an identity of its own: the SDK keeps a process's tokens for an identity, whoever gave them.
+	// One for all, with an identity that no other run of the test has: the SDK keeps a process's tokens for an identity,
+	// whoever gave them.
+	examined := uuid.NewString()
 	msi := identity.Start(t, identity.Options{ClientIDs: []string{examined}})
 	for _, p := range patients {
 		t.Run(p.name, func(t *testing.T) {
-			got, status := visit(t, msi, "text", p.app, p.ail)
+			got, status := visit(t, msi, examined, "text", p.app, p.ail)
 			if status != p.status {
 				t.Errorf("exit status %d, want %d", status, p.status)
 			}
@@ -109,7 +110,7 @@ func TestDoctor(t *testing.T) {
 			holdBlock(t, "../../docs/doctor.md", "doctor: "+p.name, "```text\n"+got+"```\n")
 		})
 		t.Run(p.name+" in JSON", func(t *testing.T) {
-			text, status := visit(t, msi, "json", p.app, p.ail)
+			text, status := visit(t, msi, examined, "json", p.app, p.ail)
 			var got struct {
 				Healthy bool
 				Checks  []doctor.Finding
@@ -144,8 +145,8 @@ func broken(text string) string {
 	return kept.String()
 }
 
-// visit runs the doctor on a local deployment with an ailment, and makes its addresses those of a real one.
-func visit(t *testing.T, msi *identity.Server, output string, app bool, ail func(*deployment)) (text string, status int) {
+// visit runs the doctor on a local deployment with an ailment as the examined identity, and makes its addresses those of a real one.
+func visit(t *testing.T, msi *identity.Server, examined, output string, app bool, ail func(*deployment)) (text string, status int) {
 	t.Helper()
 	d := &deployment{t: t, bus: servicebus.Start(t, servicebus.Options{Config: localazure.Entities()}), azure: azureStub()}
 	d.settings = map[string]string{
