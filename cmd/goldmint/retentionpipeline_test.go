@@ -159,7 +159,7 @@ func retaining(t *testing.T) (*localazure.Azure, *runner) {
 // job runs all of the job's own scripts until one fails, and gives the names of those that passed.
 func (r *runner) job(t *testing.T, w workflow) (passed []string, printed string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	job := w.Jobs["version"]
 	for name, value := range job.Env {

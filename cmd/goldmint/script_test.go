@@ -40,7 +40,6 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
-		Deadline:            time.Now().Add(2 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			e.Values[stageKey{}] = new(stage)
 			e.Setenv("HANDLER", os.Getenv(handlerVariable))
@@ -175,7 +174,7 @@ func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
-	giveUp := time.After(time.Minute)
+	giveUp := time.After(5 * time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
