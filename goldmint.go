@@ -18,8 +18,8 @@ var HostJSON []byte
 //go:embed function.json
 var FunctionJSON []byte
 
-// ServiceBusJSON is the queues, the topic and its subscriptions as infra/messaging.tf creates them, in the configuration
-// format of Microsoft's Service Bus emulator. It is generated from there.
+// ServiceBusJSON is the queues, the topic and its subscriptions as infra/messaging.tf creates them,
+// in the configuration format of Microsoft's Service Bus emulator. It is generated from there.
 //
 //go:embed infra/local/servicebus.json
 var ServiceBusJSON []byte

@@ -29,8 +29,9 @@ func withBuilder(t *testing.T, o arm.Options) *gallery {
 	return g
 }
 
-// TestAccidentOfTheFullGallery: the versions reached the limit and every build failed; the cleaner that was written then
-// deleted every version without its tag. Here prune makes room, and all that others made stays.
+// TestAccidentOfTheFullGallery: the versions reached the limit and every build failed; the cleaner
+// that was written then deleted every version without its tag. Here prune makes room, and all that
+// others made stays.
 func TestAccidentOfTheFullGallery(t *testing.T) {
 	const full = 60
 	o := quickly
@@ -61,8 +62,9 @@ func TestAccidentOfTheFullGallery(t *testing.T) {
 	}
 }
 
-// TestAccidentOfTheParallelBuild: a cleaner deleted what another build was making. Here builds run before, while and after
-// prune lists, one of them under a number below all others, and each ends well.
+// TestAccidentOfTheParallelBuild: a cleaner deleted what another build was making. Here builds run
+// before, while and after prune lists, one of them under a number below all others, and each ends
+// well.
 func TestAccidentOfTheParallelBuild(t *testing.T) {
 	g := withBuilder(t, arm.Options{})
 	for n := range 9 {

@@ -14,7 +14,8 @@ import (
 	"goldmint/internal/event"
 	"goldmint/internal/localazure"
 
-	// What the handler binary is made of: go test must not take a result from its cache when that has changed.
+	// What the handler binary is made of: go test must not take a result from its cache when that
+	// has changed.
 	_ "goldmint/internal/azure"
 	_ "goldmint/internal/config"
 	_ "goldmint/internal/worker"

@@ -14,7 +14,8 @@ import (
 
 const clients = "../../examples/clients/"
 
-// The JavaScript client, with Microsoft's own SDK from npm, builds an image on the local Azure, and tells of a rejection.
+// The JavaScript client, with Microsoft's own SDK from npm, builds an image on the local Azure, and
+// tells of a rejection.
 func TestJavaScriptClient(t *testing.T) {
 	if os.Getenv("GOLDMINT_INTEROP") == "" {
 		t.Skip("GOLDMINT_INTEROP is not set: `make interop` runs this, because it installs packages from npm")
@@ -72,7 +73,8 @@ func TestPythonClientCompiles(t *testing.T) {
 	}
 }
 
-// The clients are short, name the entities as they are, and the lock names no registry: it works with any.
+// The clients are short, name the entities as they are, and the lock names no registry: it works
+// with any.
 func TestClientsFiles(t *testing.T) {
 	for _, name := range []string{"submit-and-wait.mjs", "submit_and_wait.py"} {
 		content := text(t, clients+name)

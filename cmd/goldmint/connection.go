@@ -88,8 +88,8 @@ func (b *bus) historyEntity() namespace.Entity {
 	return namespace.Entity{Topic: b.topic, Subscription: b.subscription}
 }
 
-// trouble is an error of the namespace's with its exit status and hint.
-func (b *bus) trouble(err error, entity namespace.Entity, right namespace.Right) error {
+// explain is an error of the namespace's with its exit status and hint.
+func (b *bus) explain(err error, entity namespace.Entity, right namespace.Right) error {
 	if errors.Is(err, context.Canceled) {
 		return errInterrupted
 	}
@@ -128,7 +128,7 @@ func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespac
 			return errInterrupted
 		}
 		if ctx.Err() != nil || errors.As(b.address.Explain(err, entity, right), &refusal) {
-			return b.trouble(last, entity, right)
+			return b.explain(last, entity, right)
 		}
 		select {
 		case <-ctx.Done():

@@ -119,8 +119,8 @@ func (b *bus) letterQueues() []letterQueue {
 	return all
 }
 
-// letters dials and lists. The caller closes the bus. Who may read one queue alone sees its letters, and a line about the
-// other.
+// letters dials and lists. The caller closes the bus. Who may read one queue alone sees its
+// letters, and a line about the other.
 func (c *connection) letters(cmd *cobra.Command) (*bus, []deadletter.Letter, error) {
 	b, err := c.dial()
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *connection) letters(cmd *cobra.Command) (*bus, []deadletter.Letter, err
 	for _, q := range queues {
 		letters, err := q.letters.List(cmd.Context())
 		if err != nil {
-			err = b.trouble(err, namespace.Entity{Queue: q.name}, namespace.Listen)
+			err = b.explain(err, namespace.Entity{Queue: q.name}, namespace.Listen)
 			var refusal *namespace.Refusal
 			if refused = append(refused, err); !errors.As(err, &refusal) || len(refused) == len(queues) {
 				b.close(cmd.Context())
@@ -293,7 +293,8 @@ func newDeadLettersShow(conn *connection) *cobra.Command {
 	return c
 }
 
-// writeLetter writes a letter with its body as a line of JSON: the body as it is where it is JSON, else as a string.
+// writeLetter writes a letter with its body as a line of JSON: the body as it is where it is JSON,
+// else as a string.
 func writeLetter(out io.Writer, l deadletter.Letter) error {
 	body := json.RawMessage(l.Body())
 	if !json.Valid(body) {

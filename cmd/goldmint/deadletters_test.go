@@ -12,7 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// TestDeadLettersWithoutARight: a person who may read one of the queues sees its dead letters and is told of the other.
+// TestDeadLettersWithoutARight: a person who may read one of the queues sees its dead letters and
+// is told of the other.
 func TestDeadLettersWithoutARight(t *testing.T) {
 	bus := servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
 	bury(t, bus, localazure.Requests, "text-1", "make me an image")
@@ -26,8 +27,8 @@ func TestDeadLettersWithoutARight(t *testing.T) {
 	}
 }
 
-// TestResubmitWithoutARight: what a build sent itself only operators may send again. The others are sent, each that is not stays,
-// and the command says how far it came.
+// TestResubmitWithoutARight: what a build sent itself only operators may send again. The others are
+// sent, each that is not stays, and the command says how far it came.
 func TestResubmitWithoutARight(t *testing.T) {
 	bus := servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
 	bury(t, bus, localazure.Requests, "web-1", `{"resourceGroup":"golden","name":"web","image":{"location":"westeurope","properties":{"sourceVirtualMachine":

@@ -64,7 +64,8 @@ func TestDocsAreRead(t *testing.T) {
 	}
 }
 
-// Each line of the path that docs/design.md begins with names functions, and links the file that declares them.
+// Each line of the path that docs/design.md begins with names functions, and links the file that
+// declares them.
 func TestDocsPathOfAMessage(t *testing.T) {
 	_, rest, _ := strings.Cut(text(t, filepath.Join(repository, "docs/design.md")), "## The path of a message\n")
 	path, _, _ := strings.Cut(rest, "\n## ")

@@ -13,7 +13,8 @@ var update = flag.Bool("update", false, "write what commands print into docs/ret
 
 const retentionPage = "../../docs/retention.md"
 
-// showsInDocs holds a command and what it printed against the block of that name in docs/retention.md, or writes it there.
+// showsInDocs holds a command and what it printed against the block of that name in
+// docs/retention.md, or writes it there.
 func showsInDocs(t *testing.T, block, command, printed string) {
 	t.Helper()
 	holdBlock(t, retentionPage, block+": go test ./cmd/goldmint -run 'TestPrune|TestPromote|TestVersions' -update", "\n```console\n$ "+command+"\n"+printed+"```\n\n")

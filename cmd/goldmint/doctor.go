@@ -173,7 +173,8 @@ func (o doctorOptions) values(stdin io.Reader) (map[string]string, error) {
 	return values, nil
 }
 
-// overlay lays the flags over the settings, and the namespace that they or the command's own variables name.
+// overlay lays the flags over the settings, and the namespace that they or the command's own
+// variables name.
 func (o doctorOptions) overlay(values map[string]string, given func(flag string) bool) (namespace.Address, error) {
 	for flag, s := range map[string]struct{ name, value string }{
 		"request-queue": {"REQUEST_QUEUE", o.queue}, "topic": {"EVENT_TOPIC", o.topic}, "arm-endpoint": {"ARM_ENDPOINT", o.arm},
@@ -202,7 +203,8 @@ func (o doctorOptions) overlay(values map[string]string, given func(flag string)
 	return address, err
 }
 
-// addLocal adds the settings of the local Azure that runs here, where nothing else names a namespace.
+// addLocal adds the settings of the local Azure that runs here, where nothing else names a
+// namespace.
 func (o doctorOptions) addLocal(values map[string]string) {
 	_, err := namespace.Find(o.connectionString, o.namespace, func(name string) string { return values[name] })
 	if running, ok := findLocal(); ok && errors.Is(err, namespace.ErrNoAddress) {
@@ -247,8 +249,8 @@ func (o doctorOptions) deployment(c config.Config, address namespace.Address) (d
 	return d, err
 }
 
-// withoutGalleries leaves out the groups of the named galleries: the settings allow them for versions, which the role on images
-// has no part in.
+// withoutGalleries leaves out the groups of the named galleries: the settings allow them for
+// versions, which the role on images has no part in.
 func withoutGalleries(groups, galleries []string) []string {
 	return slices.DeleteFunc(groups, func(group string) bool {
 		return slices.ContainsFunc(galleries, func(id string) bool {

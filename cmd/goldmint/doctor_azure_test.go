@@ -13,7 +13,8 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// What the doctor reads of a deployment. The namespace has the name of the local one, the first label of 127.0.0.1.
+// What the doctor reads of a deployment. The namespace has the name of the local one, the first
+// label of 127.0.0.1.
 const (
 	docSubscription = "/subscriptions/" + localazure.SubscriptionID
 	docGroup        = docSubscription + "/resourceGroups/rg-goldmint-dev"
@@ -34,8 +35,9 @@ const (
 	missing   = "404"
 )
 
-// azureStub answers what no emulator knows, with bodies written after the examples of Azure's REST documentation, to Reader:
-// it may not list the app settings. Answers are by path; forbidden and missing are refusals.
+// azureStub answers what no emulator knows, with bodies written after the examples of Azure's REST
+// documentation, to Reader: it may not list the app settings. Answers are by path; forbidden and
+// missing are refusals.
 func azureStub() map[string]string {
 	assigned := func(role, scope string) string {
 		return `{"properties": {"roleDefinitionId": "` + docRoles + role + `", "scope": "` + scope + `"}}`

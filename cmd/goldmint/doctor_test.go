@@ -37,12 +37,13 @@ func (d *deployment) change(path, from, to string) {
 	d.azure[path] = changed
 }
 
-// patients are healthy deployments and broken ones. What the doctor says of each is in docs/doctor.md, word for word.
-var patients = []struct {
+// deployments are healthy deployments and broken ones. What the doctor says of each is in
+// docs/doctor.md, word for word.
+var deployments = []struct {
 	name   string // the marker before the text
 	status int
 	app    bool // what Azure holds of the deployment is looked at too
-	ail    func(*deployment)
+	change func(*deployment)
 }{
 	{"healthy", exitOK, true, func(*deployment) {}},
 	{"a setting that cannot be used", exitUsage, false, func(d *deployment) {
@@ -94,13 +95,13 @@ var patients = []struct {
 }
 
 func TestDoctor(t *testing.T) {
-	// One for all, with an identity that no other run of the test has: the SDK keeps a process's tokens for an identity,
-	// whoever gave them.
+	// One for all, with an identity that no other run of the test has: the SDK keeps a process's
+	// tokens for an identity, whoever gave them.
 	examined := uuid.NewString()
 	msi := identity.Start(t, identity.Options{ClientIDs: []string{examined}})
-	for _, p := range patients {
+	for _, p := range deployments {
 		t.Run(p.name, func(t *testing.T) {
-			got, status := visit(t, msi, examined, "text", p.app, p.ail)
+			got, status := visit(t, msi, examined, "text", p.app, p.change)
 			if status != p.status {
 				t.Errorf("exit status %d, want %d", status, p.status)
 			}
@@ -110,7 +111,7 @@ func TestDoctor(t *testing.T) {
 			holdBlock(t, "../../docs/doctor.md", "doctor: "+p.name, "```text\n"+got+"```\n")
 		})
 		t.Run(p.name+" in JSON", func(t *testing.T) {
-			text, status := visit(t, msi, examined, "json", p.app, p.ail)
+			text, status := visit(t, msi, examined, "json", p.app, p.change)
 			var got struct {
 				Healthy bool
 				Checks  []doctor.Finding
@@ -130,7 +131,8 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// broken are the findings that are not ok, but for the last word, which is the same for every deployment.
+// broken are the findings that are not ok, but for the last word, which is the same for every
+// deployment.
 func broken(text string) string {
 	var kept strings.Builder
 	keep := false
@@ -145,8 +147,9 @@ func broken(text string) string {
 	return kept.String()
 }
 
-// visit runs the doctor on a local deployment with an ailment as the examined identity, and makes its addresses those of a real one.
-func visit(t *testing.T, msi *identity.Server, examined, output string, app bool, ail func(*deployment)) (text string, status int) {
+// visit runs the doctor on a local deployment changed so, as the examined identity, and makes its
+// addresses those of a real one.
+func visit(t *testing.T, msi *identity.Server, examined, output string, app bool, change func(*deployment)) (text string, status int) {
 	t.Helper()
 	d := &deployment{t: t, bus: servicebus.Start(t, servicebus.Options{Config: localazure.Entities()}), azure: azureStub()}
 	d.settings = map[string]string{
@@ -160,7 +163,7 @@ func visit(t *testing.T, msi *identity.Server, examined, output string, app bool
 	if !app {
 		arguments, d.settings["ALLOWED_RESOURCE_GROUPS"] = nil, "rg-images"
 	}
-	ail(d)
+	change(d)
 	d.settings["ARM_ENDPOINT"] = startStub(t, d.azure, arm.Start(t, d.manager).Endpoint(), msi)
 	t.Setenv("IDENTITY_ENDPOINT", "")
 	t.Setenv("IDENTITY_HEADER", "")

@@ -64,7 +64,7 @@ func events(c *cobra.Command, o *eventsOptions) error {
 	defer b.close(c.Context())
 	reader, err := history.Open(b.client, b.topic, b.subscription)
 	if err != nil {
-		return b.trouble(err, b.historyEntity(), namespace.Listen)
+		return b.explain(err, b.historyEntity(), namespace.Listen)
 	}
 	printer := eventPrinter{out: c.OutOrStdout(), json: o.output == "json"}
 	reached := false
@@ -79,11 +79,11 @@ func events(c *cobra.Command, o *eventsOptions) error {
 			}
 			return current && !o.follow || printer.err != nil
 		},
-		Trouble: func(err error, since time.Duration) error {
+		OnError: func(err error, since time.Duration) error {
 			if o.follow && reached && since < lostContact {
 				return nil
 			}
-			return b.trouble(err, b.historyEntity(), namespace.Listen)
+			return b.explain(err, b.historyEntity(), namespace.Listen)
 		},
 	})
 	if errors.Is(err, context.Canceled) {
@@ -92,7 +92,8 @@ func events(c *cobra.Command, o *eventsOptions) error {
 	return errors.Join(err, printer.err)
 }
 
-// filters are the patterns of each property. An event fits when each of them is met by one of its patterns.
+// filters are the patterns of each property. An event fits when each of them is met by one of its
+// patterns.
 type filters map[string][]string
 
 const typePrefix = "goldmint.build."
@@ -150,7 +151,8 @@ func matches(pattern, value string) bool {
 	return ok && err == nil
 }
 
-// eventPrinter prints an event a line. Its error is the first of its writer's: a closed pipe ends the command.
+// eventPrinter prints an event a line. Its error is the first of its writer's: a closed pipe ends
+// the command.
 type eventPrinter struct {
 	out  io.Writer
 	json bool

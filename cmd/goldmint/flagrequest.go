@@ -39,7 +39,8 @@ func (r *flagRequest) add(f *pflag.FlagSet) {
 // given reports whether the flags make a request.
 func (r *flagRequest) given() bool { return r.vm+r.disk+r.snapshot+r.blob != "" }
 
-// settings adds what the flags say to the flags of requests: a whole request, or values of one that a file holds.
+// settings adds what the flags say to the flags of requests: a whole request, or values of one that
+// a file holds.
 func (r *flagRequest) settings(to *requestFlags) error {
 	if (r.gallery == "") != (r.definition == "") {
 		return errors.New("--gallery and --definition go together: they name an image definition")
@@ -111,7 +112,8 @@ func imageSource(name, value, osType string) map[string]any {
 	return map[string]any{"storageProfile": map[string]any{"osDisk": map[string]any{"osType": osType, "osState": "Generalized", name: source}}}
 }
 
-// versionSource is the storage profile of a gallery image version: what its definition says is not repeated.
+// versionSource is the storage profile of a gallery image version: what its definition says is not
+// repeated.
 func versionSource(name, value string) map[string]any {
 	switch name {
 	case "virtualMachine":
@@ -129,7 +131,8 @@ var flagsByEnd = map[string]string{
 	"sourceVirtualMachine": "--vm", "virtualMachineId": "--vm", "managedDisk": "--disk", "blobUri": "--blob", "uri": "--blob",
 }
 
-// showFlags writes the problems of a request that flags made: by their flags, for there is no file to look into.
+// showFlags writes the problems of a request that flags made: by their flags, for there is no file
+// to look into.
 func showFlags(w io.Writer, invalid *requestfile.Invalid) {
 	for _, p := range invalid.Problems {
 		path := p.Path

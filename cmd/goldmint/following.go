@@ -15,15 +15,16 @@ import (
 var errTimeout = errors.New("the time is over")
 
 const (
-	// lookEvery is the time between two looks for new events: with what a look takes an event is seen within 0.3 s of its
-	// publication. An hour of looking is 18,000 operations of Service Bus, one or two cents.
+	// lookEvery is the time between two looks for new events: with what a look takes an event is
+	// seen within 0.3 s of its publication. An hour of looking is 18,000 operations of Service Bus,
+	// one or two cents.
 	lookEvery = 200 * time.Millisecond
 
 	// lostContact is how long a namespace that was reached before may be out of reach.
 	lostContact = 10 * time.Minute
 
-	// quiet is longer than it takes until something is heard of a build that has its turn: Azure answers the PUT of an image
-	// within seven seconds, whatever its source.
+	// quiet is longer than it takes until the first event of a build that has its turn: Azure
+	// answers the PUT of an image within seven seconds, whatever its source.
 	quiet = 10 * time.Second
 
 	// tooQuiet is when one who has just sent a request should look for it.
@@ -33,12 +34,12 @@ const (
 // awaited is a target and what is known of it.
 type awaited struct {
 	target
-	story   history.Story
-	outcome *history.Entry
-	row     *row
-	since   time.Time
-	warned  bool // that nothing is heard
-	early   bool // the outcome was there before anybody waited
+	timeline history.Timeline
+	outcome  *history.Entry
+	row      *row
+	since    time.Time
+	warned   bool // that no event came
+	early    bool // the outcome was there before anybody waited
 }
 
 // following reads the events until they tell the outcome of every target.
@@ -46,7 +47,7 @@ type following struct {
 	*bus
 	all      []*awaited
 	progress *progress
-	ended    func(*awaited) error // is told of each outcome as it comes
+	ended    func(*awaited) error // gets each outcome as it comes
 
 	reached bool // the namespace, once at least
 	begun   bool // all that was published before was read
@@ -57,14 +58,14 @@ type following struct {
 func (f *following) follow(ctx context.Context, timeout time.Duration) error {
 	reader, err := history.Open(f.client, f.topic, f.subscription)
 	if err != nil {
-		return f.trouble(err, f.historyEntity(), namespace.Listen)
+		return f.explain(err, f.historyEntity(), namespace.Listen)
 	}
 	for _, a := range f.all {
 		reader.BuildIDs = append(reader.BuildIDs, a.id)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
-	err = reader.Follow(ctx, history.Following{Interval: lookEvery, Each: f.read, Trouble: f.endure})
+	err = reader.Follow(ctx, history.Following{Interval: lookEvery, Each: f.read, OnError: f.onError})
 	return errors.Join(err, f.err)
 }
 
@@ -75,7 +76,7 @@ func (f *following) read(entries []history.Entry, current bool) bool {
 	for _, e := range entries {
 		for _, a := range f.all {
 			if a.id == e.Event.Data.BuildID {
-				a.story.Tell(e)
+				a.timeline.Add(e)
 			}
 		}
 	}
@@ -97,13 +98,13 @@ func (f *following) read(entries []history.Entry, current bool) bool {
 
 // look brings one target up to date.
 func (f *following) look(a *awaited) {
-	latest := a.story.Latest()
+	latest := a.timeline.Latest()
 	if latest == nil {
-		f.silence(a)
+		f.noteQuiet(a)
 		return
 	}
-	a.outcome, a.early = a.story.Outcome(), !f.begun
-	f.progress.change(func(*board) *row {
+	a.outcome, a.early = a.timeline.Outcome(), !f.begun
+	f.progress.change(func(*buildTable) *row {
 		before, step := a.row.state, a.row.step
 		a.row.show(latest.Event)
 		if a.row.state == before && a.row.step == step || !a.row.open() {
@@ -116,8 +117,8 @@ func (f *following) look(a *awaited) {
 	}
 }
 
-// silence says once what to check when nothing comes.
-func (f *following) silence(a *awaited) {
+// noteQuiet says once what to check when nothing comes.
+func (f *following) noteQuiet(a *awaited) {
 	long := time.Since(a.since)
 	switch {
 	case a.warned:
@@ -126,12 +127,13 @@ func (f *following) silence(a *awaited) {
 		f.progress.note("note: %s", unknown(a.target))
 	case long > tooQuiet:
 		a.warned = true
-		f.progress.note("note: nothing was heard of %s in %s: `goldmint dead-letters list` shows whether its message was refused, `goldmint events` whether the handler runs", a, short(tooQuiet))
+		f.progress.note("note: no event of %s came in %s: `goldmint dead-letters list` shows whether its message was refused, `goldmint events` whether the handler runs", a, short(tooQuiet))
 	}
 }
 
-// old reports whether the outcome answers a request that was sent before this very one. Clocks may differ by seconds, not by
-// minutes; no build ends before its submitter has looked for the first time, so what was there then goes by when it came.
+// old reports whether the outcome answers a request that was sent before this very one. Clocks may
+// differ by seconds, not by minutes; no build ends before its submitter has looked for the first
+// time, so what was there then goes by when it came.
 func (a *awaited) old() bool {
 	if a.submitted.IsZero() {
 		return false
@@ -169,7 +171,7 @@ func (a *awaited) unanswered(err error, timeout *timeout) error {
 		return err
 	}
 	hint := "the build goes on: `goldmint wait " + a.String() + "` waits for it again"
-	if a.story.Latest() == nil && a.submitted.IsZero() {
+	if a.timeline.Latest() == nil && a.submitted.IsZero() {
 		hint = unknown(a.target)
 	}
 	return &exitError{error: err, status: exitTimeout, hint: hint}
@@ -177,12 +179,13 @@ func (a *awaited) unanswered(err error, timeout *timeout) error {
 
 // unknown is what to check when nothing comes.
 func unknown(t target) string {
-	return fmt.Sprintf("nothing was heard of %s so far: is the id right, and does the handler run? `goldmint events` shows what it did, `goldmint dead-letters list` what it refused", t)
+	return fmt.Sprintf("no event of %s came so far: is the id right, and does the handler run? `goldmint events` shows what it did, `goldmint dead-letters list` what it refused", t)
 }
 
-// endure says whether trouble is to be put up with: not a refusal by a namespace that was never reached.
-func (f *following) endure(err error, since time.Duration) error {
-	explained := f.trouble(err, f.historyEntity(), namespace.Listen)
+// onError returns nil where an error may pass: not for a refusal by a namespace that was never
+// reached.
+func (f *following) onError(err error, since time.Duration) error {
+	explained := f.explain(err, f.historyEntity(), namespace.Listen)
 	var refusal *namespace.Refusal
 	switch {
 	case !f.reached && (errors.As(explained, &refusal) || since > firstContact), since > lostContact:

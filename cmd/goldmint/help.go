@@ -10,7 +10,8 @@ import (
 // helpWidth is that of every terminal.
 const helpWidth = 80
 
-// fitHelp makes the help of the command and of all below it fit a screen, however long the lines of its source are.
+// fitHelp makes the help of the command and of all below it fit a screen, however long the lines of
+// its source are.
 func fitHelp(c *cobra.Command) {
 	c.Long = fill(c.Long, helpWidth)
 	c.Example = continued(c.Example, helpWidth)
@@ -28,7 +29,8 @@ func usageTemplate(c *cobra.Command) string {
 	).Replace(c.UsageTemplate())
 }
 
-// fill wraps paragraphs to a width. A line that begins with blanks is one of a table: it goes on under its second column.
+// fill wraps paragraphs to a width. A line that begins with blanks is one of a table: it goes on
+// under its second column.
 func fill(text string, width int) string {
 	var lines []string
 	open := false // the last line is of a paragraph that may go on

@@ -16,8 +16,8 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// BenchmarkEventSeen publishes events at random moments, and measures how long it takes until `goldmint events --follow`, which
-// looks as `wait` does, has written the line of each.
+// BenchmarkEventSeen publishes events at random moments, and measures how long it takes until
+// `goldmint events --follow`, which looks as `wait` does, has written the line of each.
 func BenchmarkEventSeen(b *testing.B) {
 	bus := servicebus.Start(b, servicebus.Options{Config: localazure.Entities()})
 	b.Setenv(namespace.EnvConnectionString, bus.ConnectionString())

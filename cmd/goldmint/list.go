@@ -56,21 +56,22 @@ newest event of each build.`,
 	return c
 }
 
-// newest is the newest event of each build that fits, in the order in which the builds were first heard of.
+// newest is the newest event of each build that fits, in the order in which the builds were first
+// seen.
 func newest(entries []history.Entry, wanted filters) []history.Entry {
-	stories := map[string]*history.Story{}
+	timelines := map[string]*history.Timeline{}
 	var ids []string
 	for _, e := range entries {
 		id := e.Event.Data.BuildID
-		if stories[id] == nil {
-			stories[id] = &history.Story{}
+		if timelines[id] == nil {
+			timelines[id] = &history.Timeline{}
 			ids = append(ids, id)
 		}
-		stories[id].Tell(e)
+		timelines[id].Add(e)
 	}
 	var all []history.Entry
 	for _, id := range ids {
-		if latest := stories[id].Latest(); latest != nil && wanted.fit(latest.Event) {
+		if latest := timelines[id].Latest(); latest != nil && wanted.fit(latest.Event) {
 			all = append(all, *latest)
 		}
 	}

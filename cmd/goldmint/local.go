@@ -109,7 +109,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 		return err
 	}
 	defer logs.close()
-	show := newDisplay(c.OutOrStdout(), o.output, submissions)
+	show := newLocalOutput(c.OutOrStdout(), o.output, submissions)
 	azure, err := localazure.Start(c.Context(), localazure.Options{
 		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm, ServiceBus: o.bus, Identity: o.identity, Faults: faults,
 		Console: func(line string, _ bool) { logs.write(line); show.console(line) },
@@ -166,7 +166,7 @@ func faultHelp() string {
 }
 
 // play submits and shows the events until all is done, the context ends, or the host gives up.
-func play(ctx context.Context, azure *localazure.Azure, submissions []*submission, show display, untilDone bool) error {
+func play(ctx context.Context, azure *localazure.Azure, submissions []*submission, show localOutput, untilDone bool) error {
 	client, err := azservicebus.NewClientFromConnectionString(azure.ServiceBus.ConnectionString(), nil)
 	if err != nil {
 		return err
@@ -191,7 +191,7 @@ func play(ctx context.Context, azure *localazure.Azure, submissions []*submissio
 	waiting := newWaiting(submissions)
 	err = reader.Follow(ctx, history.Following{
 		Interval: 200 * time.Millisecond,
-		Trouble: func(err error, since time.Duration) error { // a connection that --faults cut comes back
+		OnError: func(err error, since time.Duration) error { // a connection that --faults cut comes back
 			if since < 30*time.Second {
 				return nil
 			}

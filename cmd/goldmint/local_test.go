@@ -9,7 +9,8 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// TestLocalFaults: an unknown fault is wrong usage before anything is started, and the help names every known one.
+// TestLocalFaults: an unknown fault is wrong usage before anything is started, and the help names
+// every known one.
 func TestLocalFaults(t *testing.T) {
 	for _, spec := range []string{"throtle=0.1", "kill=often", "throttle=7"} {
 		c := newLocal()

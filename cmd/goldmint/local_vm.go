@@ -17,8 +17,8 @@ const (
 	vmLocation = "westeurope"
 )
 
-// parseVMs reads the values of --vm: NAME[,tag=value…]. Each VM is running, as after its software was installed: to
-// deallocate and to generalize it is the user's part.
+// parseVMs reads the values of --vm: NAME[,tag=value…]. Each VM is running, as after its software
+// was installed: to deallocate and to generalize it is the user's part.
 func parseVMs(specs []string) ([]arm.VM, error) {
 	var vms []arm.VM
 	seen := map[string]bool{}

@@ -30,8 +30,8 @@ func localStateFile() (string, error) {
 	return filepath.Join(dir, "goldmint", "local.json"), nil
 }
 
-// announceLocal writes down how to reach the local Azure, so that commands find it by themselves. What it returns takes that
-// back. Where nothing can be written they have to be told.
+// announceLocal writes down how to reach the local Azure, so that commands find it by themselves.
+// What it returns takes that back. Where nothing can be written they have to be told.
 func announceLocal(azure *localazure.Azure) (withdraw func()) {
 	file, err := localStateFile()
 	if err != nil {

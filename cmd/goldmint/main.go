@@ -1,5 +1,5 @@
-// Command goldmint is for the people and pipelines around Goldmint: it runs the whole flow on a local Azure, and submits
-// builds to a deployed one.
+// Command goldmint is for the people and pipelines around Goldmint: it runs the whole flow on a
+// local Azure, and submits builds to a deployed one.
 package main
 
 import (

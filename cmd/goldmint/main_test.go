@@ -14,11 +14,12 @@ import (
 // handlerVariable names the handler binary that the tests' local Azure runs.
 const handlerVariable = "GOLDMINT_TEST_HANDLER"
 
-// noExitSleep is the GORACE of the commands that the tests run: one that ends takes its goroutines along at once, where the race
-// detector would let them go on for a second.
+// noExitSleep is the GORACE of the commands that the tests run: one that ends takes its goroutines
+// along at once, where the race detector would let them go on for a second.
 const noExitSleep = "atexit_sleep_ms=0"
 
-// TestMain puts the command goldmint on the PATH of whatever the tests run, and builds the handler once.
+// TestMain puts the command goldmint on the PATH of whatever the tests run, and builds the handler
+// once.
 func TestMain(m *testing.M) {
 	testscript.Main(withHandler{m}, map[string]func(){
 		"goldmint": func() { os.Exit(run(os.Args[1:])) },

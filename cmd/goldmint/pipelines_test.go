@@ -26,7 +26,8 @@ type step struct {
 	env    map[string]string
 }
 
-// run runs those steps that call goldmint, in a folder that holds the request, and gives what they left there.
+// run runs those steps that call goldmint, in a folder that holds the request, and gives what they
+// left there.
 func (s step) run(t *testing.T, dir string, env map[string]string) (stdout, stderr string) {
 	t.Helper()
 	c := exec.Command("bash", "-e", "-c", s.script)

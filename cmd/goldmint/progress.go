@@ -12,8 +12,8 @@ import (
 	"goldmint/cmd/goldmint/internal/screen"
 )
 
-// progress shows how builds go: a board that is drawn anew on a terminal, else a line when something happens, and one a
-// minute so that a pipeline sees that somebody is alive.
+// progress shows how builds go: a table that is drawn anew on a terminal, else a line when
+// something happens, and one a minute so that a pipeline sees that somebody is alive.
 type progress struct {
 	out      io.Writer        // for lines that stay
 	terminal *screen.Terminal // nil elsewhere
@@ -21,16 +21,16 @@ type progress struct {
 	tell     func(*row) string // what a row reads on a line of its own
 
 	mu      sync.Mutex
-	board   *board
+	table   *buildTable
 	problem error // since the last time that events could be read
 
 	done    chan struct{}
 	drawing sync.WaitGroup
 }
 
-// newProgress shows a board on out.
-func newProgress(out io.Writer, b *board, tell func(*row) string) *progress {
-	p := &progress{out: out, terminal: screen.Of(out, os.Getenv), paint: screen.PaintFor(out, os.Getenv), tell: tell, board: b, done: make(chan struct{})}
+// newProgress shows a table on out.
+func newProgress(out io.Writer, b *buildTable, tell func(*row) string) *progress {
+	p := &progress{out: out, terminal: screen.Of(out, os.Getenv), paint: screen.PaintFor(out, os.Getenv), tell: tell, table: b, done: make(chan struct{})}
 	if p.terminal != nil {
 		p.out = p.terminal
 	} else {
@@ -69,7 +69,7 @@ func (p *progress) say() {
 		p.terminal.Draw(p.lines(columns, lines-1))
 		return
 	}
-	for _, r := range p.board.order {
+	for _, r := range p.table.order {
 		if r.open() {
 			_, _ = fmt.Fprintln(p.out, p.tell(r))
 		}
@@ -81,23 +81,24 @@ var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
 // lines is what is drawn: of a lone build all that is known, of several a table.
 func (p *progress) lines(columns, lines int) []string {
-	var trouble []string
+	var problem []string
 	if p.problem != nil {
-		trouble = []string{screen.Line("out of contact, trying again: " + namespace.Brief(p.problem))}
+		problem = []string{screen.Line("out of contact, trying again: " + namespace.Brief(p.problem))}
 	}
-	if len(p.board.order) == 1 {
-		r := p.board.order[0]
-		turn := spinner[int(time.Since(p.board.begun)/(100*time.Millisecond))%len(spinner)]
-		return append(wrap(fmt.Sprintf("%c %s", turn, r.sentence()), 2, max(columns-1, least)), trouble...)
+	if len(p.table.order) == 1 {
+		r := p.table.order[0]
+		turn := spinner[int(time.Since(p.table.begun)/(100*time.Millisecond))%len(spinner)]
+		return append(wrap(fmt.Sprintf("%c %s", turn, r.sentence()), 2, max(columns-1, least)), problem...)
 	}
-	return append(p.board.live(columns, lines-len(trouble), p.paint), trouble...)
+	return append(p.table.live(columns, lines-len(problem), p.paint), problem...)
 }
 
-// change changes the board; where nothing can be drawn the row that it gives is told, if it gives one.
-func (p *progress) change(how func(*board) *row) {
+// change changes the table; where nothing can be drawn the row that it gives is printed, if it
+// gives one.
+func (p *progress) change(how func(*buildTable) *row) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r := how(p.board); r != nil && p.terminal == nil {
+	if r := how(p.table); r != nil && p.terminal == nil {
 		_, _ = fmt.Fprintln(p.out, p.tell(r))
 	}
 }
@@ -122,7 +123,8 @@ func (p *progress) contact(err error) {
 	}
 }
 
-// hold takes the board from the screen while something else is printed that may go to the same terminal.
+// hold takes the table from the screen while something else is printed that may go to the same
+// terminal.
 func (p *progress) hold(print func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +134,7 @@ func (p *progress) hold(print func() error) error {
 	return print()
 }
 
-// stop ends the drawing and clears the board.
+// stop ends the drawing and clears the table.
 func (p *progress) stop() {
 	close(p.done)
 	p.drawing.Wait()

@@ -13,7 +13,8 @@ import (
 	"goldmint/internal/history"
 )
 
-// Who waits for a build that nobody knows is told once what to check: after some seconds, or two minutes after the submit.
+// Who waits for a build that nobody knows gets one note on what to check: after some seconds, or
+// two minutes after the submit.
 func TestSilenceIsTold(t *testing.T) {
 	for _, test := range []struct {
 		submitted bool
@@ -25,20 +26,20 @@ func TestSilenceIsTold(t *testing.T) {
 			if test.submitted {
 				build.submitted = time.Now()
 			}
-			b := newBoard()
+			b := newBuildTable()
 			a := &awaited{target: build, row: b.row("web-1"), since: time.Now()}
 			f := &following{all: []*awaited{a}, progress: newProgress(&out, b, (*row).sentence)}
-			begun, told := time.Now(), time.Duration(0)
+			begun, after := time.Now(), time.Duration(0)
 			looks := time.NewTicker(lookEvery)
 			for range 1000 {
 				f.read(nil, true)
-				if told == 0 && out.Len() > 0 {
-					told = time.Since(begun)
+				if after == 0 && out.Len() > 0 {
+					after = time.Since(begun)
 				}
 				<-looks.C
 			}
-			if n := strings.Count(out.String(), "nothing was heard of web-1"); n != 1 || told < test.after || told > test.after+time.Second {
-				t.Errorf("submitted %t: told %d times, first after %s:\n%s", test.submitted, n, told, out.String())
+			if n := strings.Count(out.String(), "no event of web-1 came"); n != 1 || after < test.after || after > test.after+time.Second {
+				t.Errorf("submitted %t: noted %d times, first after %s:\n%s", test.submitted, n, after, out.String())
 			}
 		})
 	}
@@ -46,9 +47,9 @@ func TestSilenceIsTold(t *testing.T) {
 
 const longImage = "/subscriptions/6b3f8f1e-52d4-4c6c-9d55-0e1f8f6f2a41/resourceGroups/golden-images/providers/Microsoft.Compute/images/"
 
-// ten is a board of builds of all states, with names of several scripts.
-func ten() *board {
-	b := newBoard()
+// ten is a table of builds of all states, with names of several scripts.
+func ten() *buildTable {
+	b := newBuildTable()
 	tell := func(id, eventType string) {
 		e := event.Event{Type: eventType, ID: event.ID(id+"/aaaaaaaaaaaa", eventType, 1), Data: event.Data{
 			BuildID: id, Name: "image-" + id, ImageID: longImage + "image-" + id, Location: "westus", StartedAt: time.Now(),
@@ -72,7 +73,8 @@ func ten() *board {
 	return b
 }
 
-// On no screen is a line of the board wider than it, nor are there more lines than it has; the sums are always there.
+// On no screen is a line of the table wider than it, nor are there more lines than it has; the sums
+// are always there.
 func TestBoardFits(t *testing.T) {
 	for columns := 1; columns <= 220; columns++ {
 		for _, lines := range []int{1, 2, 4, 10, 40} {
@@ -92,7 +94,8 @@ func TestBoardFits(t *testing.T) {
 	}
 }
 
-// A version's row says which regions are done and how far the others are; its end says where it is, or which region failed.
+// A version's row says which regions are done and how far the others are; its end says where it is,
+// or which region failed.
 func TestBoardOfAVersion(t *testing.T) {
 	region := func(name, state string, progress int32) event.Region {
 		return event.Region{Region: name, State: state, Progress: progress}
@@ -103,7 +106,7 @@ func TestBoardOfAVersion(t *testing.T) {
 			region("westeurope", "Completed", 100), region("eastus", "Completed", 100), region("northeurope", "Replicating", 40),
 		}},
 	}}
-	b := newBoard()
+	b := newBuildTable()
 	line := func() string { return strings.Join(b.live(120, 3, false), "\n") }
 	b.event(history.Entry{Event: e})
 	if got, want := line(), "2 of 3 regions done: westeurope, eastus; under way: northeurope 40 %"; !strings.Contains(got, want) || !strings.Contains(got, "1 replicating") {
@@ -122,7 +125,7 @@ func TestBoardOfAVersion(t *testing.T) {
 	var exit *exitError
 	if err := verdict(failed); !errors.As(err, &exit) || exit.hint != "leave the failing region out" ||
 		!strings.HasSuffix(err.Error(), "\n  - westeurope Completed\n  - northeurope Failed: Failed with internal server error.") {
-		t.Errorf("the failure is told as %+v", exit)
+		t.Errorf("the failure is after as %+v", exit)
 	}
 	succeeded := e
 	succeeded.Type, succeeded.Data.EndedAt = event.Succeeded, time.Now()
@@ -132,7 +135,8 @@ func TestBoardOfAVersion(t *testing.T) {
 	}
 }
 
-// With fewer lines than builds the newest that ended are kept, and those under way come before those in line.
+// With fewer lines than builds the newest that ended are kept, and those under way come before
+// those in line.
 func TestBoardKeepsWhatMatters(t *testing.T) {
 	var shown []string
 	for _, r := range ten().visible(4) {
@@ -143,7 +147,8 @@ func TestBoardKeepsWhatMatters(t *testing.T) {
 	}
 }
 
-// At the end every image id stands whole, beside its row where all fit and else on a line of its own.
+// At the end every image id stands whole, beside its row where all fit and else on a line of its
+// own.
 func TestBoardAtTheEnd(t *testing.T) {
 	for columns, lines := range map[int]int{80: 13, 120: 13, 250: 10} {
 		final := ten().final(columns, false)

@@ -80,7 +80,8 @@ func (m *manager) explainPromote(err error) error {
 	return m.explain(err)
 }
 
-// guardLatest is an error unless the version that the caller names is the latest in each region of the one to promote.
+// guardLatest is an error unless the version that the caller names is the latest in each region of
+// the one to promote.
 func guardLatest(ctx context.Context, versions catalog.Versions, name, onlyIf string) error {
 	records, err := versions.List(ctx)
 	if err != nil {

@@ -59,8 +59,8 @@ func TestPromote(t *testing.T) {
 	}
 }
 
-// TestPromoteChangesOneField: what it writes is what it read, without what is read-only and the sources, and with one flag
-// turned.
+// TestPromoteChangesOneField: what it writes is what it read, without what is read-only and the
+// sources, and with one flag turned.
 func TestPromoteChangesOneField(t *testing.T) {
 	g := filled(t, quickly)
 	g.put("1.0.11", func(v *arm.Version) {
@@ -150,7 +150,8 @@ func TestPromoteMeetsOthers(t *testing.T) {
 	}
 }
 
-// TestPromoteTwiceAtOnce: of two pipelines that began with the same latest, one after the other, the second is refused.
+// TestPromoteTwiceAtOnce: of two pipelines that began with the same latest, one after the other,
+// the second is refused.
 func TestPromoteTwiceAtOnce(t *testing.T) {
 	g := filled(t, quickly)
 	g.put("1.0.13", func(v *arm.Version) { v.ExcludeFromLatest = true })

@@ -60,7 +60,8 @@ func TestPruneDeletesAndSaysWhat(t *testing.T) {
 	}
 }
 
-// TestPruneCalls: what it asks of Azure is the pages of the list, and a read and a DELETE for each version that goes.
+// TestPruneCalls: what it asks of Azure is the pages of the list, and a read and a DELETE for each
+// version that goes.
 func TestPruneCalls(t *testing.T) {
 	signIn(t)
 	g := newGallery(t, quickly)
@@ -178,7 +179,8 @@ func TestPruneForPrograms(t *testing.T) {
 	}
 }
 
-// TestPruneKeepsWhatIsInUse: a VM names the version, a scale set the definition whose latest it was.
+// TestPruneKeepsWhatIsInUse: a VM names the version, a scale set the definition whose latest it
+// was.
 func TestPruneKeepsWhatIsInUse(t *testing.T) {
 	signIn(t)
 	g := newGallery(t, quickly)
@@ -196,7 +198,8 @@ func TestPruneKeepsWhatIsInUse(t *testing.T) {
 	}
 }
 
-// TestPruneByEndOfLife: --expired takes only what is past it, and what is blocked until then stays without it, too.
+// TestPruneByEndOfLife: --expired takes only what is past it, and what is blocked until then stays
+// without it, too.
 func TestPruneByEndOfLife(t *testing.T) {
 	signIn(t)
 	g := newGallery(t, quickly)

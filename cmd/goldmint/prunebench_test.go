@@ -14,8 +14,8 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// BenchmarkPrune10000 runs the command on a full definition: it lists and decides, as a process of its own. Beside the time
-// it prints the process's peak of resident memory and its calls to Azure.
+// BenchmarkPrune10000 runs the command on a full definition: it lists and decides, as a process of
+// its own. Beside the time it prints the process's peak of resident memory and its calls to Azure.
 func BenchmarkPrune10000(b *testing.B) {
 	const full, keep = 10_000, 5
 	g := newGallery(b, arm.Options{Limits: arm.Windows(40, 200)})

@@ -116,9 +116,9 @@ func (w *world) act(method, name string) http.Handler {
 	return nil
 }
 
-// TestPruneOverRandomHistories, with builds that begin and end, tags that are set and a second prune between its calls:
-// what is left holds what `latest` stands for in each region, the newest N, all that others made, all that was under way
-// and all that came meanwhile.
+// TestPruneOverRandomHistories, with builds that begin and end, tags that are set and a second
+// prune between its calls: what is left holds what `latest` stands for in each region, the newest
+// N, all that others made, all that was under way and all that came meanwhile.
 func TestPruneOverRandomHistories(t *testing.T) {
 	signIn(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -35,8 +35,9 @@ type workflowStep struct {
 	Env  map[string]string `yaml:"env"`
 }
 
-// runner runs the scripts of a job as GitHub does: with its environment, what earlier steps left in GITHUB_ENV, and their
-// outputs. What is `uses:` GitHub's own does, and the local Azure does not need.
+// runner runs the scripts of a job as GitHub does: with its environment, what earlier steps left in
+// GITHUB_ENV, and their outputs. What is `uses:` GitHub's own does, and the local Azure does not
+// need.
 type runner struct {
 	dir     string
 	vars    map[string]string
@@ -111,7 +112,8 @@ const (
 	goldenVersion = golden + "/versions/"
 )
 
-// retaining is a local Azure with the gallery of the example, whose versions go back forty days, and the runner's folder.
+// retaining is a local Azure with the gallery of the example, whose versions go back forty days,
+// and the runner's folder.
 func retaining(t *testing.T) (*localazure.Azure, *runner) {
 	t.Helper()
 	o := quick()
@@ -180,8 +182,9 @@ func (r *runner) job(t *testing.T, w workflow) (passed []string, printed string)
 	return passed, printed
 }
 
-// TestRetentionWorkflow runs the workflow: build, test, promote, prune, with the real handler and the real command. The
-// second run meets a pipeline that promotes another version while it tests its own.
+// TestRetentionWorkflow runs the workflow: build, test, promote, prune, with the real handler and
+// the real command. The second run meets a pipeline that promotes another version while it tests
+// its own.
 func TestRetentionWorkflow(t *testing.T) {
 	var w workflow
 	parseYAML(t, "github-retention.yml", &w)

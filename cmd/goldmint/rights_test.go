@@ -22,7 +22,8 @@ func documentedRights(t *testing.T) map[string][]string {
 	return rights
 }
 
-// TestRights: each command works with the rights that the page lists for it, and needs each of them.
+// TestRights: each command works with the rights that the page lists for it, and needs each of
+// them.
 func TestRights(t *testing.T) {
 	documented := documentedRights(t)
 	prune := slices.Concat([]string{"prune"}, ofDefinition, []string{"--keep", "2", "--yes"})

@@ -18,7 +18,7 @@ import (
 type row struct {
 	id                            string // by which the command names the build
 	image, source, from, location string
-	story                         history.Story
+	timeline                      history.Timeline
 	state                         state
 	step                          string // what is said of an open build, where that is more than its state
 	begun, since, ended           time.Time
@@ -31,7 +31,7 @@ type row struct {
 type state string
 
 const (
-	unheard     state = "waiting for its first event"
+	awaiting    state = "waiting for its first event"
 	sent        state = "sent"
 	queued      state = "queued"
 	delayed     state = "delayed"
@@ -152,7 +152,7 @@ func (r *row) sentence() string {
 
 // waits reports whether nothing is done for the build at present.
 func (r *row) waits() bool {
-	return r.state == sent || r.state == queued || r.state == unheard || r.state == delayed
+	return r.state == sent || r.state == queued || r.state == awaiting || r.state == delayed
 }
 
 // mark says at one glance how the build is.
@@ -162,7 +162,7 @@ func (r *row) mark(paint screen.Paint) string {
 		return paint.Good("✓")
 	case failed, rejected:
 		return paint.Bad("✗")
-	case sent, queued, unheard, delayed:
+	case sent, queued, awaiting, delayed:
 		return "·"
 	default:
 		return "…"

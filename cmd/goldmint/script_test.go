@@ -22,8 +22,8 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// The scripts of testdata/script are the command's specification, to read and to run. $HANDLER is the handler's binary.
-// Beside testscript's own commands:
+// The scripts of testdata/script are the command's specification, to read and to run. $HANDLER is
+// the handler's binary. Beside testscript's own commands:
 //
 //	azure                   start a local Azure, the connection string in the environment
 //	bus                     start a Service Bus alone

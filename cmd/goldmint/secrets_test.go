@@ -35,7 +35,8 @@ var examples = map[string][]string{
 	"submit": {"testdata/web.yaml"}, "validate": {"testdata/web.yaml"}, "new": {"vm"}, "schema": {"event"},
 }
 
-// No flag, argument, variable or setting is repeated when it holds a key, a signature or a password.
+// No flag, argument, variable or setting is repeated when it holds a key, a signature or a
+// password.
 func TestSecretsAreNotRepeated(t *testing.T) {
 	bus := servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
 	t.Setenv(namespace.EnvConnectionString, bus.ConnectionString())
@@ -89,7 +90,8 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 	t.Logf("%d calls", tried)
 }
 
-// leaves are the commands that have no others below them, but for those of cobra's own and those that serve.
+// leaves are the commands that have no others below them, but for those of cobra's own and those
+// that serve.
 func leaves(c *cobra.Command) (all []*cobra.Command) {
 	if !c.HasSubCommands() {
 		return []*cobra.Command{c}

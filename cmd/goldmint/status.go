@@ -81,18 +81,19 @@ func status(c *cobra.Command, conn connection, targets []target, output string) 
 	return together(wrong, len(targets), "builds")
 }
 
-// justSubmitted is how long the function may take to say that it has taken a request: a warm one takes milliseconds.
+// justSubmitted is how long the function may take to say that it has taken a request: a warm one
+// takes milliseconds.
 const justSubmitted = 2 * time.Second
 
 // latest is the newest that is known of each build, nil where nothing is.
 func (b *bus) latest(ctx context.Context, targets []target) ([]*history.Entry, error) {
 	reader, err := history.Open(b.client, b.topic, b.subscription)
 	if err != nil {
-		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+		return nil, b.explain(err, b.historyEntity(), namespace.Listen)
 	}
-	stories := make([]history.Story, len(targets))
+	timelines := make([]history.Timeline, len(targets))
 	for i, t := range targets {
-		stories[i].Digest = t.digest
+		timelines[i].Digest = t.digest
 		reader.BuildIDs = append(reader.BuildIDs, t.id)
 	}
 	latest := make([]*history.Entry, len(targets))
@@ -101,15 +102,15 @@ func (b *bus) latest(ctx context.Context, targets []target) ([]*history.Entry, e
 		for i, t := range targets {
 			for _, e := range entries {
 				if e.Event.Data.BuildID == t.id {
-					stories[i].Tell(e)
+					timelines[i].Add(e)
 				}
 			}
-			latest[i] = stories[i].Latest()
+			latest[i] = timelines[i].Latest()
 		}
 		return current && (!slices.Contains(latest, nil) || time.Since(begun) > justSubmitted)
 	}})
 	if err != nil {
-		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+		return nil, b.explain(err, b.historyEntity(), namespace.Listen)
 	}
 	return latest, nil
 }
@@ -118,11 +119,11 @@ func (b *bus) latest(ctx context.Context, targets []target) ([]*history.Entry, e
 func (b *bus) readHistory(ctx context.Context) ([]history.Entry, error) {
 	reader, err := history.Open(b.client, b.topic, b.subscription)
 	if err != nil {
-		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+		return nil, b.explain(err, b.historyEntity(), namespace.Listen)
 	}
 	all, err := reader.ReadAll(ctx)
 	if err != nil {
-		return nil, b.trouble(err, b.historyEntity(), namespace.Listen)
+		return nil, b.explain(err, b.historyEntity(), namespace.Listen)
 	}
 	return all, nil
 }

@@ -54,7 +54,8 @@ func readSubmission(file string) (*submission, error) {
 	r, err := requestfile.Read(file, body, nil)
 	if err != nil {
 		messageID := request.Identity("", name, 0)
-		return &submission{id: request.Identity(request.IDOf(body), messageID, 0), messageID: messageID, body: body}, nil //nolint:nilerr // sent as it is: what is wrong with it is the handler's to say
+		id := request.Identity(request.IDOf(body), messageID, 0)
+		return &submission{id: id, messageID: messageID, body: body}, nil //nolint:nilerr // sent as it is: what is wrong with it is the handler's to say
 	}
 	r = r.WithIdentity(name, 0)
 	if body, err = json.Marshal(r); err != nil {

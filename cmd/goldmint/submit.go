@@ -122,7 +122,8 @@ func submit(c *cobra.Command, o *submitOptions, paths []string) error {
 // againName is the metadata that makes a request another one.
 const againName = "goldmint-again"
 
-// renewed is the request made another one by a value of chance, so that it is built again under the same id.
+// renewed is the request made another one by a value of chance, so that it is built again under the
+// same id.
 func renewed(r request.Request) request.Request {
 	r.Metadata = maps.Clone(r.Metadata)
 	if r.Metadata == nil {
@@ -161,8 +162,8 @@ func newID(name string) string {
 	return name[:min(len(name), most-random-1)] + "-" + strings.ToLower(rand.Text()[:random])
 }
 
-// requestMessage is a request as it is sent. Its MessageId names the build and the whole digest, so that even a
-// message that cannot be read is rejected under the name that its submitter waits for.
+// requestMessage is a request as it is sent. Its MessageId names the build and the whole digest, so
+// that even a message that cannot be read is rejected under the name that its submitter waits for.
 func requestMessage(r request.Request) *azservicebus.Message {
 	return &azservicebus.Message{
 		Body: r.Canonical(), ContentType: to.Ptr("application/json"),
@@ -180,7 +181,7 @@ func (b *bus) sendTo(ctx context.Context, queue string, m *azservicebus.Message)
 	entity := namespace.Entity{Queue: queue}
 	sender, err := b.client.NewSender(queue, nil)
 	if err != nil {
-		return b.trouble(err, entity, namespace.Send)
+		return b.explain(err, entity, namespace.Send)
 	}
 	defer func() { _ = sender.Close(context.WithoutCancel(ctx)) }()
 	return b.reach(ctx, entity, namespace.Send, func(ctx context.Context) error {

@@ -17,8 +17,9 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// Fifty builds and fifty waiters run together, two of the waiters on one build: each waiter gets its own build's image.
-// Half of the waiters start before their build is submitted. Meanwhile every connection is cut once.
+// Fifty builds and fifty waiters run together, two of the waiters on one build: each waiter gets
+// its own build's image. Half of the waiters start before their build is submitted. Meanwhile every
+// connection is cut once.
 func TestFiftyTogether(t *testing.T) {
 	const n = 50
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -103,7 +104,8 @@ func keepContract(ctx context.Context, t *testing.T, want int) {
 	}
 }
 
-// expect runs the command in this process; its standard output must end in what is expected and be one line.
+// expect runs the command in this process; its standard output must end in what is expected and be
+// one line.
 func expect(ctx context.Context, want string, args ...string) error {
 	var out, errOut strings.Builder
 	if status := execute(ctx, args, nil, &out, &errOut); status != exitOK {

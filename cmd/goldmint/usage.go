@@ -81,7 +81,8 @@ func usageError(c *cobra.Command, err error) error {
 	return &exitError{error: err, status: exitUsage, hint: fmt.Sprintf("usage: %s; `%s --help` says more", c.UseLine(), c.CommandPath())}
 }
 
-// noSecrets refuses keys and passwords in flags that want something else. The values of some may come from variables.
+// noSecrets refuses keys and passwords in flags that want something else. The values of some may
+// come from variables.
 func noSecrets(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "--" + f.Name
@@ -106,7 +107,8 @@ func variableOf(flag string) string {
 	return strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// asGroup makes a command of one that only has others below it: alone it shows its help, and an unknown one is an error.
+// asGroup makes a command of one that only has others below it: alone it shows its help, and an
+// unknown one is an error.
 func asGroup(c *cobra.Command) *cobra.Command {
 	c.DisableFlagsInUseLine = true
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
@@ -139,7 +141,8 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// completeValues completes the flags, of the command and of all below it, that are one of a few words.
+// completeValues completes the flags, of the command and of all below it, that are one of a few
+// words.
 func completeValues(c *cobra.Command) {
 	complete := func(f *pflag.Flag) {
 		if one, ok := f.Value.(oneOf); ok {

@@ -117,21 +117,22 @@ func parseTarget(s string) (target, error) {
 	return target{id: m[1], digest: m[2]}, nil
 }
 
-// waitFor waits for all of them and reports each as it ends. Image ids are printed in the order of the targets.
+// waitFor waits for all of them and reports each as it ends. Image ids are printed in the order of
+// the targets.
 func waitFor(c *cobra.Command, b *bus, flags waitFlags, targets []target) error {
-	board := newBoard()
+	table := newBuildTable()
 	f := &following{bus: b}
 	for _, t := range targets {
-		r := board.row(t.String())
+		r := table.row(t.String())
 		if t.submitted.IsZero() {
-			r.state = unheard
+			r.state = awaiting
 		}
 		if t.request != nil {
 			r.asked(*t.request)
 		}
-		f.all = append(f.all, &awaited{target: t, row: r, since: time.Now(), story: history.Story{Digest: t.digest}})
+		f.all = append(f.all, &awaited{target: t, row: r, since: time.Now(), timeline: history.Timeline{Digest: t.digest}})
 	}
-	f.progress = newProgress(c.ErrOrStderr(), board, (*row).sentence)
+	f.progress = newProgress(c.ErrOrStderr(), table, (*row).sentence)
 	ended := newEndings(c, f, flags.output)
 	f.ended = ended.tell
 	f.progress.start()

@@ -1,8 +1,10 @@
-// Package history reads the published events from the history subscription by peeking: it needs Listen alone, takes no
-// lock, changes nothing, and so gives any number of readers the same answer before, during and after a build.
+// Package history reads the published events from the history subscription by peeking: it needs
+// Listen alone, takes no lock, changes nothing, and so gives any number of readers the same answer
+// before, during and after a build.
 //
-// A [Reader] goes through all events that are kept, once, in large batches and in the order of their publication, and then
-// asks for newer ones. A [Story] is what the events say of one build id.
+// A [Reader] goes through all events that are kept, once, in large batches and in the order of
+// their publication, and then asks for newer ones. A [Timeline] is what the events say of one build
+// id.
 package history
 
 import (
@@ -21,14 +23,14 @@ import (
 const Subscription = "history"
 
 const (
-	batch    = 250              // events that one call peeks at the most; the service may give fewer
-	patience = 15 * time.Second // for one call: after a cut connection the client can hang for longer
+	batch       = 250              // events that one call peeks at the most; the service may give fewer
+	callTimeout = 15 * time.Second // for one call: after a cut connection the client can hang for longer
 )
 
 // Reader reads the events of one topic in the order of their publication. It is for one goroutine.
 type Reader struct {
-	// BuildIDs, where there are any, are the builds whose events count; those of others are passed over before they are
-	// parsed.
+	// BuildIDs, where there are any, are the builds whose events count; those of others are passed
+	// over before they are parsed.
 	BuildIDs []string
 
 	client              *azservicebus.Client
@@ -57,8 +59,8 @@ type Entry struct {
 	Published time.Time // by Service Bus' clock
 }
 
-// Read gives the events that came since the last call, at most a few hundred; none means that there is nothing new.
-// Messages that are no events of Goldmint's are passed over.
+// Read gives the events that came since the last call, at most a few hundred; none means that there
+// is nothing new. Messages that are no events of Goldmint's are passed over.
 func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
 	for {
 		messages, err := r.peek(ctx)
@@ -88,7 +90,7 @@ func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
 }
 
 func (r *Reader) peek(ctx context.Context) ([]*azservicebus.ReceivedMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	messages, err := r.receiver.PeekMessages(ctx, batch, &azservicebus.PeekMessagesOptions{FromSequenceNumber: &r.next})
 	if err != nil {
@@ -121,20 +123,21 @@ func (r *Reader) ReadAll(ctx context.Context) ([]Entry, error) {
 type Following struct {
 	Interval time.Duration // between two looks for new events
 
-	// Trouble is told of an error and for how long there has been nothing else. What it returns ends the following; nil
-	// goes on, with a link of its own. Without it the first error ends the following.
-	Trouble func(err error, since time.Duration) error
+	// OnError gets an error, and for how long there has been nothing else. What it returns ends the
+	// following; nil goes on, with a link of its own. Without it the first error ends the
+	// following.
+	OnError func(err error, since time.Duration) error
 
-	// Each is given the events, old and then new, in order; and nothing, but current, whenever there are no more for now.
-	// It says when to stop.
+	// Each is given the events, old and then new, in order; and nothing, but current, whenever
+	// there are no more for now. It says when to stop.
 	Each func(entries []Entry, current bool) (stop bool)
 }
 
 // pauses between attempts after an error: short at first, as most are a connection that was cut.
 var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 
-// Follow reads until Each says stop, Trouble gives up or the context ends, whose cause it returns. After an error it goes
-// on where it was: no event is lost, none comes twice.
+// Follow reads until Each says stop, Trouble gives up or the context ends, whose cause it returns.
+// After an error it goes on where it was: no event is lost, none comes twice.
 func (r *Reader) Follow(ctx context.Context, f Following) error {
 	var troubled time.Time
 	for failures := 0; ; {
@@ -171,10 +174,10 @@ func (r *Reader) Follow(ctx context.Context, f Following) error {
 }
 
 func (f Following) give(err error, since time.Duration) error {
-	if f.Trouble == nil {
+	if f.OnError == nil {
 		return err
 	}
-	return f.Trouble(err, since)
+	return f.OnError(err, since)
 }
 
 // reopen replaces a link that may be broken for good. The client finds a connection by itself.

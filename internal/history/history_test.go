@@ -92,7 +92,8 @@ func message(t *testing.T, e event.Event) *azservicebus.Message {
 	return &azservicebus.Message{Body: body, MessageID: &e.ID, ApplicationProperties: e.Properties()}
 }
 
-// An event is found behind thousands of others, and a reader that is done with them sees a new one at once.
+// An event is found behind thousands of others, and a reader that is done with them sees a new one
+// at once.
 func TestThousandsOfOthers(t *testing.T) {
 	s := newStage(t, servicebus.Faults{})
 	var events []event.Event
@@ -143,7 +144,7 @@ func TestFollowSurvives(t *testing.T) {
 	go func() {
 		done <- reader.Follow(ctx, history.Following{
 			Interval: time.Millisecond,
-			Trouble:  func(error, time.Duration) error { return nil },
+			OnError:  func(error, time.Duration) error { return nil },
 			Each: func(entries []history.Entry, _ bool) bool {
 				for _, e := range entries {
 					seen <- e.Event.Data.BuildID
@@ -198,7 +199,7 @@ func TestFollowGivesUp(t *testing.T) {
 		t.Error("the first error is passed over")
 	}
 	tries := 0
-	err = reader.Follow(t.Context(), history.Following{Interval: time.Millisecond, Each: never, Trouble: func(err error, _ time.Duration) error {
+	err = reader.Follow(t.Context(), history.Following{Interval: time.Millisecond, Each: never, OnError: func(err error, _ time.Duration) error {
 		if tries++; tries == 3 {
 			return err
 		}

@@ -135,7 +135,7 @@ func (a *azure) events(enough func([]event.Event) bool) []event.Event {
 	var all []event.Event
 	err := a.history.Follow(ctx, history.Following{
 		Interval: 20 * time.Millisecond,
-		Trouble:  func(error, time.Duration) error { return nil }, // until the context ends
+		OnError:  func(error, time.Duration) error { return nil }, // until the context ends
 		Each: func(entries []history.Entry, _ bool) bool {
 			for _, e := range entries {
 				all = append(all, e.Event)

@@ -23,8 +23,9 @@ const minute = time.Minute
 // promise is what a burst has to hold.
 type promise struct{ time, refused, messages float64 }
 
-// bursts are the scenarios, each with its promise, and with another for one instance where that differs. What is over the aim,
-// 1.05 of the least time, 0.5 % refused (1 % with somebody else in the region) and 12 messages a build, is named in docs/pacing.md.
+// bursts are the scenarios, each with its promise, and with another for one instance where that
+// differs. What is over the aim, 1.05 of the least time, 0.5 % refused (1 % with somebody else in
+// the region) and 12 messages a build, is named in docs/pacing.md.
 func bursts() []burst {
 	plain, rival := promise{1.05, 0.005, 12}, promise{1.05, 0.01, 12}
 	changes, lost := promise{1.05, 0.08, 12}, promise{1.2, 0.01, 12}
@@ -92,8 +93,8 @@ func usedBefore() model {
 	return m
 }
 
-// history is what a region's line has seen before a burst: builds whose image was there, that ended while they waited, that
-// were delivered twice.
+// history is what a region's line has seen before a burst: builds whose image was there, that ended
+// while they waited, that were delivered twice.
 func history(w *world) {
 	for n := range 300 {
 		w.submit(&message{document: images, came: time.Duration(n) * 20 * time.Second, found: true})
@@ -115,8 +116,8 @@ func (b burst) least() time.Duration {
 	return max(time.Minute, leastTime(b.limit(), n-b.galleries))
 }
 
-// TestBurst holds what pacing promises: a thousand builds that come at once are all created, the last not much later than
-// the limit allows, and hardly one is refused.
+// TestBurst holds what pacing promises: a thousand builds that come at once are all created, the
+// last not much later than the limit allows, and hardly one is refused.
 func TestBurst(t *testing.T) {
 	for _, b := range bursts() {
 		if !b.inTest {
@@ -211,7 +212,8 @@ func TestASeedGivesOneCourse(t *testing.T) {
 	}
 }
 
-// TestOrder holds that at two requests a second nobody is overtaken by many that came ten seconds later.
+// TestOrder holds that at two requests a second nobody is overtaken by many that came ten seconds
+// later.
 func TestOrder(t *testing.T) {
 	for _, b := range []scenario{{limit: bucket60, every: 500 * time.Millisecond}, {limit: images40, every: 500 * time.Millisecond}} {
 		instances := []int{40}
@@ -227,7 +229,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestATrickleNeverWaits: a build whose limits have room takes its start and two looks, three messages.
+// TestATrickleNeverWaits: a build whose limits have room takes its start and two looks, three
+// messages.
 func TestATrickleNeverWaits(t *testing.T) {
 	for _, s := range []scenario{
 		{limit: bucket60, every: 10 * time.Second, builds: 100},
@@ -260,7 +263,8 @@ func BenchmarkAsk(b *testing.B) {
 	b.ReportMetric(float64(len(body)), "bytes")
 }
 
-// TestPlot draws the burst of docs/pacing.md: how many images were started by when, beside the earliest that the limit allows.
+// TestPlot draws the burst of docs/pacing.md: how many images were started by when, beside the
+// earliest that the limit allows.
 func TestPlot(t *testing.T) {
 	if *svg == "" {
 		t.Skip("draws a file: run it with make bench-burst")

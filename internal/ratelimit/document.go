@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// decode reads a document. One that does not make sense is an error, and is taken for one that is not there.
+// decode reads a document. One that does not make sense is an error, and is taken for one that is
+// not there.
 func decode(body []byte, now time.Time) (State, error) {
 	var s State
 	if err := json.Unmarshal(body, &s); err != nil {

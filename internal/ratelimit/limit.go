@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Limit is one of Resource Manager's, as the headers of creations report it. All limits of a region apply at once.
+// Limit is one of Resource Manager's, as the headers of creations report it. All limits of a region
+// apply at once.
 type Limit struct {
 	Name      string        `json:"name"`
 	Window    time.Duration `json:"window,omitempty"` // 0: a bucket that fills up again
@@ -30,8 +31,8 @@ var unknown = Limit{Window: inFlight, Capacity: 6}
 func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	if l.Window > 0 {
 		l.Capacity = max(l.Capacity, remaining+1)
-		// It may have grown while much of it is used. Of the creations only half a window's count, for one in fixed steps may have
-		// begun anew, and some may never have been made.
+		// It may have grown while much of it is used. Of the creations only half a window's count,
+		// for one in fixed steps may have begun anew, and some may never have been made.
 		if grown := remaining + s.count(sent.Add(-l.Window/2), sent.Add(-inFlight)); grown > l.Capacity*17/16 {
 			l.Capacity = grown
 		}
@@ -41,8 +42,8 @@ func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	}
 	l.Remaining, l.At = remaining, sent
 	if l.Window > 0 {
-		// What others use follows from what is used, but for the creations of the last seconds: they may or may not have been
-		// counted in the header.
+		// What others use follows from what is used, but for the creations of the last seconds:
+		// they may or may not have been counted in the header.
 		used := l.Capacity - remaining
 		least := used - s.count(sent.Add(-l.Window-inFlight), sent.Add(time.Second))
 		most := used - 1 - s.count(sent.Add(-l.Window+inFlight), sent.Add(-inFlight))
@@ -50,7 +51,8 @@ func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	}
 }
 
-// own is how many creations a window holds beside those of others, who may be about to make one more.
+// own is how many creations a window holds beside those of others, who may be about to make one
+// more.
 func (l *Limit) own() int {
 	if l.Others > 0 {
 		return l.Capacity - l.Others - 1
@@ -58,7 +60,8 @@ func (l *Limit) own() int {
 	return l.Capacity
 }
 
-// rate is how many creations of a bucket may start in a second. What remains settles where that is the refill.
+// rate is how many creations of a bucket may start in a second. What remains settles where that is
+// the refill.
 func (l *Limit) rate() float64 { return max(0.5, float64(l.Remaining)) / drain.Seconds() }
 
 // burst is how many creations of a bucket may start at once.
@@ -74,8 +77,9 @@ func (l *Limit) take(now time.Time) {
 	}
 }
 
-// refilled is when a bucket has a token for a creation with so many before it. Further back in the line the faster of two
-// rates counts, for what remains goes up and down: better to ask too early than to sleep too long.
+// refilled is when a bucket has a token for a creation with so many before it. Further back in the
+// line the faster of two rates counts, for what remains goes up and down: better to ask too early
+// than to sleep too long.
 func (l *Limit) refilled(before int, pace float64, now time.Time) time.Time {
 	rate := l.rate()
 	if before > 0 {
@@ -85,10 +89,11 @@ func (l *Limit) refilled(before int, pace float64, now time.Time) time.Time {
 	return now.Add(time.Duration(min(seconds, 2*longestWait.Seconds()) * float64(time.Second)))
 }
 
-// Parse reads the header x-ms-ratelimit-remaining-resource of a creation's answer, in the form of 2018
-// (Microsoft.Compute/CreateImages3Min;39,Microsoft.Compute/CreateImages30Min;199: sliding windows) and in that of 2026
-// (Microsoft.Compute/CreateImagesSubscriptionMaximum;59: a bucket). The creation was counted against every limit in its
-// answer, so each of them applies, whatever its name. Left out are those that count for each resource by itself.
+// Parse reads the header x-ms-ratelimit-remaining-resource of a creation's answer, in the form of
+// 2018 (Microsoft.Compute/CreateImages3Min;39,Microsoft.Compute/CreateImages30Min;199: sliding
+// windows) and in that of 2026 (Microsoft.Compute/CreateImagesSubscriptionMaximum;59: a bucket).
+// The creation was counted against every limit in its answer, so each of them applies, whatever its
+// name. Left out are those that count for each resource by itself.
 func Parse(header string) []Limit {
 	var all []Limit
 	for entry := range strings.SplitSeq(header, ",") {

@@ -16,22 +16,24 @@ import (
 type Store interface {
 	// Load gives the document, nil where there is none, and the time by the store's clock.
 	Load(ctx context.Context, name string) (body []byte, etag string, now time.Time, err error)
-	// Swap writes the document if it still has the etag, "" for one that is not there. Else the error is ErrConflict. After any
-	// other error the document may have been written all the same.
+	// Swap writes the document if it still has the etag, "" for one that is not there. Else the
+	// error is ErrConflict. After any other error the document may have been written all the same.
 	Swap(ctx context.Context, name string, body []byte, etag string) error
 }
 
 // ErrConflict says that another instance has written the document since it was loaded.
 var ErrConflict = errors.New("the document has changed")
 
-// Limiter paces creations over all instances that share the store. It never stops a build: when the store does not answer,
-// the limiter goes by what it saw last and by what its own process does, and adds that to the document later.
+// Limiter paces creations over all instances that share the store. It never stops a build: when the
+// store does not answer, the limiter goes by what it saw last and by what its own process does, and
+// adds that to the document later.
 type Limiter struct {
 	Store Store
 	Now   func() time.Time
 	Pause func(context.Context, time.Duration) error // before a write that another instance overtook is tried again
 	Rand  *rand.Rand                                 // draws the pauses; nil: nobody can repeat them
-	// Report is called with an error when a document cannot be shared any more, once, and with nil when it can again.
+	// Report is called with an error when a document cannot be shared any more, once, and with nil
+	// when it can again.
 	Report func(document string, err error)
 
 	mu        sync.Mutex
@@ -46,7 +48,8 @@ const (
 	keptDocuments = 256 // in memory
 )
 
-// Ask says whether the build may create its image now, by the number of its last turn, 0 for a build that is new.
+// Ask says whether the build may create its image now, by the number of its last turn, 0 for a
+// build that is new.
 func (l *Limiter) Ask(ctx context.Context, document string, number int) (turn Turn) {
 	l.do(ctx, document, func(s *State, now time.Time, _ time.Duration) { turn = s.Ask(number, now) })
 	return turn
@@ -167,8 +170,8 @@ func (l *Limiter) share(ctx context.Context, name string, d *document, calls []*
 	}
 }
 
-// swap does the calls on the document until no other instance comes between. What ends at the budget after a conflict is a
-// conflict.
+// swap does the calls on the document until no other instance comes between. What ends at the
+// budget after a conflict is a conflict.
 func (l *Limiter) swap(ctx context.Context, name string, d *document, calls []*call) error {
 	end := time.Now().Add(budget)
 	ctx, cancel := context.WithDeadline(ctx, end)
@@ -239,8 +242,8 @@ func (l *Limiter) try(ctx context.Context, name string, d *document, calls []*ca
 	return nil
 }
 
-// settle finds out what became of a write without an answer, and adds what was done alone since. It is true when the calls
-// at hand are in the document already.
+// settle finds out what became of a write without an answer, and adds what was done alone since. It
+// is true when the calls at hand are in the document already.
 func (d *document) settle(s *State) (done bool) {
 	arrived := d.written != 0 && slices.Contains(s.Writes, d.written)
 	switch {
@@ -274,8 +277,8 @@ func (d *document) doAlone(calls []*call, now time.Time) {
 	}
 }
 
-// clock is the store's, read to more than the whole seconds of its Date: of the last answers the largest difference to this
-// process's clock is the nearest to the truth.
+// clock is the store's, read to more than the whole seconds of its Date: of the last answers the
+// largest difference to this process's clock is the nearest to the truth.
 func (d *document) clock(now, date time.Time) (time.Time, time.Duration) {
 	const answers = 16
 	d.offsets = append(d.offsets[max(0, len(d.offsets)-answers+1):], date.Sub(now))

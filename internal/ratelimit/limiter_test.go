@@ -77,8 +77,8 @@ func (b *bench) ask() Turn {
 	return b.Ask(context.Background(), "r", 0)
 }
 
-// TestItNeverStopsABuild: whatever the store does, builds go on by what is known, one report is made of it, and the document
-// has everything once the store is back.
+// TestItNeverStopsABuild: whatever the store does, builds go on by what is known, one report is
+// made of it, and the document has everything once the store is back.
 func TestItNeverStopsABuild(t *testing.T) {
 	down := errors.New("down")
 	for name, c := range map[string]struct {
@@ -121,7 +121,8 @@ func (s *oddStore) put(body []byte) {
 	}
 }
 
-// TestAWriteWithoutAnswerIsCountedOnce: it was applied, and then the store went away before the limiter could look.
+// TestAWriteWithoutAnswerIsCountedOnce: it was applied, and then the store went away before the
+// limiter could look.
 func TestAWriteWithoutAnswerIsCountedOnce(t *testing.T) {
 	b := newBench()
 	b.ask()
@@ -142,7 +143,8 @@ func TestAWriteWithoutAnswerIsCountedOnce(t *testing.T) {
 	}
 }
 
-// TestASlowStoreIsLeftAlone: nobody waits for it longer than the budget, and for a while nobody asks it again.
+// TestASlowStoreIsLeftAlone: nobody waits for it longer than the budget, and for a while nobody
+// asks it again.
 func TestASlowStoreIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var loads atomic.Int32

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// A model is a limit of Resource Manager's, told as its headers tell it. at is the time since the burst began.
+// A model is a limit of Resource Manager's, told as its headers tell it. at is the time since the
+// burst began.
 type model interface {
 	take(at time.Duration) (header string, retryAfter time.Duration)
 	String() string

@@ -1,8 +1,10 @@
-// Package ratelimit says when the next creation may start in a region, so that Resource Manager need not refuse it.
+// Package ratelimit says when the next creation may start in a region, so that Resource Manager
+// need not refuse it.
 //
-// All instances of the handler share one small document for each kind of creation, subscription and region, read and
-// written back under an ETag. State is that document and holds the rules; Limiter shares it through a Store. The document
-// is a cache: when it is lost or cannot be reached, creations go on by what an instance knows, and Retry-After corrects it.
+// All instances of the handler share one small document for each kind of creation, subscription and
+// region, read and written back under an ETag. State is that document and holds the rules; Limiter
+// shares it through a Store. The document is a cache: when it is lost or cannot be reached,
+// creations go on by what an instance knows, and Retry-After corrects it.
 package ratelimit
 
 import (
@@ -11,8 +13,9 @@ import (
 	"time"
 )
 
-// State is what the instances know of a region: its limits, the creations that started lately, and the line of builds that
-// wait. Nothing is reserved ahead: a build that wakes up asks whether it may start now.
+// State is what the instances know of a region: its limits, the creations that started lately, and
+// the line of builds that wait. Nothing is reserved ahead: a build that wakes up asks whether it
+// may start now.
 type State struct {
 	Limits    []Limit   `json:"limits,omitempty"`
 	Unlimited bool      `json:"unlimited,omitempty"` // the answers name no limit
@@ -40,7 +43,8 @@ type Turn struct {
 	Start  time.Time     // of a build that may start: names the start, see Answer and Return
 }
 
-// Ask says whether a build may start now. number is that of its last Turn, 0 for a build that is new.
+// Ask says whether a build may start now. number is that of its last Turn, 0 for a build that is
+// new.
 func (s *State) Ask(number int, now time.Time) Turn {
 	if s.Unlimited && !now.Before(s.NotBefore) {
 		s.Leave(number)
@@ -49,7 +53,8 @@ func (s *State) Ask(number int, now time.Time) Turn {
 	number, before := s.enter(number)
 	wait := s.wait(before, now)
 	if wait > 0 && s.unused(now) > stalled {
-		// Those before it have not come for what is free: an eighth of them are taken for gone. Whoever is not stands in front.
+		// Those before it have not come for what is free: an eighth of them are taken for gone.
+		// Whoever is not stands in front.
 		wait = 0
 		s.Line = slices.Delete(s.Line, 0, before/8)
 	}
@@ -76,8 +81,9 @@ func (s *State) unused(now time.Time) time.Duration {
 	return free
 }
 
-// enter puts a build into the line, if it is not there, and says how many are before it. One that had its turn and did not use
-// it comes back under its number, and so does each build when the document was lost: it stands where its number does.
+// enter puts a build into the line, if it is not there, and says how many are before it. One that
+// had its turn and did not use it comes back under its number, and so does each build when the
+// document was lost: it stands where its number does.
 func (s *State) enter(number int) (same, before int) {
 	if number <= 0 || number > s.Next+mostWaiting {
 		number = s.Next + 1
@@ -90,8 +96,8 @@ func (s *State) enter(number int) (same, before int) {
 	return number, before
 }
 
-// spread keeps builds that wait equally long from asking at the same moment. It is drawn from what the build knows, so that
-// State is reproducible.
+// spread keeps builds that wait equally long from asking at the same moment. It is drawn from what
+// the build knows, so that State is reproducible.
 func spread(number int, wait time.Duration, now time.Time) time.Duration {
 	most := min(max(wait/16, 100*time.Millisecond), 30*time.Second)
 	r := rand.New(rand.NewPCG(uint64(number), uint64(now.UnixNano()))) //nolint:gosec // no secret
@@ -110,7 +116,8 @@ func (s *State) start(now time.Time) time.Time {
 	return time.UnixMilli(at)
 }
 
-// wait is how long until a creation may start that has so many before it. Less than 0: it might have started earlier.
+// wait is how long until a creation may start that has so many before it. Less than 0: it might
+// have started earlier.
 func (s *State) wait(before int, now time.Time) time.Duration {
 	at := s.slide(before, s.NotBefore, now)
 	for _, l := range s.Limits {
@@ -130,7 +137,8 @@ func (s *State) pace(now time.Time) float64 {
 	return float64(n) / max(1, now.Sub(time.UnixMilli(s.Starts[len(s.Starts)-n])).Seconds())
 }
 
-// slide is when the windows have let go of enough creations, if each of those before starts as early as it may.
+// slide is when the windows have let go of enough creations, if each of those before starts as
+// early as it may.
 func (s *State) slide(before int, at, now time.Time) time.Time {
 	limits := s.Limits
 	if len(limits) == 0 { // all that wait come back when the first answers are there
@@ -203,7 +211,8 @@ func (s *State) limit(seen Limit, at time.Time) *Limit {
 	return &s.Limits[i]
 }
 
-// Return takes a turn back that was not used: the creation was refused, the image is there, or the build ended before it.
+// Return takes a turn back that was not used: the creation was refused, the image is there, or the
+// build ended before it.
 func (s *State) Return(start time.Time) {
 	if !s.remove(start) {
 		return

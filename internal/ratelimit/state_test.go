@@ -8,7 +8,8 @@ import (
 
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-// known is a state that has heard of limits: each creation so long before noon was answered with the header.
+// known is a state that has heard of limits: each creation so long before noon was answered with
+// the header.
 func known(header string, ago ...time.Duration) *State {
 	s := &State{}
 	for _, d := range ago {
@@ -50,8 +51,9 @@ func TestNoLimitNoLine(t *testing.T) {
 	}
 }
 
-// TestEveryLimitApplies holds that a limit is heeded by its form and not by its name: that of gallery versions, and windows and
-// buckets that nobody has heard of yet. It fails when a header names a limit and is ignored.
+// TestEveryLimitApplies holds that a limit is heeded by its form and not by its name: that of
+// gallery versions, and windows and buckets that nobody has heard of yet. It fails when a header
+// names a limit and is ignored.
 func TestEveryLimitApplies(t *testing.T) {
 	for _, name := range []string{"CreateImages3Min", "CreateUpdateGalleryImageVersion3Min", "SomethingNew3Min", "SomethingNew10Hour", "SomethingNewMaximum", "Other"} {
 		s := known(strings.Replace(header, "CreateImages3Min;39", name+";0", 1), time.Second)
@@ -114,7 +116,8 @@ func TestTheLineDoesNotFill(t *testing.T) {
 	}
 }
 
-// TestAPlaceIsTakenOnce: a build that was delivered twice, and one whose process died after its turn, stand where they stood.
+// TestAPlaceIsTakenOnce: a build that was delivered twice, and one whose process died after its
+// turn, stand where they stood.
 func TestAPlaceIsTakenOnce(t *testing.T) {
 	s := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
 	first, second := s.Ask(0, noon), s.Ask(0, noon)
@@ -128,7 +131,8 @@ func TestAPlaceIsTakenOnce(t *testing.T) {
 	}
 }
 
-// TestWhoComesBackStandsInOrder: builds whose places were given up do not all take themselves for the first.
+// TestWhoComesBackStandsInOrder: builds whose places were given up do not all take themselves for
+// the first.
 func TestWhoComesBackStandsInOrder(t *testing.T) {
 	s := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
 	s.Next = 100
@@ -155,7 +159,8 @@ func TestAForgottenLineBeginsAnew(t *testing.T) {
 	}
 }
 
-// TestWhatNobodyComesForIsUsed: numbers of builds that vanished without a word hold nobody up for long.
+// TestWhatNobodyComesForIsUsed: numbers of builds that vanished without a word hold nobody up for
+// long.
 func TestWhatNobodyComesForIsUsed(t *testing.T) {
 	s := known(header, time.Hour)
 	for range 500 {

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// The world in which bursts are played: a queue, instances with a limiter each, the store between them, Resource Manager. Its
-// time is synctest's. Everything in it that is not drawn here is the code that is deployed. A seed gives one course: each message
-// and each limiter draws for itself, and no two things happen at the same moment.
+// The world in which bursts are played: a queue, instances with a limiter each, the store between
+// them, Resource Manager. Its time is synctest's. Everything in it that is not drawn here is the
+// code that is deployed. A seed gives one course: each message and each limiter draws for itself,
+// and no two things happen at the same moment.
 const (
 	putTakes   = 4800 * time.Millisecond // of a PUT, at least
 	putSpread  = time.Second             // by which it takes longer now and then
@@ -56,7 +57,8 @@ type result struct {
 
 func (r result) refusals() float64 { return float64(r.refused) / float64(max(1, r.started+r.refused)) }
 
-// overtaken is the most builds that came at least so much later than one and were started before it.
+// overtaken is the most builds that came at least so much later than one and were started before
+// it.
 func (r result) overtaken(later time.Duration) int {
 	worst := 0
 	for i, m := range r.order {
@@ -357,7 +359,8 @@ func (w *world) chance(p float64) bool {
 	return w.random.Float64() < p
 }
 
-// slowStore is a store across a network: 4 to 12 ms a call, now and then half a second, and the scenario's faults.
+// slowStore is a store across a network: 4 to 12 ms a call, now and then half a second, and the
+// scenario's faults.
 type slowStore struct {
 	w      *world
 	memory *Memory

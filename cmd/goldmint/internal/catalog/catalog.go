@@ -1,4 +1,5 @@
-// Package catalog reads, deletes and promotes image versions and managed images in Azure, with the caller's own rights.
+// Package catalog reads, deletes and promotes image versions and managed images in Azure, with the
+// caller's own rights.
 package catalog
 
 import (
@@ -37,7 +38,8 @@ type Azure struct {
 	sets     *armcompute.VirtualMachineScaleSetsClient
 }
 
-// New takes Resource Manager's endpoint and the audience of its tokens. Plain http is for loopback only.
+// New takes Resource Manager's endpoint and the audience of its tokens. Plain http is for loopback
+// only.
 func New(subscription, endpoint, audience string, credential azcore.TokenCredential) (*Azure, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
@@ -68,8 +70,8 @@ func New(subscription, endpoint, audience string, credential azcore.TokenCredent
 	}, nil
 }
 
-// Now is the time by Azure's clock, in which it gives the dates of what it has: the Date of its latest answer, and what has
-// passed since. Before any answer it is this machine's.
+// Now is the time by Azure's clock, in which it gives the dates of what it has: the Date of its
+// latest answer, and what has passed since. Before any answer it is this machine's.
 func (a *Azure) Now() time.Time {
 	a.clock.mu.Lock()
 	defer a.clock.mu.Unlock()
@@ -96,8 +98,8 @@ func (c *clock) Do(r *policy.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// deletion is the context of a deletion's call: what its caller has to wait for is not waited for in the SDK, where nothing
-// says so.
+// deletion is the context of a deletion's call: what its caller has to wait for is not waited for
+// in the SDK, where nothing says so.
 func deletion(ctx context.Context) context.Context {
 	return policy.WithRetryOptions(ctx, policy.RetryOptions{
 		MaxRetries: 4, MaxRetryDelay: 10 * time.Second,

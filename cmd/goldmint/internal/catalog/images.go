@@ -59,8 +59,8 @@ func (i Images) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// record has no region: `latest` does not know managed images. When an image was made an older Azure does not say: then it
-// counts from the request.
+// record has no region: `latest` does not know managed images. When an image was made an older
+// Azure does not say: then it counts from the request.
 func (i Images) record(image *armcompute.Image) Record {
 	r := Record{Item: retention.Item{ID: value(image.ID), Name: value(image.Name), Tags: values(image.Tags)}, Location: value(image.Location)}
 	r.Number = retention.Suffix(r.Name, i.prefix)

@@ -8,8 +8,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )
 
-// Users gives, by lower-case id of an image or version, the VMs and scale sets of the subscription that were made from
-// it or would be. Other subscriptions are not seen, nor instances of a scale set that are older than its model.
+// Users gives, by lower-case id of an image or version, the VMs and scale sets of the subscription
+// that were made from it or would be. Other subscriptions are not seen, nor instances of a scale
+// set that are older than its model.
 func (a *Azure) Users(ctx context.Context) (map[string][]string, error) {
 	users := map[string][]string{}
 	machines := a.machines.NewListAllPager(nil)
@@ -39,8 +40,8 @@ func (a *Azure) Users(ctx context.Context) (map[string][]string, error) {
 	return users, nil
 }
 
-// add notes who refers to what. A reference to a definition counts for the version that it was resolved to, where Azure
-// says so; otherwise it means the latest, which stays anyway.
+// add notes who refers to what. A reference to a definition counts for the version that it was
+// resolved to, where Azure says so; otherwise it means the latest, which stays anyway.
 func add(users map[string][]string, r *armcompute.ImageReference, who string) {
 	if r == nil || value(r.ID) == "" {
 		return

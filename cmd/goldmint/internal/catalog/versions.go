@@ -57,7 +57,8 @@ func (v Versions) Read(ctx context.Context, name string) (Record, bool, error) {
 	return recordOfVersion(&got.GalleryImageVersion), true, nil
 }
 
-// Delete asks for the deletion and does not wait for its end. A gallery's soft delete stays in force.
+// Delete asks for the deletion and does not wait for its end. A gallery's soft delete stays in
+// force.
 func (v Versions) Delete(ctx context.Context, name string) error {
 	_, err := v.azure.versions.BeginDelete(deletion(ctx), v.group, v.gallery, v.image, name, nil)
 	if err != nil && !absent(err) {
@@ -103,7 +104,8 @@ func (v Versions) Promote(ctx context.Context, name string) (Record, error) {
 	return after, nil
 }
 
-// finish looks at an operation until it is over: soon, then every 15 s. A promotion takes Azure 150 s and more.
+// finish looks at an operation until it is over: soon, then every 15 s. A promotion takes Azure 150
+// s and more.
 func finish[T any](ctx context.Context, poller *runtime.Poller[T]) (result T, err error) {
 	for pause := time.Second; ; pause = min(2*pause, 15*time.Second) {
 		if _, err := poller.Poll(ctx); err != nil && ctx.Err() == nil { //nolint:bodyclose // the poller has read and closed it
@@ -120,9 +122,10 @@ func finish[T any](ctx context.Context, poller *runtime.Poller[T]) (result T, er
 	}
 }
 
-// promoted is the body to send: as it was read, without what is read-only, and with excludeFromLatest off everywhere: a
-// region's own flag wins over the version's. The sources are left out, as az was recorded to do: they cannot change, they
-// may be gone, and with them Azure would ask for rights on them.
+// promoted is the body to send: as it was read, without what is read-only, and with
+// excludeFromLatest off everywhere: a region's own flag wins over the version's. The sources are
+// left out, as az was recorded to do: they cannot change, they may be gone, and with them Azure
+// would ask for rights on them.
 func promoted(v armcompute.GalleryImageVersion) armcompute.GalleryImageVersion {
 	v.ID, v.Name, v.Type, v.SystemData = nil, nil, nil, nil
 	p := v.Properties

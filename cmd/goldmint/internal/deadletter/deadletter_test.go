@@ -183,8 +183,8 @@ func TestBodyHidesTheToken(t *testing.T) {
 	}
 }
 
-// AMQP has bodies of two more kinds than bytes, and other clients send them: a value is shown, and sent again, as its text or
-// its JSON.
+// AMQP has bodies of two more kinds than bytes, and other clients send them: a value is shown, and
+// sent again, as its text or its JSON.
 func TestValues(t *testing.T) {
 	s := newStage(t)
 	sender, err := s.client.NewSender(localazure.Requests, nil)
@@ -211,7 +211,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// Sent again a message has a new MessageId: always the same for one dead letter, another when it comes back.
+// Sent again a message has a new MessageId: always the same for one dead letter, another when it
+// comes back.
 func TestAgain(t *testing.T) {
 	s := newStage(t)
 	long := strings.Repeat("x", 128)

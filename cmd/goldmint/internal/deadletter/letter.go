@@ -1,5 +1,5 @@
-// Package deadletter works on what ended in the dead-letter queue of the build queue: it lists what is there and why, sends
-// it again after a fix, or throws it away.
+// Package deadletter works on what ended in the dead-letter queue of the build queue: it lists what
+// is there and why, sends it again after a fix, or throws it away.
 package deadletter
 
 import (
@@ -88,8 +88,8 @@ func newLetter(m *azservicebus.ReceivedMessage) Letter {
 	return l
 }
 
-// bodyOf is what a message holds, whichever of AMQP's kinds of body it has: of a value, such as other clients send, the text
-// or its JSON.
+// bodyOf is what a message holds, whichever of AMQP's kinds of body it has: of a value, such as
+// other clients send, the text or its JSON.
 func bodyOf(m *azservicebus.ReceivedMessage) []byte {
 	if m.Body != nil || m.RawAMQPMessage == nil {
 		return m.Body
@@ -121,7 +121,8 @@ func open(body []byte) envelope {
 	return e
 }
 
-// Body is the message's body for people to see: a continuation's without its token, which is a capability.
+// Body is the message's body for people to see: a continuation's without its token, which is a
+// capability.
 func (l Letter) Body() []byte {
 	if l.Kind != Continuation {
 		return l.body
@@ -140,7 +141,8 @@ func (l Letter) Body() []byte {
 	return body
 }
 
-// Request is the text of the request that the message carries: its body, or what a continuation holds of it.
+// Request is the text of the request that the message carries: its body, or what a continuation
+// holds of it.
 func (l Letter) Request() ([]byte, error) {
 	switch l.Kind {
 	case Request:
@@ -156,7 +158,8 @@ func (l Letter) Request() ([]byte, error) {
 	return nil, fmt.Errorf("message %d is %s %s and holds no request", l.SequenceNumber, article(l.Kind), l.Kind)
 }
 
-// Digest is that of the request that the message carries; empty where there is none, or one that is not valid.
+// Digest is that of the request that the message carries; empty where there is none, or one that is
+// not valid.
 func (l Letter) Digest() string {
 	text, err := l.Request()
 	if err != nil {
@@ -176,8 +179,9 @@ func article(k Kind) string {
 	return "a"
 }
 
-// Again is the message as it is sent again: all its own, but for its MessageId. That is a new one, as duplicate detection
-// would drop the old one, and always the same for one dead letter, so that two hands do not send it twice.
+// Again is the message as it is sent again: all its own, but for its MessageId. That is a new one,
+// as duplicate detection would drop the old one, and always the same for one dead letter, so that
+// two hands do not send it twice.
 func (l Letter) Again() *azservicebus.Message {
 	m := l.message
 	id := l.again(m.MessageID)

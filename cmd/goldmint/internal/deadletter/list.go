@@ -11,8 +11,8 @@ import (
 // peeker looks at up to n messages from a sequence number on.
 type peeker func(ctx context.Context, from int64, n int) ([]*azservicebus.ReceivedMessage, error)
 
-// list looks at every message. The client decodes all messages of one call or none: after a call that failed it is asked for
-// one message at a time, until the one that it cannot decode is found.
+// list looks at every message. The client decodes all messages of one call or none: after a call
+// that failed it is asked for one message at a time, until the one that it cannot decode is found.
 func list(ctx context.Context, peek peeker) ([]Letter, error) {
 	var all []Letter
 	n, single := batch, int64(0) // one at a time until there
@@ -44,8 +44,8 @@ func list(ctx context.Context, peek peeker) ([]Letter, error) {
 	}
 }
 
-// broken is the last number from which on the next message cannot be decoded. It is not found when the queue answers nothing
-// at all.
+// broken is the last number from which on the next message cannot be decoded. It is not found when
+// the queue answers nothing at all.
 func broken(ctx context.Context, peek peeker, from int64) (bad int64, found bool) {
 	fails := func(number int64) bool {
 		_, err := peek(ctx, number, 1)

@@ -31,8 +31,9 @@ func (q *Queue) receiver() (*azservicebus.Receiver, error) {
 	return q.client.NewReceiverForQueue(q.name, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 }
 
-// List gives all dead letters in the order of their sequence numbers. It takes none: they are peeked. One that cannot be
-// decoded is listed as [Unreadable]; of several in a row the last one is.
+// List gives all dead letters in the order of their sequence numbers. It takes none: they are
+// peeked. One that cannot be decoded is listed as [Unreadable]; of several in a row the last one
+// is.
 func (q *Queue) List(ctx context.Context) ([]Letter, error) {
 	r, err := q.receiver()
 	if err != nil {
@@ -44,8 +45,9 @@ func (q *Queue) List(ctx context.Context) ([]Letter, error) {
 	}))
 }
 
-// Remove takes the letters with the given sequence numbers, calls first for each and, where that succeeds, removes it.
-// Letters that came with them are put back. The error tells of each that was not removed; removed counts the others.
+// Remove takes the letters with the given sequence numbers, calls first for each and, where that
+// succeeds, removes it. Letters that came with them are put back. The error tells of each that was
+// not removed; removed counts the others.
 func (q *Queue) Remove(ctx context.Context, numbers []int64, first func(context.Context, Letter) error) (removed int, err error) {
 	ahead, err := q.ahead(ctx, numbers)
 	if err != nil {
@@ -70,8 +72,9 @@ func (q *Queue) Remove(ctx context.Context, numbers []int64, first func(context.
 	return t.removed, errors.Join(t.failed...)
 }
 
-// ahead are the letters up to the last wanted one. Letters come in order, so no more than these have to be received: a
-// receiver that asks for more than there is locks, unseen, what it puts back.
+// ahead are the letters up to the last wanted one. Letters come in order, so no more than these
+// have to be received: a receiver that asks for more than there is locks, unseen, what it puts
+// back.
 func (q *Queue) ahead(ctx context.Context, numbers []int64) ([]Letter, error) {
 	all, err := q.List(ctx)
 	if err != nil || len(numbers) == 0 {
@@ -81,8 +84,8 @@ func (q *Queue) ahead(ctx context.Context, numbers []int64) ([]Letter, error) {
 	return slices.DeleteFunc(all, func(l Letter) bool { return l.SequenceNumber > last }), nil
 }
 
-// putBack frees what was locked, over a link that receives nothing: the one that did might be given it again. What it
-// cannot free is free when its lock expires.
+// putBack frees what was locked, over a link that receives nothing: the one that did might be given
+// it again. What it cannot free is free when its lock expires.
 func (q *Queue) putBack(ctx context.Context, messages []*azservicebus.ReceivedMessage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()

@@ -80,9 +80,10 @@ func (t *taking) remove(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// unreadable deals with a letter that cannot be decoded, the next one to come. It can be removed alone by a receiver whose
-// messages are gone as they are sent: so nothing may come in its place, and every letter before it must be locked here. One
-// that is not wanted ends the taking: received, it would be locked for minutes without a name to free it by.
+// unreadable deals with a letter that cannot be decoded, the next one to come. It can be removed
+// alone by a receiver whose messages are gone as they are sent: so nothing may come in its place,
+// and every letter before it must be locked here. One that is not wanted ends the taking: received,
+// it would be locked for minutes without a name to free it by.
 func (t *taking) unreadable(ctx context.Context, l Letter, short int) error {
 	if !t.wanted[l.SequenceNumber] {
 		clear(t.wanted)

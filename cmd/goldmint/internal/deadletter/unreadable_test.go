@@ -20,11 +20,12 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// marker is an application property of sixteen bytes. As a UUID this client can send it, as a decimal128 it can neither send
-// nor read it.
+// marker is an application property of sixteen bytes. As a UUID this client can send it, as a
+// decimal128 it can neither send nor read it.
 var marker = amqp.UUID([]byte("decimal128-here!"))
 
-// decimals is a Service Bus behind a wire on which the marker becomes a decimal128, as .NET's clients send one.
+// decimals is a Service Bus behind a wire on which the marker becomes a decimal128, as .NET's
+// clients send one.
 func decimals(t *testing.T) *stage {
 	t.Helper()
 	config := localazure.Entities()
@@ -64,8 +65,8 @@ func (d disguised) Write(frames []byte) (int, error) {
 	return d.to.Write(frames)
 }
 
-// Messages that cannot be decoded hide nothing: the others are listed, shown and removed, and each of them goes by its number
-// and can be removed.
+// Messages that cannot be decoded hide nothing: the others are listed, shown and removed, and each
+// of them goes by its number and can be removed.
 func TestUnreadable(t *testing.T) {
 	s := decimals(t)
 	unreadable := func(id string) *azservicebus.Message {
@@ -94,7 +95,8 @@ func TestUnreadable(t *testing.T) {
 	s.wants("")
 }
 
-// expire sends messages that Service Bus dead-letters by itself: this client cannot receive all of them.
+// expire sends messages that Service Bus dead-letters by itself: this client cannot receive all of
+// them.
 func (s *stage) expire(messages ...*azservicebus.Message) {
 	s.Helper()
 	sender, err := s.client.NewSender(localazure.Requests, nil)

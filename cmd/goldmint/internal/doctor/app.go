@@ -27,7 +27,8 @@ const (
 	askReader  = "needs Reader on the deployment's resource group and the galleries, and on the subscription for roles and providers"
 )
 
-// Providers are those that infra/versions.tf registers, but for Microsoft.Network, which a private network alone needs.
+// Providers are those that infra/versions.tf registers, but for Microsoft.Network, which a private
+// network alone needs.
 func Providers() []string {
 	return []string{
 		"Microsoft.App", "Microsoft.Compute", "Microsoft.EventGrid", "Microsoft.Insights", "Microsoft.ManagedIdentity",
@@ -35,7 +36,8 @@ func Providers() []string {
 	}
 }
 
-// app looks at what Azure holds of a deployment, over Resource Manager and with no more than Reader.
+// app looks at what Azure holds of a deployment, over Resource Manager and with no more than
+// Reader.
 type app struct {
 	Deployment
 	api                 manager
@@ -68,7 +70,7 @@ func (d Deployment) examineApp(ctx context.Context, report func(Finding)) {
 		{"resource providers", a.providers},
 	}
 	for _, check := range append(checks, a.galleries()...) {
-		bounded, cancel := context.WithTimeout(ctx, patience)
+		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 		err := check.look(bounded, func(f Finding) {
 			f.Check = check.name
 			report(f)
@@ -124,7 +126,8 @@ func (a app) functions(ctx context.Context, report func(Finding)) error {
 	return nil
 }
 
-// settings looks for what the Terraform provider leaves behind. Reader does not suffice to list them.
+// settings looks for what the Terraform provider leaves behind. Reader does not suffice to list
+// them.
 func (a app) settings(ctx context.Context, report func(Finding)) error {
 	var listed struct{ Properties map[string]string }
 	err := a.api.do(ctx, http.MethodPost, a.App+"/config/appsettings/list", webAPI, &listed)

@@ -69,7 +69,7 @@ func groupCheck(group string) string {
 
 // examineGroup says why no other group can be asked for, where that is so.
 func (d Deployment) examineGroup(ctx context.Context, group string, report func(Finding)) (stop string) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	check := groupCheck(group)
 	api := newManager(d.ARMEndpoint, d.ARMAudience, d.ARMCredential)

@@ -67,7 +67,7 @@ func (d Deployment) examineBus(ctx context.Context, report func(Finding)) {
 }
 
 func (d Deployment) examineNeed(ctx context.Context, need busNeed) Finding {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	err := need.try(ctx)
 	if err == nil {
@@ -85,12 +85,13 @@ func (d Deployment) examineNeed(ctx context.Context, need busNeed) Finding {
 	return f
 }
 
-// signIn gets a token, and says why nothing else can be asked where there is none. No credential needs no token.
+// signIn gets a token, and says why nothing else can be asked where there is none. No credential
+// needs no token.
 func (d Deployment) signIn(ctx context.Context, check string, credential azcore.TokenCredential, scope string, report func(Finding)) (stop string) {
 	if credential == nil {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	if _, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}}); err != nil {
 		report(Finding{Check: check, Result: Failed, Detail: signInError(err), Hint: namespace.SignInHint})
@@ -100,7 +101,8 @@ func (d Deployment) signIn(ctx context.Context, check string, credential azcore.
 	return ""
 }
 
-// send opens a link to send on and sends nothing: the service refuses the link already where the right is missing.
+// send opens a link to send on and sends nothing: the service refuses the link already where the
+// right is missing.
 func (d Deployment) send(entity string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		s, err := d.Bus.NewSender(entity, nil)
@@ -125,7 +127,8 @@ func peek(ctx context.Context, open func() (*azservicebus.Receiver, error)) erro
 
 var said = regexp.MustCompile(`"(?:message|error_description)":\s*"([^"]+)"`)
 
-// signInError is what the endpoint said that gave no token, which stands far down in the SDK's error.
+// signInError is what the endpoint said that gave no token, which stands far down in the SDK's
+// error.
 func signInError(err error) string {
 	if found := said.FindStringSubmatch(err.Error()); found != nil {
 		return found[1]

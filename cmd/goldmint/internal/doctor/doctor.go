@@ -1,6 +1,6 @@
-// Package doctor examines a deployment from the outside: it asks for everything that the function, a submitter or a waiter
-// needs, names each role that is missing, and changes nothing. No message is sent, received or locked, and Resource Manager
-// is only read.
+// Package doctor examines a deployment from the outside: it asks for everything that the function,
+// a submitter or a waiter needs, names each role that is missing, and changes nothing. No message
+// is sent, received or locked, and Resource Manager is only read.
 package doctor
 
 import (
@@ -73,8 +73,8 @@ type Deployment struct {
 	VMGalleryImage string   // the setting of that name: gallery/definition
 }
 
-// patience bounds one check.
-const patience = 20 * time.Second
+// checkTimeout bounds one check.
+const checkTimeout = 20 * time.Second
 
 // Examine makes every check and reports each as it is done.
 func (d Deployment) Examine(ctx context.Context, report func(Finding)) {

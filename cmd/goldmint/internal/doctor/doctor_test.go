@@ -158,7 +158,8 @@ func TestMissingRights(t *testing.T) {
 	}
 }
 
-// An identity that may not read its permissions, as the function's own, is told what reading cannot tell.
+// An identity that may not read its permissions, as the function's own, is told what reading cannot
+// tell.
 func TestPermissionsThatCannotBeRead(t *testing.T) {
 	d, _ := deployment(t, role())
 	compare(t, append(slices.Clone(healthy[:8]), "unknown resource group rg-images", "ok resource group rg-images"), examine(t, d))

@@ -33,7 +33,8 @@ func SourceActions() []string {
 	return all
 }
 
-// galleries are the checks of the galleries that are named, each with the definitions that must be in it.
+// galleries are the checks of the galleries that are named, each with the definitions that must be
+// in it.
 func (a app) galleries() []appCheck {
 	var checks []appCheck
 	setting, definition, _ := strings.Cut(a.VMGalleryImage, "/")

@@ -23,7 +23,8 @@ type assignment struct {
 	Properties struct{ RoleDefinitionID, Scope string }
 }
 
-// covers says whether an assignment reaches a scope: it does on the scope itself and on everything above it.
+// covers says whether an assignment reaches a scope: it does on the scope itself and on everything
+// above it.
 func (g assignment) covers(scope string) bool {
 	above := strings.ToLower(strings.TrimSuffix(g.Properties.Scope, "/")) + "/"
 	return strings.HasPrefix(strings.ToLower(scope)+"/", above)
@@ -33,7 +34,8 @@ func (g assignment) is(role string) bool {
 	return role != "" && strings.HasSuffix(strings.ToLower(g.Properties.RoleDefinitionID), "/"+builtIn[role])
 }
 
-// roles compares what the function's identity holds, through groups and from above too, with what it needs.
+// roles compares what the function's identity holds, through groups and from above too, with what
+// it needs.
 func (a app) roles(ctx context.Context, report func(Finding)) error {
 	principal, err := a.principal(ctx)
 	if err != nil {
@@ -104,7 +106,8 @@ func (a app) customRoles() []custom {
 	}
 }
 
-// principal is the object id of the app's only user-assigned identity, or of the one that the settings name.
+// principal is the object id of the app's only user-assigned identity, or of the one that the
+// settings name.
 func (a app) principal(ctx context.Context) (string, error) {
 	var site struct {
 		Identity struct {
@@ -129,7 +132,8 @@ func (a app) assignments(ctx context.Context, subscription, principal string) ([
 	return answer.Value, err
 }
 
-// lacks is what no role of the identity allows on a scope: the custom role, or those of its actions that are missing.
+// lacks is what no role of the identity allows on a scope: the custom role, or those of its actions
+// that are missing.
 func (a app) lacks(ctx context.Context, c custom, scope, principal string) ([]Grant, error) {
 	held, err := a.assignments(ctx, strings.Join(strings.Split(scope, "/")[:3], "/"), principal)
 	if err != nil {

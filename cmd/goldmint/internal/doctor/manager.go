@@ -78,7 +78,8 @@ func (m manager) permissions(ctx context.Context, group string) ([]permission, e
 	return append([]permission{}, answer.Value...), nil
 }
 
-// matches compares an action with one that may hold stars, each of which stands for anything. Case is of no importance.
+// matches compares an action with one that may hold stars, each of which stands for anything. Case
+// is of no importance.
 func matches(pattern, action string) bool {
 	parts := strings.Split(strings.ToLower(pattern), "*")
 	rest, found := strings.CutPrefix(strings.ToLower(action), parts[0])

@@ -10,8 +10,8 @@ import (
 	"goldmint/internal/config"
 )
 
-// ParseSettings reads app settings from a local.settings.json, or from what `az functionapp config appsettings list`
-// prints.
+// ParseSettings reads app settings from a local.settings.json, or from what `az functionapp config
+// appsettings list` prints.
 func ParseSettings(text []byte) (map[string]string, error) {
 	var file struct{ Values map[string]string }
 	if json.Unmarshal(text, &file) == nil && file.Values != nil {
@@ -43,7 +43,8 @@ func ReadSettings(values map[string]string) (config.Config, Finding) {
 	return c, f
 }
 
-// Groups are the resource groups that the settings allow, where they can be told: a name is in one subscription.
+// Groups are the resource groups that the settings allow, where they can be told: a name is in one
+// subscription.
 func Groups(c config.Config) []string {
 	subscriptions := c.AllowedSubscriptions
 	if len(subscriptions) == 0 && c.SubscriptionID != "" {

@@ -20,7 +20,8 @@ type eventSubscription struct {
 	}
 }
 
-// vmEvents looks for the event subscription that delivers to the queue of requests, and for what it could not deliver.
+// vmEvents looks for the event subscription that delivers to the queue of requests, and for what it
+// could not deliver.
 func (a app) vmEvents(ctx context.Context, report func(Finding)) error {
 	if a.VMEvents == "off" {
 		report(Finding{Result: OK, Detail: "VM_EVENTS is off"})

@@ -1,5 +1,5 @@
-// Package namespace is how a person or a pipeline reaches Goldmint's Service Bus namespace: by connection string, or as
-// whoever is signed in to Azure. Its errors say what to do.
+// Package namespace is how a person or a pipeline reaches Goldmint's Service Bus namespace: by
+// connection string, or as whoever is signed in to Azure. Its errors say what to do.
 package namespace
 
 import (
@@ -21,8 +21,8 @@ type Address struct {
 	from             string // the flag or variable that it came from
 }
 
-// The environment variables that are looked at, in this order, where no flag is given. The last two are the settings of
-// the function app itself.
+// The environment variables that are looked at, in this order, where no flag is given. The last two
+// are the settings of the function app itself.
 const (
 	EnvConnectionString = "GOLDMINT_CONNECTION_STRING"
 	EnvNamespace        = "GOLDMINT_NAMESPACE"
@@ -33,8 +33,8 @@ const (
 // ErrNoAddress says that nothing names a namespace.
 var ErrNoAddress = errors.New("which Service Bus namespace? Give --namespace NAME to sign in to Azure as az, a workload identity or a managed identity does, or set " + EnvConnectionString)
 
-// Find makes the address of the flags, else of the environment. A connection string that is malformed is an error that
-// does not repeat it: it holds a key.
+// Find makes the address of the flags, else of the environment. A connection string that is
+// malformed is an error that does not repeat it: it holds a key.
 func Find(connectionString, host string, getenv func(string) string) (Address, error) {
 	if connectionString != "" && host != "" {
 		return Address{}, errors.New("--connection-string and --namespace are both given: keep one")

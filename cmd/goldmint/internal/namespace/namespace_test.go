@@ -104,7 +104,8 @@ func TestExplainRole(t *testing.T) {
 	}
 }
 
-// What the network refuses may come back, so it is no refusal, and its text is told without the client's prefixes.
+// What the network refuses may come back, so it is no refusal, and its text is told without the
+// client's prefixes.
 func TestNoAnswerIsNoRefusal(t *testing.T) {
 	bus, err := servicebus.Listen(servicebus.Options{})
 	if err != nil {

@@ -66,8 +66,8 @@ type Refusal struct { //nolint:errname // callers read namespace.Refusal
 func (r *Refusal) Error() string { return r.Err.Error() }
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// Explain makes a [*Refusal] of an error that trying again does not help: no right, no such entity, no sign-in. Any other
-// error comes back as it is.
+// Explain makes a [*Refusal] of an error that trying again does not help: no right, no such entity,
+// no sign-in. Any other error comes back as it is.
 func (a Address) Explain(err error, entity Entity, right Right) error {
 	var refused *azservicebus.Error
 	if errors.As(err, &refused) {
@@ -102,7 +102,8 @@ func (a Address) unauthorized(refused error, entity Entity, right Right) *Refusa
 	return r
 }
 
-// Brief is the first line of an error that tells its whole story, without the client's own prefixes.
+// Brief is the first line of an error that tells its whole story, without the client's own
+// prefixes.
 func Brief(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	for _, prefix := range []string{"(unauthorized): ", "(auth): ", "(connlost): "} {

@@ -1,5 +1,5 @@
-// Package pipeline tells the CI system around a command what came of a build: GitHub Actions through the files that it
-// names in the environment, Azure DevOps through commands in the log.
+// Package pipeline tells the CI system around a command what came of a build: GitHub Actions
+// through the files that it names in the environment, Azure DevOps through commands in the log.
 package pipeline
 
 import (
@@ -13,8 +13,8 @@ import (
 
 // Reporter reports to the system that was detected; without one it does nothing.
 //
-// Log commands go where Log goes, which is meant to be the standard error: both systems read commands from there too, and
-// the standard output stays free for what a script captures.
+// Log commands go where Log goes, which is meant to be the standard error: both systems read
+// commands from there too, and the standard output stays free for what a script captures.
 type Reporter struct {
 	system  system
 	output  string // file of step outputs (GitHub)
@@ -47,9 +47,9 @@ func (r *Reporter) Submitted(buildID string) error {
 	return r.set(variable{"build-id", "buildId", buildID})
 }
 
-// Ended sets the outputs build-id, outcome and image-id (in Azure DevOps the variables buildId, outcome and imageId),
-// writes a summary, and marks the step with the error of a build that failed. Outputs are set for a failed build too: a
-// later step may run in spite of it.
+// Ended sets the outputs build-id, outcome and image-id (in Azure DevOps the variables buildId,
+// outcome and imageId), writes a summary, and marks the step with the error of a build that failed.
+// Outputs are set for a failed build too: a later step may run in spite of it.
 func (r *Reporter) Ended(e event.Event) error {
 	image := ""
 	if e.Type == event.Succeeded {

@@ -34,8 +34,9 @@ func oneLine(s string) string {
 	return strings.NewReplacer("\r", " ", "\n", " ").Replace(s)
 }
 
-// Plain is a writer to the log whose text is no command, whatever it holds: Azure DevOps takes ##vso[ and ##[ anywhere in
-// a line for one, GitHub Actions also :: at a line's start. A write is taken for whole lines.
+// Plain is a writer to the log whose text is no command, whatever it holds: Azure DevOps takes
+// ##vso[ and ##[ anywhere in a line for one, GitHub Actions also :: at a line's start. A write is
+// taken for whole lines.
 func (r *Reporter) Plain(w io.Writer) io.Writer {
 	if r.system == none {
 		return w

@@ -9,8 +9,9 @@ import (
 	"goldmint/cmd/goldmint/internal/catalog"
 )
 
-// await looks until what was started is gone: at one version now and then, and at the list when that one is gone. So it
-// costs neither an operation's polls for each nor all the list's pages each time.
+// await looks until what was started is gone: at one version now and then, and at the list when
+// that one is gone. So it costs neither an operation's polls for each nor all the list's pages each
+// time.
 func (p *Pruner) await(ctx context.Context) {
 	end := time.Now().Add(p.Wait)
 	pause := min(time.Second, p.Look)

@@ -16,7 +16,8 @@ type Limit struct {
 	Window    time.Duration
 }
 
-// VersionLimits and ImageLimits are one below what Azure was recorded to allow in a subscription and region.
+// VersionLimits and ImageLimits are one below what Azure was recorded to allow in a subscription
+// and region.
 var (
 	VersionLimits = []Limit{{149, 3 * time.Minute}, {999, 30 * time.Minute}}
 	ImageLimits   = []Limit{{119, 3 * time.Minute}, {599, 30 * time.Minute}}

@@ -1,4 +1,5 @@
-// Package prune carries out what retention decided, one item after the other, and says what became of each.
+// Package prune carries out what retention decided, one item after the other, and says what became
+// of each.
 package prune
 
 import (
@@ -58,8 +59,8 @@ type Pruner struct {
 	awaiting bool            // and said so
 }
 
-// Run deletes what the decisions say and waits until it is gone. When the context ends nothing more is deleted: the
-// outcomes say what was.
+// Run deletes what the decisions say and waits until it is gone. When the context ends nothing more
+// is deleted: the outcomes say what was.
 func (p *Pruner) Run(ctx context.Context, decisions []retention.Decision) []Outcome {
 	refused := false
 	for _, d := range slices.Backward(decisions) { // oldest first: what a break leaves is the newer
@@ -112,7 +113,8 @@ func (p *Pruner) attempt(ctx context.Context, listed retention.Item) (Outcome, e
 		o.Result, o.Detail = Left, why
 		return o, nil
 	}
-	// Ctrl-C does not tear the connection while Azure takes the deletion on: then nobody would know whether it did.
+	// Ctrl-C does not tear the connection while Azure takes the deletion on: then nobody would know
+	// whether it did.
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
 	p.sent = append(p.sent, time.Now())

@@ -81,7 +81,8 @@ func run(ctx context.Context, s *shelf, all []retention.Decision, wait time.Dura
 	return results, pauses
 }
 
-// TestPace: no three minutes and no half hour hold more deletions than Azure allows, and none is slower than it must be.
+// TestPace: no three minutes and no half hour hold more deletions than Azure allows, and none is
+// slower than it must be.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many = 2100

@@ -13,7 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// FuzzReaders: JSON is JSON with comments and, but for a few things, YAML: all three readers make one tree of it.
+// FuzzReaders: JSON is JSON with comments and, but for a few things, YAML: all three readers make
+// one tree of it.
 func FuzzReaders(f *testing.F) {
 	f.Add(`{"name": "web", "image": {"tags": {"a": "1"}, "properties": {"storageProfile": {"dataDisks": [{"lun": 1}, null]}}}}`)
 	f.Add(`{"a": {"b": [], "c": {}}, "a": true, "": "é😀", "x/y~z": "\u0000\n\"\\"}`)
@@ -48,8 +49,9 @@ func compare(a, b *tree.Node, options ...cmp.Option) string {
 	return cmp.Diff(a, b, append(options, cmpopts.IgnoreUnexported(tree.Node{}), cmpopts.IgnoreFields(tree.Place{}, "Source"))...)
 }
 
-// isYAML leaves out what the YAML parser reads otherwise: numbers that are no plain integers (a text to it, or another
-// number), the merge key, half characters, and texts with characters that YAML does not print.
+// isYAML leaves out what the YAML parser reads otherwise: numbers that are no plain integers (a
+// text to it, or another number), the merge key, half characters, and texts with characters that
+// YAML does not print.
 func isYAML(n *tree.Node) bool {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) }
 	number := strings.TrimPrefix(n.Text, "-")

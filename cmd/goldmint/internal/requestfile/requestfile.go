@@ -1,5 +1,5 @@
-// Package requestfile reads a build request as people write it (YAML, or JSON with comments, with single
-// values set from the command line) and shows where in the file each problem stands.
+// Package requestfile reads a build request as people write it (YAML, or JSON with comments, with
+// single values set from the command line) and shows where in the file each problem stands.
 package requestfile
 
 import (
@@ -15,12 +15,14 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// maxBytes bounds a file: comments and indentation may make it larger than the request in it, but not by much.
+// maxBytes bounds a file: comments and indentation may make it larger than the request in it, but
+// not by much.
 const maxBytes = 16 * request.MaxBytes
 
-// Read makes the request that text holds, with the settings applied in their order. The name is what
-// problems are reported under, and its extension says what the text is: .json (with // and /* */ comments)
-// or YAML; without either, a text that starts with { is JSON. An error about the content is an *[Invalid].
+// Read makes the request that text holds, with the settings applied in their order. The name is
+// what problems are reported under, and its extension says what the text is: .json (with // and /*
+// */ comments) or YAML; without either, a text that starts with { is JSON. An error about the
+// content is an *[Invalid].
 func Read(name string, text []byte, settings []Setting) (request.Request, error) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // Windows editors put it there
 	root, err := parse(&tree.Source{Name: name, Text: text})
@@ -70,8 +72,8 @@ func isJSON(file *tree.Source) bool {
 	return bytes.IndexByte([]byte("{[/"), bytes.TrimSpace(file.Text)[0]) >= 0
 }
 
-// parseJSON reads JSON that may have comments, and commas behind the last of a list. Both become blanks,
-// so that every place stays where it was.
+// parseJSON reads JSON that may have comments, and commas behind the last of a list. Both become
+// blanks, so that every place stays where it was.
 func parseJSON(file *tree.Source) (*tree.Node, error) {
 	written := file.Text
 	plain, err := hujson.Standardize(bytes.Clone(written))
@@ -84,7 +86,8 @@ func parseJSON(file *tree.Source) (*tree.Node, error) {
 	return root, err
 }
 
-// notJSON says what is wrong: in the handler's words, but where a comment keeps it from reading so far.
+// notJSON says what is wrong: in the handler's words, but where a comment keeps it from reading so
+// far.
 func notJSON(file *tree.Source, err error) error {
 	var invalid *request.Invalid
 	if _, plain := request.Parse(file); !errors.As(plain, &invalid) {

@@ -180,7 +180,8 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
 	}
 }
 
-// YAML reads 20261123 as a number and true as a boolean: where text is wanted, each is told to be put in quotes.
+// YAML reads 20261123 as a number and true as a boolean: where text is wanted, each is told to be
+// put in quotes.
 func TestNumbersWhereTextIsWanted(t *testing.T) {
 	text, err := os.ReadFile("testdata/numbers-where-text-is-wanted.yaml")
 	if err != nil {

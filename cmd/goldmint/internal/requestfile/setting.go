@@ -33,8 +33,8 @@ var (
 	errPath = errors.New(`a path looks like image.properties.storageProfile.dataDisks[0].lun or image.tags["cost.center"]`)
 )
 
-// ParseSetting reads path=value. A path is written as problems name it: image.tags.team, dataDisks[0].lun,
-// and with quotes where a name has dots: image.tags["cost.center"].
+// ParseSetting reads path=value. A path is written as problems name it: image.tags.team,
+// dataDisks[0].lun, and with quotes where a name has dots: image.tags["cost.center"].
 func ParseSetting(text string) (Setting, error) {
 	s := Setting{at: tree.Place{Source: &tree.Source{Name: "--set " + hide(text), Text: []byte(text), Setting: true}, Line: 1}}
 	rest := text
@@ -95,7 +95,8 @@ func (s Setting) apply(root *tree.Node) error {
 	return err
 }
 
-// read makes the value, at its place in the setting: JSON, which is text all the same where the contract wants text, or text.
+// read makes the value, at its place in the setting: JSON, which is text all the same where the
+// contract wants text, or text.
 func (s Setting) read() (*tree.Node, error) {
 	if !json.Valid([]byte(s.value)) {
 		return &tree.Node{Kind: tree.String, Text: s.value, Place: s.at}, nil

@@ -12,7 +12,8 @@ import (
 	"goldmint/internal/tree"
 )
 
-// Invalid is everything that is wrong with the request in a file, in the order in which it stands there.
+// Invalid is everything that is wrong with the request in a file, in the order in which it stands
+// there.
 type Invalid struct { //nolint:errname // callers read requestfile.Invalid
 	File string
 	*request.Invalid
@@ -26,7 +27,8 @@ func (e *Invalid) Error() string {
 	return fmt.Sprintf("%s has %d problems", e.File, len(e.Problems))
 }
 
-// Position is the line and column of the file at which a problem stands, 0 where it has no place there.
+// Position is the line and column of the file at which a problem stands, 0 where it has no place
+// there.
 func Position(p request.Problem) (line, column int) {
 	if p.Source == nil || p.Source.Setting {
 		return 0, 0
@@ -50,7 +52,8 @@ func (e *Invalid) Show(w io.Writer, paint screen.Paint) {
 
 var query = regexp.MustCompile(`(://[^\s"'?]*\?)([^\s"']+)`)
 
-// hide puts stars in place of a URL's query, as many as it has characters: it may be a SAS token, and this goes to logs.
+// hide puts stars in place of a URL's query, as many as it has characters: it may be a SAS token,
+// and this goes to logs.
 func hide(line string) string {
 	return query.ReplaceAllStringFunc(line, func(url string) string {
 		at := strings.IndexByte(url, '?') + 1

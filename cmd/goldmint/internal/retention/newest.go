@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Azure's page says that a region's own flag wins over the version's, and its answers fill the region's in as false. So
-// each of the two ways to read the flags has a latest, and both are kept.
+// Azure's page says that a region's own flag wins over the version's, and its answers fill the
+// region's in as false. So each of the two ways to read the flags has a latest, and both are kept.
 var readings = []func(Region) bool{
 	func(r Region) bool { return !r.Hidden },
 	func(r Region) bool { return !r.Excluded },
 }
 
-// latestByRegion gives, for each item of a sorted list, the regions in which `latest` may resolve to it. Others' versions
-// count: Azure does not ask who made them.
+// latestByRegion gives, for each item of a sorted list, the regions in which `latest` may resolve
+// to it. Others' versions count: Azure does not ask who made them.
 func latestByRegion(sorted []Item) map[int][]string {
 	latest := map[int][]string{}
 	for k, shown := range readings {
@@ -38,7 +38,8 @@ func latestByRegion(sorted []Item) map[int][]string {
 	return latest
 }
 
-// LatestOf gives, by region, the id of what `latest` resolves to among those that neither flag hides.
+// LatestOf gives, by region, the id of what `latest` resolves to among those that neither flag
+// hides.
 func LatestOf(items []Item) map[string]string {
 	top := map[string]Item{}
 	for _, item := range items {
@@ -75,9 +76,10 @@ func (i Item) In(name string) bool {
 	return slices.ContainsFunc(i.Regions, func(r Region) bool { return r.Short() == wanted })
 }
 
-// newestOf gives the items of a sorted list that are among the newest: of all, and of those that `latest` may resolve to
-// in each region. Candidates that are hidden from latest so never push out what is deployed, nor the other way round.
-// Only what is ours and finished is counted: a foreign or failed version takes nobody's place.
+// newestOf gives the items of a sorted list that are among the newest: of all, and of those that
+// `latest` may resolve to in each region. Candidates that are hidden from latest so never push out
+// what is deployed, nor the other way round. Only what is ours and finished is counted: a foreign
+// or failed version takes nobody's place.
 func newestOf(sorted []Item, keep int) map[int]bool {
 	newest := map[int]bool{}
 	count := map[string]int{}

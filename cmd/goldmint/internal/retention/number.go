@@ -36,8 +36,8 @@ var (
 	digits = regexp.MustCompile(`[0-9]+`)
 )
 
-// Suffix is the number of an image: what follows the prefix, where that is digits, dots, dashes, T and Z; else nil, so
-// that web-api-3 is not one of the images web-*.
+// Suffix is the number of an image: what follows the prefix, where that is digits, dots, dashes, T
+// and Z; else nil, so that web-api-3 is not one of the images web-*.
 func Suffix(name, prefix string) Number {
 	rest, ok := strings.CutPrefix(name, prefix)
 	if !ok || !suffix.MatchString(rest) {

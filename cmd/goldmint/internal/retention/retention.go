@@ -1,4 +1,5 @@
-// Package retention decides which image versions and images go and which stay, and says why. It has no effects.
+// Package retention decides which image versions and images go and which stay, and says why. It has
+// no effects.
 package retention
 
 import (
@@ -71,7 +72,8 @@ type Decision struct {
 	Detail string // for a person
 }
 
-// Decide decides for all items of one definition, or of one prefix, at once. The decisions are newest first.
+// Decide decides for all items of one definition, or of one prefix, at once. The decisions are
+// newest first.
 func Decide(items []Item, rule Rule) []Decision {
 	items = slices.Clone(items)
 	slices.SortStableFunc(items, func(a, b Item) int { return cmp.Or(b.Number.Compare(a.Number), cmp.Compare(a.Name, b.Name)) })
@@ -126,7 +128,8 @@ func (r Rule) judgeOld(i Item) (Reason, string) {
 	return Old, fmt.Sprintf("%d newer ones stay", r.Keep)
 }
 
-// Again decides once more about an item that is to go, as it is just before that: the first reason to leave it, or "".
+// Again decides once more about an item that is to go, as it is just before that: the first reason
+// to leave it, or "".
 func Again(listed, now Item) string {
 	switch {
 	case !strings.EqualFold(listed.State, now.State):

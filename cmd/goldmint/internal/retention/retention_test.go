@@ -12,7 +12,8 @@ import (
 
 var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-// history is a random definition: versions of several makers, in several states, with gaps and flags of all kinds.
+// history is a random definition: versions of several makers, in several states, with gaps and
+// flags of all kinds.
 func history(t *rapid.T) []Item {
 	numbers := rapid.SliceOfNDistinct(rapid.IntRange(0, 60), 0, 30, rapid.ID[int]).Draw(t, "numbers")
 	var items []Item
@@ -54,8 +55,8 @@ func rules(t *rapid.T, items []Item) Rule {
 	return r
 }
 
-// latest is what a deployment of `latest` gets in a region: the highest of the finished versions that show it there. It
-// is written from Azure's sentence, not from the code.
+// latest is what a deployment of `latest` gets in a region: the highest of the finished versions
+// that show it there. It is written from Azure's sentence, not from the code.
 func latest(items []Item, name string, hides func(Region) bool) (best string) {
 	var top Number
 	for _, i := range items {
@@ -239,8 +240,8 @@ func TestAgainSeesWhatChanged(t *testing.T) {
 	}
 }
 
-// FuzzNumber reads any name as a version and as an image of a prefix: what is read is well ordered, and what does not follow
-// the rule is no number.
+// FuzzNumber reads any name as a version and as an image of a prefix: what is read is well ordered,
+// and what does not follow the rule is no number.
 func FuzzNumber(f *testing.F) {
 	for _, name := range []string{"1.0.0", "2026.1127.143000", "1.2147483648.0", "01.0.0", "web-12", "web-2026-11-23T10.15.00Z", "web-api-3", "web-", "", "web-99999999999999999999"} {
 		f.Add(name, "1.0.0")

@@ -1,7 +1,8 @@
 // Package screen draws lines in place at the bottom of a terminal, each draw over the one before.
 //
-// It holds on terminals that wrap long lines, that are resized between two draws and that are very small: a line is never
-// drawn wider than the screen, never more lines than it has, and widths are those of the characters on the screen.
+// It holds on terminals that wrap long lines, that are resized between two draws and that are very
+// small: a line is never drawn wider than the screen, never more lines than it has, and widths are
+// those of the characters on the screen.
 package screen
 
 import (
@@ -22,7 +23,8 @@ type Terminal struct {
 	columns int   // of the screen that they were drawn for
 }
 
-// Of gives the terminal that out is. It is nil where out is no terminal, or one that cannot move its cursor.
+// Of gives the terminal that out is. It is nil where out is no terminal, or one that cannot move
+// its cursor.
 func Of(out io.Writer, getenv func(string) string) *Terminal {
 	f, ok := out.(interface{ Fd() uintptr })
 	if !ok || !moves(getenv("TERM")) || !term.IsTerminal(int(f.Fd())) {
@@ -39,7 +41,8 @@ func New(out io.Writer, size func() (columns, lines int, err error)) *Terminal {
 	return &Terminal{out: out, size: size}
 }
 
-// Size is the size of the screen now. Where the terminal does not say, it is the one that every terminal has.
+// Size is the size of the screen now. Where the terminal does not say, it is the one that every
+// terminal has.
 func (t *Terminal) Size() (columns, lines int) {
 	columns, lines, err := t.size()
 	if err != nil || columns <= 0 || lines <= 0 {
@@ -48,8 +51,8 @@ func (t *Terminal) Size() (columns, lines int) {
 	return columns, lines
 }
 
-// Draw puts the lines in the place of those that were drawn before. What does not fit the screen is cut off: the ends of
-// lines, and the last lines.
+// Draw puts the lines in the place of those that were drawn before. What does not fit the screen is
+// cut off: the ends of lines, and the last lines.
 func (t *Terminal) Draw(lines []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +73,8 @@ func (t *Terminal) Draw(lines []string) {
 	_, _ = io.WriteString(t.out, out.String())
 }
 
-// Write puts text that stays where the drawn lines were. They come back with the next draw, below it.
+// Write puts text that stays where the drawn lines were. They come back with the next draw, below
+// it.
 func (t *Terminal) Write(text []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -87,8 +91,9 @@ func (t *Terminal) Write(text []byte) (int, error) {
 // Clear takes the drawn lines from the screen.
 func (t *Terminal) Clear() { _, _ = t.Write(nil) }
 
-// erase goes up to the first drawn line and clears each on the way. To clear the screen from there on would be one sequence, but
-// where the board begins at the top tmux keeps what is cleared so in its history, a copy for every draw.
+// erase goes up to the first drawn line and clears each on the way. To clear the screen from there
+// on would be one sequence, but where the board begins at the top tmux keeps what is cleared so in
+// its history, a copy for every draw.
 func (t *Terminal) erase(out *strings.Builder, columns int) {
 	if len(t.drawn) == 0 {
 		return
@@ -97,7 +102,8 @@ func (t *Terminal) erase(out *strings.Builder, columns int) {
 	t.drawn = nil
 }
 
-// height is how many lines of the screen the drawn lines take now: one that became narrower has wrapped them.
+// height is how many lines of the screen the drawn lines take now: one that became narrower has
+// wrapped them.
 func (t *Terminal) height(columns int) int {
 	all := 0
 	for _, width := range t.drawn {

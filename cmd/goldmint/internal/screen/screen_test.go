@@ -11,8 +11,9 @@ import (
 	"goldmint/cmd/goldmint/internal/screen"
 )
 
-// model is a terminal as terminals are: it wraps what is too wide unless that is off, it scrolls, and wraps anew what it
-// shows when it is made narrower. It knows what [screen.Terminal] writes, and fails on anything else.
+// model is a terminal as terminals are: it wraps what is too wide unless that is off, it scrolls,
+// and wraps anew what it shows when it is made narrower. It knows what [screen.Terminal] writes,
+// and fails on anything else.
 type model struct {
 	*testing.T
 	columns, lines int
@@ -111,8 +112,8 @@ func (m *model) resize(columns, lines int) {
 
 func (m *model) text() string { return strings.Join(m.rows, "\n") }
 
-// Each draw replaces the one before, at every size and through every change of it: what stands above the lines is whole, and
-// each line is there once.
+// Each draw replaces the one before, at every size and through every change of it: what stands
+// above the lines is whole, and each line is there once.
 func TestDrawReplaces(t *testing.T) {
 	board := func(turn int) (lines []string) {
 		for i := range 6 {
@@ -146,8 +147,8 @@ func TestDrawReplaces(t *testing.T) {
 	}
 }
 
-// A screen that is smaller than what is drawn shows its first lines and parts of them; it never scrolls, so that nothing is
-// left behind.
+// A screen that is smaller than what is drawn shows its first lines and parts of them; it never
+// scrolls, so that nothing is left behind.
 func TestDrawOnSmallScreens(t *testing.T) {
 	for _, size := range [][2]int{{20, 5}, {1, 1}, {2, 2}, {7, 3}} {
 		m := newModel(t, size[0], size[1])
@@ -161,7 +162,8 @@ func TestDrawOnSmallScreens(t *testing.T) {
 	}
 }
 
-// A terminal that becomes smaller between the question for its size and the drawing shows one row for each line.
+// A terminal that becomes smaller between the question for its size and the drawing shows one row
+// for each line.
 func TestDrawWhileResized(t *testing.T) {
 	m := newModel(t, 80, 24)
 	s := screen.New(m, func() (int, int, error) { return 120, 40, nil })

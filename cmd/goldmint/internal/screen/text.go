@@ -15,7 +15,8 @@ var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 // Width is how many columns a line takes on the screen.
 func Width(line string) int { return runewidth.StringWidth(colour.ReplaceAllString(line, "")) }
 
-// Clip cuts a line that is wider than the given columns, and says so with an ellipsis. Colours take no room.
+// Clip cuts a line that is wider than the given columns, and says so with an ellipsis. Colours take
+// no room.
 func Clip(line string, columns int) string {
 	if columns <= 0 {
 		return ""
@@ -27,7 +28,8 @@ func Clip(line string, columns int) string {
 	if len(last) == 0 {
 		return runewidth.Truncate(line, columns, "…")
 	}
-	// Colours stand at the front of a line: they are kept as they are, what follows the last of them is cut.
+	// Colours stand at the front of a line: they are kept as they are, what follows the last of
+	// them is cut.
 	end := last[len(last)-1][1]
 	head, tail := line[:end], line[end:]
 	if room := columns - Width(head); room > 0 {
@@ -42,8 +44,8 @@ func Pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-Width(text)))
 }
 
-// Line makes one line of a text that may hold anything: line ends become blanks, and other control characters a dot, so
-// that nobody's words move the cursor.
+// Line makes one line of a text that may hold anything: line ends become blanks, and other control
+// characters a dot, so that nobody's words move the cursor.
 func Line(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -42,8 +42,9 @@ func (r redacted) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Check refuses a value that is a connection string, or holds a password, where a name is wanted, and one that a file with the
-// line ends of Windows has set. The error says where it belongs and does not repeat it.
+// Check refuses a value that is a connection string, or holds a password, where a name is wanted,
+// and one that a file with the line ends of Windows has set. The error says where it belongs and
+// does not repeat it.
 func Check(where, text string) error {
 	switch {
 	case strings.HasSuffix(text, "\r"):

@@ -6,12 +6,13 @@ import (
 	"goldmint/internal/event"
 )
 
-// Story is what the events say of one build id, told in the order of their publication.
+// Timeline is what the events say of one build id, in the order of their publication.
 //
-// Under one id there may be several builds: a request that was corrected after its rejection or its failure is another one,
-// with a digest of its own. One build may have several runs: a message of it that was dead-lettered and sent again begins a
-// new one. The story is that of the newest run; a later run has a higher number.
-type Story struct {
+// Under one id there may be several builds: a request that was corrected after its rejection or its
+// failure is another one, with a digest of its own. One build may have several runs: a message of
+// it that was dead-lettered and sent again begins a new one. The timeline is that of the newest
+// run; a later run has a higher number.
+type Timeline struct {
 	// Digest, where it is set, is the start of the digest of the only build that counts.
 	Digest string
 
@@ -27,8 +28,8 @@ type run struct {
 	started, ended, latest *Entry
 }
 
-// Tell adds an event. An event that was told before changes nothing.
-func (s *Story) Tell(e Entry) {
+// Add adds an event. An event that was added before changes nothing.
+func (s *Timeline) Add(e Entry) {
 	if !strings.HasPrefix(e.Event.Data.Digest, s.Digest) {
 		return
 	}
@@ -68,15 +69,15 @@ func (s *Story) Tell(e Entry) {
 }
 
 // taken forgets that the build was queued, now that more is known of it.
-func (s *Story) taken(e *Entry) {
+func (s *Timeline) taken(e *Entry) {
 	if s.queued != nil && s.queued.Event.Data.Digest == e.Event.Data.Digest {
 		s.queued = nil
 	}
 }
 
-// reject adds a rejection. It ends a run only while that has not been started: anybody may have sent the message that was
-// rejected.
-func (s *Story) reject(e *Entry) {
+// reject adds a rejection. It ends a run only while that has not been started: anybody may have
+// sent the message that was rejected.
+func (s *Timeline) reject(e *Entry) {
 	if r := s.newest; r != nil && r.started == nil && r.ended == nil && r.latest.Event.Data.Digest == e.Event.Data.Digest {
 		r.ended = e
 		return
@@ -84,10 +85,11 @@ func (s *Story) reject(e *Entry) {
 	s.rejected = e
 }
 
-// Outcome is the event that answers for the build: the end of its newest run, or, where nothing has run under the id and nothing
-// is queued, the last rejection. Nil means that the answer is still to come. It holds only once all events that are kept were told: a rejection
-// may be followed by a corrected request.
-func (s *Story) Outcome() *Entry {
+// Outcome is the event that answers for the build: the end of its newest run, or, where nothing has
+// run under the id and nothing is queued, the last rejection. Nil means that the answer is still to
+// come. It holds only once all events that are kept were added: a rejection may be followed by a
+// corrected request.
+func (s *Timeline) Outcome() *Entry {
 	switch {
 	case s.queued != nil:
 		return nil
@@ -97,8 +99,9 @@ func (s *Story) Outcome() *Entry {
 	return s.rejected
 }
 
-// Latest is the last that is known: the outcome, else how far the newest run is; nil where nothing is.
-func (s *Story) Latest() *Entry {
+// Latest is the last that is known: the outcome, else how far the newest run is; nil where nothing
+// is.
+func (s *Timeline) Latest() *Entry {
 	if s.queued != nil {
 		return s.queued
 	}

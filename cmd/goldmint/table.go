@@ -11,17 +11,18 @@ import (
 	"goldmint/internal/history"
 )
 
-// board is what is known of each build, a row each, in the order in which they were submitted or first heard of.
-type board struct {
+// buildTable is what is known of each build, a row each, in the order in which they were submitted
+// or first seen.
+type buildTable struct {
 	rows  map[string]*row
 	order []*row
 	begun time.Time
 }
 
-func newBoard() *board { return &board{rows: map[string]*row{}, begun: time.Now()} }
+func newBuildTable() *buildTable { return &buildTable{rows: map[string]*row{}, begun: time.Now()} }
 
 // row is that of the build. One of which nothing is known was sent.
-func (b *board) row(id string) *row {
+func (b *buildTable) row(id string) *row {
 	if r := b.rows[id]; r != nil {
 		return r
 	}
@@ -33,17 +34,17 @@ func (b *board) row(id string) *row {
 }
 
 // event notes a published event.
-func (b *board) event(e history.Entry) *row {
+func (b *buildTable) event(e history.Entry) *row {
 	r := b.row(e.Event.Data.BuildID)
-	r.story.Tell(e)
-	if latest := r.story.Latest(); latest != nil {
+	r.timeline.Add(e)
+	if latest := r.timeline.Latest(); latest != nil {
 		r.show(latest.Event)
 	}
 	return r
 }
 
 // console notes what a log line of the handler says of a build's step.
-func (b *board) console(line string) {
+func (b *buildTable) console(line string) {
 	var l struct {
 		Msg     string `json:"msg"`
 		BuildID string `json:"buildId"`
@@ -61,7 +62,7 @@ func (b *board) console(line string) {
 type shape struct{ id, source, elapsed, text int }
 
 // whole is the shape of a table that may be as wide as it likes.
-func (b *board) whole() shape {
+func (b *buildTable) whole() shape {
 	s := shape{source: len("virtualMachine"), elapsed: 7}
 	for _, r := range b.order {
 		s.id = max(s.id, screen.Width(r.id))
@@ -72,8 +73,9 @@ func (b *board) whole() shape {
 // least is the room in which a text still says something.
 const least = 20
 
-// shape is that of a table on a screen. On a narrow one the sources go first, then the times, then the texts.
-func (b *board) shape(columns int) shape {
+// shape is that of a table on a screen. On a narrow one the sources go first, then the times, then
+// the texts.
+func (b *buildTable) shape(columns int) shape {
 	s := b.whole()
 	room := func() int {
 		left := columns - 1 - 4 - s.id
@@ -112,8 +114,8 @@ func (r *row) line(s shape, paint screen.Paint) string {
 	return line
 }
 
-// live is the board on a screen: rows with names, and under them one line of sums.
-func (b *board) live(columns, lines int, paint screen.Paint) []string {
+// live is the table on a screen: rows with names, and under them one line of sums.
+func (b *buildTable) live(columns, lines int, paint screen.Paint) []string {
 	s := b.shape(columns)
 	var all []string
 	for _, r := range b.visible(lines - 1) {
@@ -129,9 +131,9 @@ func (b *board) live(columns, lines int, paint screen.Paint) []string {
 	return append(all, b.sums())
 }
 
-// visible are the rows that fit, in the board's order. When there are too many, a third is for those that ended last; then
-// come those under way, then those in line.
-func (b *board) visible(lines int) []*row {
+// visible are the rows that fit, in the table's order. When there are too many, a third is for
+// those that ended last; then come those under way, then those in line.
+func (b *buildTable) visible(lines int) []*row {
 	if len(b.order) <= lines {
 		return b.order
 	}
@@ -160,13 +162,13 @@ func (b *board) visible(lines int) []*row {
 }
 
 // sums is the line that counts all rows, shown or not.
-func (b *board) sums() string {
+func (b *buildTable) sums() string {
 	counts := map[state]int{}
 	for _, r := range b.order {
 		counts[r.state]++
 	}
 	var parts []string
-	for _, s := range []state{succeeded, failed, rejected, replicating, creating, delayed, queued, sent, unheard} {
+	for _, s := range []state{succeeded, failed, rejected, replicating, creating, delayed, queued, sent, awaiting} {
 		if n := counts[s]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}
@@ -174,9 +176,9 @@ func (b *board) sums() string {
 	return fmt.Sprintf("%s, %s: %s", count(len(b.order), "build"), seconds(time.Since(b.begun)), strings.Join(parts, ", "))
 }
 
-// final is the board to keep: every row, with its image id or error whole, so that it can be copied. Where one of them would
-// not fit beside its row, each stands on a line of its own.
-func (b *board) final(columns int, paint screen.Paint) []string {
+// final is the table to keep: every row, with its image id or error whole, so that it can be
+// copied. Where one of them would not fit beside its row, each stands on a line of its own.
+func (b *buildTable) final(columns int, paint screen.Paint) []string {
 	s := b.whole()
 	var heads []string
 	fits := true
@@ -200,7 +202,7 @@ func (b *board) final(columns int, paint screen.Paint) []string {
 }
 
 // summary is the last line.
-func (b *board) summary(w *waiting) string {
+func (b *buildTable) summary(w *waiting) string {
 	if w.succeeded+w.failed+len(w.open) == 0 {
 		return ""
 	}

@@ -24,10 +24,11 @@ func published(id, digest, eventType string) event.Event {
 	return event.Event{ID: event.ID(id+"/"+digest[:32], eventType, 1), Source: "/goldmint", Type: eventType, Subject: data.ImageID, Time: at, Data: data}
 }
 
-// Each line is a history: what was published under one id, by the digests a and b; then what the story answers. The runs of
-// each digest are counted, unless a number is given: those of b come after those of a.
+// Each line is a history: what was published under one id, by the digests a and b; then what the
+// timeline answers. The runs of each digest are counted, unless a number is given: those of b come
+// after those of a.
 func TestOutcome(t *testing.T) {
-	for _, test := range []struct{ told, digest, want, latest string }{
+	for _, test := range []struct{ events, digest, want, latest string }{
 		{"", "", "", ""},
 		{"a started", "", "", "a started"},
 		{"a started, a succeeded", "", "a succeeded", ""},
@@ -68,24 +69,24 @@ func TestOutcome(t *testing.T) {
 		{"a started, a failed, b rejected", digestB, "b rejected", ""},            //
 		{"a rejected, a started, a succeeded, a rejected", "", "a succeeded", ""}, // allowed later, sent again later
 		{"a rejected, b started, b succeeded", digestA[:12], "a rejected", ""},    //
-		{"a started, a failed", digestB, "", ""},                                  // a digest nobody heard of
+		{"a started, a failed", digestB, "", ""},                                  // a digest that nobody knows
 	} {
-		t.Run(test.told+" of "+test.digest, func(t *testing.T) {
-			story := history.Story{Digest: test.digest}
-			for _, told := range strings.Split(test.told, ", ") {
-				if letter, word, ok := strings.Cut(told, " "); ok {
+		t.Run(test.events+" of "+test.digest, func(t *testing.T) {
+			timeline := history.Timeline{Digest: test.digest}
+			for _, line := range strings.Split(test.events, ", ") {
+				if letter, word, ok := strings.Cut(line, " "); ok {
 					e := published("web", strings.Repeat(letter[:1], 64), "goldmint.build."+word)
 					e.Data.Run = map[string]int64{"a": 10, "a2": 20, "b": 30}[letter]
-					story.Tell(history.Entry{Event: e})
+					timeline.Add(history.Entry{Event: e})
 				}
 			}
-			if got := name(story.Outcome()); got != test.want {
+			if got := name(timeline.Outcome()); got != test.want {
 				t.Errorf("outcome %q, want %q", got, test.want)
 			}
 			if test.latest == "" {
 				test.latest = test.want
 			}
-			if got := name(story.Latest()); got != test.latest {
+			if got := name(timeline.Latest()); got != test.latest {
 				t.Errorf("latest %q, want %q", got, test.latest)
 			}
 		})
