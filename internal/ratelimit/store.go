@@ -1,11 +1,70 @@
 package ratelimit
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 )
+
+// Store keeps the documents.
+type Store interface {
+	// Load gives the document, nil where there is none, and the time by the store's clock.
+	Load(ctx context.Context, name string) (body []byte, etag string, now time.Time, err error)
+	// Swap writes the document if it still has the etag, "" for one that is not there. Else the
+	// error is ErrConflict. After any other error the document may have been written all the same.
+	Swap(ctx context.Context, name string, body []byte, etag string) error
+}
+
+// Memory is a Store within one process, for a handler without a shared one.
+type Memory struct {
+	mu        sync.Mutex
+	documents map[string]memoryDocument
+	now       func() time.Time
+}
+
+type memoryDocument struct {
+	body    []byte
+	version int
+}
+
+// NewMemory is an empty store.
+func NewMemory(now func() time.Time) *Memory {
+	return &Memory{documents: map[string]memoryDocument{}, now: now}
+}
+
+// Load implements Store.
+func (m *Memory) Load(_ context.Context, name string) ([]byte, string, time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, found := m.documents[name]
+	if !found {
+		return nil, "", m.now(), nil
+	}
+	return d.body, strconv.Itoa(d.version), m.now(), nil
+}
+
+// Forget deletes a document.
+func (m *Memory) Forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.documents, name)
+}
+
+// Swap implements Store.
+func (m *Memory) Swap(_ context.Context, name string, body []byte, etag string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, found := m.documents[name]
+	if found && etag != strconv.Itoa(d.version) || !found && etag != "" {
+		return ErrConflict
+	}
+	m.documents[name] = memoryDocument{body, d.version + 1}
+	return nil
+}
 
 // decode reads a document. One that does not make sense is an error, and is taken for one that is
 // not there.
