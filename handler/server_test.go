@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -230,29 +228,6 @@ func TestADrainHasAnEnd(t *testing.T) {
 			<-codes
 		}
 	})
-}
-
-// TestStalledBodyGivesItsSlotBack: a body that does not come to its end takes the invocation's
-// time, not the slot for ever.
-func TestStalledBodyGivesItsSlotBack(t *testing.T) {
-	front := httptest.NewServer(newServer(both(func(context.Context, message.Received) error { return nil }), 200*time.Millisecond, 1, zap.NewNop()))
-	defer front.Close()
-	stalled, err := new(net.Dialer).DialContext(t.Context(), "tcp", front.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = stalled.Close() }()
-	if _, err := fmt.Fprintf(stalled, "POST /build-image HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(stalled).ReadString('\n')
-	if err != nil || !strings.Contains(line, "500") {
-		t.Errorf("the stalled one was answered %q, %v", line, err)
-	}
-	answer, err := http.Post(front.URL+"/build-image", "application/json", strings.NewReader(invocation))
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Errorf("the next one: %v, %v", answer, err)
-	}
 }
 
 // TestHoldsErrorsBack: an abandoned message is back within milliseconds, and a hundred deliveries
