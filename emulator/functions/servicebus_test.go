@@ -25,14 +25,19 @@ type bus struct {
 	renewals chan error
 }
 
-const lockDuration = 5 * time.Second
+const lockDuration = time.Minute
 
 func startBus(t *testing.T, timing Timing, edits ...edit) *bus {
+	t.Helper()
+	return startBusWithLocks(t, lockDuration, timing, edits...)
+}
+
+func startBusWithLocks(t *testing.T, lock time.Duration, timing Timing, edits ...edit) *bus {
 	t.Helper()
 	server := servicebus.Start(t, servicebus.Options{Config: servicebus.Config{UserConfig: servicebus.UserConfig{
 		Namespaces: []servicebus.Namespace{{Name: "sbemulatorns", Queues: []servicebus.Queue{{
 			Name:       "image-builds",
-			Properties: servicebus.QueueProperties{LockDuration: servicebus.Duration(lockDuration), MaxDeliveryCount: maxDeliveries},
+			Properties: servicebus.QueueProperties{LockDuration: servicebus.Duration(lock), MaxDeliveryCount: maxDeliveries},
 		}}}},
 	}}})
 	client, err := azservicebus.NewClientFromConnectionString(server.ConnectionString(), nil)
@@ -98,7 +103,7 @@ func (b *bus) receiver(sub azservicebus.SubQueue) *azservicebus.Receiver {
 // deadLetter waits for a dead letter.
 func (b *bus) deadLetter() *azservicebus.ReceivedMessage {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
 	defer cancel()
 	msg, err := receive(ctx, b.receiver(azservicebus.SubQueueDeadLetter))
 	if err != nil {
@@ -212,14 +217,14 @@ func TestAKilledHandlersMessageIsDeliveredAtOnce(t *testing.T) {
 
 func TestALockIsRenewedWhileTheFunctionRuns(t *testing.T) {
 	t.Parallel()
-	b := startBus(t, quick)
+	b := startBusWithLocks(t, 10*time.Second, quick) // renewed after half of it
 	b.send("slow")
 	select {
 	case err := <-b.renewals:
 		if err != nil {
 			t.Errorf("the renewal failed: %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the lock was not renewed")
 	}
 	b.release()

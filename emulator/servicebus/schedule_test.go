@@ -48,10 +48,10 @@ func TestDuplicateDetection(t *testing.T) {
 	b.must(err)
 	b.send("unique", "c")
 	b.counts("unique", 2, 1, 0, 0)
-	b.bus.FastForward(10*time.Minute - time.Second)
+	b.bus.FastForward(9 * time.Minute)
 	b.send("unique", "a")
 	b.counts("unique", 2, 1, 0, 0)
-	b.bus.FastForward(2 * time.Second)
+	b.bus.FastForward(time.Minute)
 	b.send("unique", "a")
 	b.counts("unique", 3, 1, 0, 0)
 }
