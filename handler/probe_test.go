@@ -33,7 +33,7 @@ func TestProbe(t *testing.T) {
 	m := message.Received{Body: []byte(`{"resourceGroup":"rg"}`), ID: "m", SequenceNumber: 1, EnqueuedAt: time.Now(), DeliveryCount: 5}
 	for reader, killed := range map[string]bool{"reads": false, "dies": true, "hangs": true} {
 		p := newProbe()
-		p.command, p.timeout = []string{p.command[0], reader}, 10*time.Second
+		p.command, p.timeout = []string{p.command[0], reader}, time.Minute
 		if reader == "hangs" {
 			p.timeout = 200 * time.Millisecond
 		}

@@ -64,7 +64,7 @@ func (l *lines) await(t *testing.T, n int, part string) {
 		case <-more:
 		case <-t.Context().Done():
 			t.Fatal("the test ended")
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("only %d lines contain %q in\n%s", got, part, strings.Join(l.list, "\n"))
 		}
 	}
@@ -213,7 +213,7 @@ func (b *bench) settlementsOf(q *fakeQueue, n int) []settlement {
 		select {
 		case s := <-q.settled:
 			list = append(list, s)
-		case <-time.After(20 * time.Second):
+		case <-time.After(2 * time.Minute):
 			b.t.Fatalf("got %d settlements, want %d: %v", len(list), n, list)
 		}
 	}
@@ -234,7 +234,7 @@ func (b *bench) ended() {
 	b.t.Helper()
 	select {
 	case <-b.Done():
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		b.t.Fatal("the host goes on")
 	}
 }

@@ -110,14 +110,14 @@ func (a *azure) signal(underway int, toGroup bool, signals []syscall.Signal) {
 }
 
 func (a *azure) until(what string, so func() bool) {
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !so() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			a.t.Errorf("a minute passed before %s", what)
+			a.t.Errorf("five minutes passed before %s", what)
 			return
 		}
 	}

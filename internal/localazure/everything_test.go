@@ -187,7 +187,7 @@ func (h *peeking) read(a *azure) {
 // drained waits until nothing is left in the queues: whatever was handed on comes to its end too.
 func (a *azure) drained() {
 	a.t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -199,7 +199,7 @@ func (a *azure) drained() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			a.t.Fatalf("a minute after the last build has ended, %d messages are active and %d are scheduled", active, scheduled)
+			a.t.Fatalf("five minutes after the last build has ended, %d messages are active and %d are scheduled", active, scheduled)
 		}
 	}
 }

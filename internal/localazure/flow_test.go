@@ -130,7 +130,7 @@ func (a *azure) send(messageID string, body []byte) {
 // events follows the history until enough says so, and gives all that was published.
 func (a *azure) events(enough func([]event.Event) bool) []event.Event {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(a.t.Context(), 5*time.Minute)
 	defer cancel()
 	var all []event.Event
 	err := a.history.Follow(ctx, history.Following{
@@ -170,7 +170,7 @@ func (a *azure) deadLetters(n int) []*azservicebus.ReceivedMessage {
 		a.t.Fatal(err)
 	}
 	defer func() { _ = r.Close(context.Background()) }()
-	ctx, cancel := context.WithTimeout(a.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(a.t.Context(), 5*time.Minute)
 	defer cancel()
 	for {
 		from := int64(0)

@@ -37,7 +37,7 @@ func dial(t *testing.T, connectionString string) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(func() {
 		_ = client.Close(context.WithoutCancel(ctx))
 		cancel()

@@ -127,7 +127,7 @@ func TestNoAnswerIsNoRefusal(t *testing.T) {
 
 func send(t *testing.T, a namespace.Address) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	client, err := a.Dial()
 	if err != nil {
