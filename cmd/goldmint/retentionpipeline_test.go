@@ -223,10 +223,10 @@ func TestRetentionWorkflow(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"1.0.9  0s   it is the latest in westeurope\n", "1.0.3  30d  it is in use by VM web-1\n", "\ndeleted  1.0.4\n1 deleted, 0 left after all, 0 not deleted, 8 stay\n",
+		`1\.0\.9  \d+[sm] +it is the latest in westeurope\n`, `1\.0\.3  30d  it is in use by VM web-1\n`, `\ndeleted  1\.0\.4\n1 deleted, 0 left after all, 0 not deleted, 8 stay\n`,
 	} {
-		if !strings.Contains(regexp.MustCompile(`\b\ds `).ReplaceAllString(printed, "0s "), want) {
-			t.Errorf("%q is not said:\n%s", want, printed)
+		if !regexp.MustCompile(want).MatchString(printed) {
+			t.Errorf("%s is not said:\n%s", want, printed)
 		}
 	}
 
