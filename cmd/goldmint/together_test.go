@@ -22,7 +22,7 @@ import (
 // connection is cut once.
 func TestFiftyTogether(t *testing.T) {
 	const n = 50
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	o := quick()
 	o.Faults = localazure.Faults{Cut: time.Hour} // it is cut below; what is then locked for a receiver that is gone comes back in seconds
@@ -39,7 +39,7 @@ func TestFiftyTogether(t *testing.T) {
 			id = "build-00" // two wait for this one, nobody for the last
 		}
 		waiters.Go(func() error {
-			return expect(ctx, fmt.Sprintf("/images/image-%s\n", id[len("build-"):]), "wait", id, "--timeout", "2m")
+			return expect(ctx, fmt.Sprintf("/images/image-%s\n", id[len("build-"):]), "wait", id, "--timeout", "5m")
 		})
 	}
 	for i := range n {

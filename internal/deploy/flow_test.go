@@ -195,7 +195,7 @@ func startFlow(t *testing.T, o localazure.Options) *flow {
 
 func openFlow(tb testing.TB, o localazure.Options) *flow {
 	tb.Helper()
-	f := &flow{t: tb, changed: make(chan struct{}, 1), limit: time.Minute}
+	f := &flow{t: tb, changed: make(chan struct{}, 1), limit: 5 * time.Minute}
 	o.HostJSON, o.FunctionJSON = goldmint.HostJSON, goldmint.FunctionJSON
 	o.Console = func(line string, _ bool) { f.log(line) }
 	var err error
