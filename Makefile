@@ -35,8 +35,10 @@ TESTS = $(or $(shell $(GO) list $(TEST)),$(error no package is $(TEST)))
 # Lint has vetted them. Many wait for servers and processes, hence more at once than there are processors. Several build the
 # handler: once it is built, they find it in Go's cache instead of compiling it all at once.
 test: build ## run the tests with the race detector
-	@$(if $(filter-out $(ALONE),$(TESTS)),CGO_ENABLED=1 $(GO) test -race -vet=off -p 4 -parallel 4 $(filter-out $(ALONE),$(TESTS)))
-	@$(if $(filter $(ALONE),$(TESTS)),$(GO) test -trimpath -vet=off $(filter $(ALONE),$(TESTS)))
+	@status=0; \
+	$(if $(filter-out $(ALONE),$(TESTS)),CGO_ENABLED=1 $(GO) test -race -vet=off -p 4 -parallel 4 $(filter-out $(ALONE),$(TESTS)) || status=1;) \
+	$(if $(filter $(ALONE),$(TESTS)),$(GO) test -trimpath -vet=off $(filter $(ALONE),$(TESTS)) || status=1;) \
+	exit $$status
 
 # The linter is compiled as the handler is, and reads what the tests are compiled from: either finds the other's work in
 # Go's build cache. Its govet holds all of go vet's analyzers.

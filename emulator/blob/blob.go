@@ -71,9 +71,10 @@ func Listen(options Options) (*Server, error) {
 	s := &Server{options: options, containers: map[string]map[string]*stored{}}
 	s.SetFaults(Faults{})
 	var err error
-	if s.server, err = loopback.Listen(options.Addr, s); err != nil {
+	if s.server, err = loopback.Listen(options.Addr); err != nil {
 		return nil, fmt.Errorf("listen for blob storage: %w", err)
 	}
+	s.server.Serve(s)
 	return s, nil
 }
 

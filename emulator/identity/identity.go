@@ -58,9 +58,10 @@ func Listen(options Options) (*Server, error) {
 	mux.HandleFunc("GET /msi/token/{$}", s.serveToken) // as az writes it
 	mux.HandleFunc("GET "+imdsPath, s.serveToken)
 	var err error
-	if s.server, err = loopback.Listen(options.Addr, mux); err != nil {
+	if s.server, err = loopback.Listen(options.Addr); err != nil {
 		return nil, fmt.Errorf("listen for managed identity: %w", err)
 	}
+	s.server.Serve(mux)
 	return s, nil
 }
 

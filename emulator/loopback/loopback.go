@@ -17,15 +17,19 @@ type Server struct {
 	server   *http.Server
 }
 
-// Listen serves on a TCP address, "127.0.0.1:0" if it is empty. The caller closes the server.
-func Listen(addr string, h http.Handler) (*Server, error) {
+// Listen opens a TCP address, "127.0.0.1:0" if it is empty. The caller closes the server.
+func Listen(addr string) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cmp.Or(addr, "127.0.0.1:0"))
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{listener, &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}}
-	go func() { _ = s.server.Serve(listener) }()
-	return s, nil
+	return &Server{listener, &http.Server{ReadHeaderTimeout: 10 * time.Second}}, nil
+}
+
+// Serve begins to answer, once its owner is complete: a request may come at once.
+func (s *Server) Serve(h http.Handler) {
+	s.server.Handler = h
+	go func() { _ = s.server.Serve(s.listener) }()
 }
 
 // URL is where it serves, without a path.
