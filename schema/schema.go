@@ -13,8 +13,7 @@ import _ "embed"
 //go:embed build-request.schema.json
 var BuildRequest []byte
 
-// Event is the contract of the events that are published: started, succeeded,
-// failed and rejected.
+// Event is the contract of the events that are published.
 //
 //go:embed event.schema.json
 var Event []byte

@@ -82,7 +82,7 @@ func (w *Worker) build(ctx context.Context, m message.Received, b build.Build, l
 func (w *Worker) disallowed(ctx context.Context, m message.Received, b build.Build, r *refusal, log *zap.Logger) (Settlement, error) {
 	switch {
 	case b.Decided():
-		return Settlement{}, w.publishEnd(ctx, b, b.Poisoned(build.Image{}, r.text, w.Now()), log)
+		return Settlement{}, w.publishOutside(ctx, b, b.Poisoned(build.Image{}, r.text, w.Now()), log)
 	case b.Attempts == 0 && !b.Announced:
 		w.leave(ctx, b)
 		return w.refused(ctx, m, r, log)
@@ -216,8 +216,8 @@ func (w *Worker) news(ctx context.Context, e event.Event, log *zap.Logger) bool 
 	return err == nil
 }
 
-// publishEnd publishes the event that ends a build outside of its steps.
-func (w *Worker) publishEnd(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) error {
+// publishOutside publishes the end of a build that Step did not decide: it is poison, or refused.
+func (w *Worker) publishOutside(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) error {
 	if err := w.publish(ctx, e); err != nil {
 		return fmt.Errorf("publish the end of build %s: %w", b.Key(), err)
 	}

@@ -25,7 +25,7 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 		logPoisoned("published")
 		image := w.lookForPoison(ctx, m, b, log)
 		w.leave(ctx, b)
-		return buried, w.publishEnd(ctx, b, b.Poisoned(image, text, w.Now()), log)
+		return buried, w.publishOutside(ctx, b, b.Poisoned(image, text, w.Now()), log)
 	}
 	next, do := w.Policy.Poison(b, text, w.Now())
 	if err := w.resume(ctx, m, next, do, log); err != nil {
