@@ -24,7 +24,7 @@ import (
 // tree is a part of the document.
 type tree = map[string]any
 
-// read gives the document with plain JSON values.
+// read returns the document with plain JSON values.
 func read(t *testing.T) tree {
 	t.Helper()
 	text, err := os.ReadFile("asyncapi.yaml")

@@ -22,7 +22,7 @@ func newDrainage() drainage {
 	return drainage{stopping: make(chan struct{}), running: new(sync.WaitGroup), mu: new(sync.Mutex)}
 }
 
-// begin counts an invocation as at work until its caller tells running that it is answered. It
+// begin counts an invocation as at work until its caller calls running.Done after the answer. It
 // refuses during a drain.
 func (d drainage) begin() bool {
 	d.mu.Lock()

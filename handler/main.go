@@ -77,8 +77,8 @@ func run(environ []string, parent int) (int, error) {
 	return status, err // main exits, with the listener and the held connections open until then
 }
 
-// stopSignals are the signals that ask the process to end. A broken pipe is none: whoever read
-// stdout is gone, and the work at hand still has its end.
+// stopSignals are the signals that ask the process to end. A broken pipe is not among them: the
+// process that read stdout is gone, and the work at hand still has its end.
 func stopSignals() chan os.Signal {
 	signal.Ignore(syscall.SIGPIPE)
 	stop := make(chan os.Signal, 1)

@@ -86,8 +86,8 @@ func TestStopsOnSIGTERM(t *testing.T) {
 	}
 }
 
-// TestDrainsWithoutItsHost: whoever read stdout is gone first, and the first line of the drain must
-// not be the last.
+// TestDrainsWithoutItsHost: the reader of stdout is gone first, and the first line of the drain
+// must not be the last.
 func TestDrainsWithoutItsHost(t *testing.T) {
 	handler, out, _ := started(t)
 	if err := out.Close(); err != nil {

@@ -136,7 +136,7 @@ func TestEveryInvocationEndsBeforeTheHostLosesPatience(t *testing.T) {
 	})
 }
 
-// post sends invocations all at once and gives the status of each answer.
+// post sends all invocations at once and returns the status of each answer.
 func post(s *server, n int) <-chan int {
 	codes := make(chan int)
 	for range n {

@@ -22,8 +22,8 @@ func TestCompile(t *testing.T) {
 	}
 }
 
-// Every field of the request says what it is, what it must be where a pattern
-// or a range could not tell, and gives examples that are right.
+// Every field of the request says what it is, what it must be where a pattern or a range could not
+// say, and has valid examples.
 func TestRequestIsDescribed(t *testing.T) {
 	doc := parse(t, schema.BuildRequest)
 	walk(doc, "#", func(at string, s map[string]any) {

@@ -15,7 +15,7 @@ import (
 const clients = "../../examples/clients/"
 
 // The JavaScript client, with Microsoft's own SDK from npm, builds an image on the local Azure, and
-// tells of a rejection.
+// reports a rejection.
 func TestJavaScriptClient(t *testing.T) {
 	if os.Getenv("GOLDMINT_INTEROP") == "" {
 		t.Skip("GOLDMINT_INTEROP is not set: `make interop` runs this, because it installs packages from npm")
@@ -48,7 +48,7 @@ func TestJavaScriptClient(t *testing.T) {
 	}
 }
 
-// in runs a command in a folder and gives all that it printed.
+// in runs a command in a folder and returns all that it printed.
 func in(t *testing.T, dir, name string, args ...string) (string, error) {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), name, args...)

@@ -119,8 +119,8 @@ func (b *bus) letterQueues() []letterQueue {
 	return all
 }
 
-// letters dials and lists. The caller closes the bus. Who may read one queue alone sees its
-// letters, and a line about the other.
+// letters dials and lists. The caller closes the bus. A person with access to only one queue sees
+// its letters, and a line about the other.
 func (c *connection) letters(cmd *cobra.Command) (*bus, []deadletter.Letter, error) {
 	b, err := c.dial()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// TestDeadLettersWithoutARight: a person who may read one of the queues sees its dead letters and
-// is told of the other.
+// TestDeadLettersWithoutARight: a person with access to one of the queues sees its dead letters and
+// a note about the other.
 func TestDeadLettersWithoutARight(t *testing.T) {
 	bus := servicebus.Start(t, servicebus.Options{Config: localazure.Entities()})
 	bury(t, bus, localazure.Requests, "text-1", "make me an image")

@@ -18,7 +18,7 @@ import (
 
 const repository = "../.."
 
-// page is a document for people: its prose and its code, apart.
+// page is a document for people, split into its prose and its code.
 type page struct {
 	path  string   // from the repository's root
 	prose string   // without fenced blocks
@@ -26,7 +26,7 @@ type page struct {
 	json  []string // fenced blocks of JSON
 }
 
-// What the pages link to is there, and what they tell the reader to run can be run.
+// What the pages link to exists, and the commands that they show can be run.
 func TestDocs(t *testing.T) {
 	makefile := text(t, filepath.Join(repository, "Makefile"))
 	for _, p := range pages(t) {
@@ -174,7 +174,7 @@ func anchors(t *testing.T, path string) []string {
 	return all
 }
 
-// anchor is the name that GitHub gives a heading.
+// anchor is GitHub's name for a heading.
 func anchor(heading string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -96,7 +96,7 @@ var deployments = []struct {
 
 func TestDoctor(t *testing.T) {
 	// One for all, with an identity that no other run of the test has: the SDK keeps a process's
-	// tokens for an identity, whoever gave them.
+	// tokens for an identity, from any issuer.
 	examined := uuid.NewString()
 	msi := identity.Start(t, identity.Options{ClientIDs: []string{examined}})
 	for _, p := range deployments {

@@ -42,7 +42,7 @@ type awaited struct {
 	early    bool // the outcome was there before anybody waited
 }
 
-// following reads the events until they tell the outcome of every target.
+// following reads the events until the outcome of every target is known.
 type following struct {
 	*bus
 	all      []*awaited

@@ -87,7 +87,7 @@ func methodOf(method, path string) string {
 	return method
 }
 
-// signIn gives the command an identity.
+// signIn sets the command's identity.
 func signIn(t *testing.T) {
 	t.Helper()
 	for name, value := range identityOf(identity.Start(t, identity.Options{ClientIDs: []string{localazure.ClientID}})) {
@@ -131,7 +131,7 @@ func filled(t *testing.T, o arm.Options) *gallery {
 	return g
 }
 
-// fill makes versions over forty days; each is told of.
+// fill makes versions over forty days and reports each.
 func (g *gallery) fill(made func(name string)) {
 	for _, v := range []struct {
 		name string

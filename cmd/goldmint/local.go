@@ -165,7 +165,8 @@ func faultHelp() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// play submits and shows the events until all is done, the context ends, or the host gives up.
+// play submits and shows the events until all is done, the context ends, or the host stops with an
+// error.
 func play(ctx context.Context, azure *localazure.Azure, submissions []*submission, show localOutput, untilDone bool) error {
 	client, err := azservicebus.NewClientFromConnectionString(azure.ServiceBus.ConnectionString(), nil)
 	if err != nil {

@@ -31,7 +31,7 @@ func localStateFile() (string, error) {
 }
 
 // announceLocal writes down how to reach the local Azure, so that commands find it by themselves.
-// What it returns takes that back. Where nothing can be written they have to be told.
+// The function that it returns takes that back. Where nothing can be written, they need the flags.
 func announceLocal(azure *localazure.Azure) (withdraw func()) {
 	file, err := localStateFile()
 	if err != nil {

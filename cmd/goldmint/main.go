@@ -27,7 +27,7 @@ const (
 	exitTimeout     = 3 // it did not end in time
 	exitUnreachable = 4 // the service could not be reached
 
-	exitPipe = 128 + int(syscall.SIGPIPE) // nobody reads the output any more: as a shell tells it
+	exitPipe = 128 + int(syscall.SIGPIPE) // nobody reads the output any more: the status that a shell reports
 )
 
 func main() {
@@ -63,7 +63,7 @@ func (p *pipe) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// execute runs the command and gives its exit status.
+// execute runs the command and returns its exit status.
 func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	errOut = secret.Writer(errOut)
 	root := newRoot() //nolint:contextcheck // the commands get it by ExecuteContext
@@ -75,7 +75,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, errOut io.Wr
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, syscall.EPIPE) { // nobody reads on, which is no error to tell of
+	if errors.Is(err, syscall.EPIPE) { // nobody reads on, which is no error to report
 		return exitPipe
 	}
 	paint := screen.PaintFor(errOut, os.Getenv)

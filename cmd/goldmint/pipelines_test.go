@@ -20,14 +20,14 @@ const pipelines = "../../examples/pipelines/"
 
 const exampleGroup = "/subscriptions/6b3f8f1e-52d4-4c6c-9d55-0e1f8f6f2a41/resourceGroups/golden-images/providers/Microsoft.Compute/"
 
-// step is a script of a pipeline, with the environment that the pipeline gives it.
+// step is a script of a pipeline, with the environment that the pipeline sets for it.
 type step struct {
 	script string
 	env    map[string]string
 }
 
-// run runs those steps that call goldmint, in a folder that holds the request, and gives what they
-// left there.
+// run runs those steps that call goldmint, in a folder that holds the request, and returns what
+// they left there.
 func (s step) run(t *testing.T, dir string, env map[string]string) (stdout, stderr string) {
 	t.Helper()
 	c := exec.Command("bash", "-e", "-c", s.script)
@@ -143,7 +143,7 @@ func TestAzurePipeline(t *testing.T) {
 			"TF_BUILD": "True", "BUILD_BUILDNUMBER": "20261123.1", "BUILD_BUILDID": "815", "SYSTEM_JOBATTEMPT": "1", "BUILD_SOURCEVERSION": "1f6c0ad",
 		})
 		if s.Name != "build" || !strings.Contains(log, "##vso[task.setvariable variable=imageId;isOutput=true]"+exampleGroup+"images/web-20261123.1\n") {
-			t.Errorf("step %q told:\n%s", s.Name, log)
+			t.Errorf("step %q printed:\n%s", s.Name, log)
 		}
 	}
 	if ran != 1 {

@@ -39,7 +39,7 @@ func newProgress(out io.Writer, b *buildTable, tell func(*row) string) *progress
 	return p
 }
 
-// start begins to draw, or tells where each build is.
+// start begins to draw, or prints where each build is.
 func (p *progress) start() {
 	every := time.Minute
 	if p.terminal != nil {
@@ -93,8 +93,8 @@ func (p *progress) lines(columns, lines int) []string {
 	return append(p.table.live(columns, lines-len(problem), p.paint), problem...)
 }
 
-// change changes the table; where nothing can be drawn the row that it gives is printed, if it
-// gives one.
+// change changes the table. Where nothing can be drawn, it prints the row that f returns, if there
+// is one.
 func (p *progress) change(how func(*buildTable) *row) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

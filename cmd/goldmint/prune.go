@@ -37,8 +37,8 @@ type pruneOptions struct {
 	look time.Duration // between two lists while deletions run
 }
 
-// longestBuild is what a request may give a build, from its PUT to its end: what is older belongs
-// to one that has ended.
+// longestBuild is the longest timeout that a request may set for a build, from its PUT to its end:
+// what is older belongs to one that has ended.
 const longestBuild = request.MaxTimeout
 
 func newPrune() *cobra.Command {

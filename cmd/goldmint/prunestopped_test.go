@@ -67,7 +67,7 @@ func TestPruneInterruptedAtTheQuestion(t *testing.T) {
 	}
 }
 
-// writer is told of what is written.
+// writer calls a function with all that is written.
 type writer func([]byte)
 
 func (w writer) Write(text []byte) (int, error) {

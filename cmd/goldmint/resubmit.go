@@ -87,7 +87,7 @@ func resubmit(c *cobra.Command, conn *connection, o *resubmitOptions, args []str
 	return errors.Join(append(wrong, err)...)
 }
 
-// letterName tells letters of both queues apart.
+// letterName distinguishes the letters of both queues.
 type letterName struct {
 	queue  string
 	number int64
@@ -95,7 +95,8 @@ type letterName struct {
 
 func nameOf(l deadletter.Letter) letterName { return letterName{l.Queue, l.SequenceNumber} }
 
-// withOperator says who may send to the queue of builds: nobody but the function and operators can.
+// withOperator adds to the error that only the function and operators may send to the queue of
+// builds.
 func withOperator(err error, q letterQueue) error {
 	var refused *exitError
 	var refusal *namespace.Refusal

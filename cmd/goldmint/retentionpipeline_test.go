@@ -63,7 +63,7 @@ func (r *runner) expand(t *testing.T, value string) string {
 	})
 }
 
-// run runs one step and gives its exit status and what it printed.
+// run runs one step and returns its exit status and its output.
 func (r *runner) run(ctx context.Context, t *testing.T, s workflowStep) (status int, printed string) {
 	t.Helper()
 	if strings.Contains(s.Run, "${{") {
@@ -158,7 +158,8 @@ func retaining(t *testing.T) (*localazure.Azure, *runner) {
 	}
 }
 
-// job runs all of the job's own scripts until one fails, and gives the names of those that passed.
+// job runs all of the job's own scripts until one fails, and returns the names of those that
+// passed.
 func (r *runner) job(t *testing.T, w workflow) (passed []string, printed string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

@@ -78,7 +78,7 @@ func stateOf(e event.Event) state {
 	return state(strings.TrimPrefix(e.Type, typePrefix))
 }
 
-// stepOf says what an event tells beside the state: what the build waits for, how far it is.
+// stepOf is what an event says beside the state: what the build waits for, how far it is.
 func stepOf(e event.Event) string {
 	switch delay := e.Data.Delay; {
 	case e.Type == event.Replicating:
@@ -92,7 +92,7 @@ func stepOf(e event.Event) string {
 	default:
 		what, more, told := strings.Cut(strings.TrimSuffix(delay.Message, "; trying again"), ": ")
 		what += "; trying again until " + delay.Until.Local().Format(time.TimeOnly)
-		if told { // last, for it is long
+		if told { // last, because it is long
 			what += ": " + more
 		}
 		return what

@@ -144,7 +144,7 @@ func (o *submitOptions) show(c *cobra.Command, requests []request.Request) error
 	return nil
 }
 
-// submitted tells that a request was sent.
+// submitted reports that a request was sent.
 func submitted(c *cobra.Command, r request.Request, output string) error {
 	if err := pipeline.Detect(os.Getenv, c.ErrOrStderr()).Submitted(r.ID); err != nil {
 		return err

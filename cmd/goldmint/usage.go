@@ -99,7 +99,7 @@ func noSecrets(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
-// variableOf is the variable that gives a flag its default.
+// variableOf is the environment variable that holds a flag's default.
 func variableOf(flag string) string {
 	if flag == "topic" {
 		return "EVENT_TOPIC"

@@ -38,7 +38,7 @@ func verdict(e event.Event) error {
 	return nil
 }
 
-// tell is an error with all that it is made of, a line each.
+// tell formats an error and its details, one per line.
 func tell(e *event.Error) string {
 	if e == nil {
 		return "no reason was given"

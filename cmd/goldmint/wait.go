@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// waitFlags are the flags of whoever waits.
+// waitFlags are the flags of the commands that wait for builds.
 type waitFlags struct {
 	timeout timeout
 	output  string

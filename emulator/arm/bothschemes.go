@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// bothSchemes lets one port answer http and https: the first byte of a connection tells which it
+// bothSchemes lets one port answer http and https: the first byte of a connection shows which it
 // speaks.
 type bothSchemes struct {
 	net.Listener

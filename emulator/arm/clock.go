@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// clock is real time that can be turned forward, and that wakes whoever waits when it is.
+// clock is real time that can be turned forward. Turning it wakes everything that waits on it.
 type clock struct {
 	mu     sync.Mutex
 	offset time.Duration

@@ -14,7 +14,7 @@ type Disk struct {
 	ID               string
 	Location         string
 	OSType           string // Linux or Windows; empty for a data disk
-	HyperVGeneration string // V1 or V2; empty where the disk does not tell
+	HyperVGeneration string // V1 or V2; empty where the disk does not say
 	AccountType      string // such as Premium_LRS; empty: Standard_LRS
 	SizeGB           int32  // zero: 30
 	SecurityType     string // such as TrustedLaunch; empty: none
@@ -28,8 +28,8 @@ type diskRecord struct {
 	body diskBody
 }
 
-// diskBody is the part of the three resources that is told apart; the rest of the properties is
-// kept as it came.
+// diskBody is the part of the three resources that is parsed; the rest of the properties is kept as
+// it came.
 type diskBody struct {
 	Name       string         `json:"name"`
 	ID         string         `json:"id"`
@@ -163,7 +163,7 @@ func (s *Server) source(properties map[string]any) *diskRecord {
 	return s.state.disks[fold(id)]
 }
 
-// inherit gives a copy what its source has: its size unless another is asked for, its OS and
+// inherit sets on a copy what its source has: its size unless another is asked for, its OS and
 // generation.
 func (s *Server) inherit(properties map[string]any) {
 	from := s.source(properties)

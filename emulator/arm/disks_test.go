@@ -74,8 +74,8 @@ func TestSnapshotsAndEncryptionSets(t *testing.T) {
 	}
 }
 
-// TestDiskIsCopied: a copy has its source's size, system and generation, tells whose copy it is,
-// and stays the same disk when it is put again.
+// TestDiskIsCopied: a copy has its source's size, system and generation, names its source, and
+// stays the same disk when it is put again.
 func TestDiskIsCopied(t *testing.T) {
 	s := prepared(t, arm.Options{})
 	const v = "?api-version=2026-03-02"

@@ -63,8 +63,8 @@ func (o *Options) actionDuration() time.Duration {
 	return o.tick()
 }
 
-// lookAgain is the Retry-After of what a VM is told to do. Azure was recorded to say ten seconds;
-// where actions take less here, clients are not to wait for nothing.
+// lookAgain is the Retry-After of an action on a VM. Azure was recorded to say ten seconds; where
+// actions take less here, clients are not to wait for nothing.
 func (o *Options) lookAgain() string {
 	if o.actionDuration() > 10*time.Second || (o.ActionDuration == 0 && o.ImageDuration == 0 && o.Speed == 0) {
 		return "10"

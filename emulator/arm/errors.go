@@ -8,7 +8,7 @@ import (
 // armError is a refusal in Azure's form. It is an answer, never a Go error.
 type armError struct {
 	status  int
-	gateway bool // said by ARM itself rather than by the compute provider: x-ms-failure-cause tells
+	gateway bool // from ARM itself rather than the compute provider: x-ms-failure-cause says so
 	bare    bool // without the "error" wrapper, as compute's throttling is documented
 	header  http.Header
 
@@ -35,7 +35,7 @@ func (e *armError) answer() answer {
 	return a
 }
 
-// gatewayError is one that ARM gives before the compute provider sees the request.
+// gatewayError is an error that ARM returns before the compute provider sees the request.
 func gatewayError(status int, code, format string, args ...any) *armError {
 	return &armError{status: status, gateway: true, Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -114,8 +114,8 @@ func (a Action) data() actionData {
 	}
 }
 
-// claims are those of a made-up person. They are here because Azure's are there: whoever logs an
-// event gives them away.
+// claims are those of a made-up person. They are here because Azure sends them: a program that logs
+// an event discloses them.
 func claims(at time.Time) map[string]string {
 	const issuer = "https://sts.windows.net/" + tenantID + "/"
 	second := func(d time.Duration) string { return strconv.FormatInt(at.Add(d).Unix(), 10) }

@@ -34,11 +34,11 @@ type Faults struct {
 
 	NoCode    float64       // 404 to a read or 409 to a write, without effect and with nothing in the body
 	AcceptPut float64       // a PUT that starts an operation answers 202 instead of 201, as the specification allows
-	LateRead  float64       // reads show the end of an operation only LateBy after the operation has told it
+	LateRead  float64       // reads show the end of an operation only LateBy after the operation reported it
 	LateBy    time.Duration // zero: 3 s
 
 	SlowFactor int           // zero: 10
-	RetryAfter time.Duration // what a throttled request is told, in whole seconds; zero: 5 s
+	RetryAfter time.Duration // the Retry-After of a throttled request, in whole seconds; zero: 5 s
 }
 
 type fault int

@@ -104,8 +104,8 @@ func (s *Server) headGroup(rq *request) answer {
 	return answer{status: http.StatusNotFound}
 }
 
-// deleteGroup takes a group away with all that is in it. What is in the group cannot be told
-// meanwhile; here it goes at the end, all at once.
+// deleteGroup deletes a group with all that is in it. What Azure has deleted already during the
+// operation is unknown; here everything goes at its end, at once.
 func (s *Server) deleteGroup(rq *request) answer {
 	id := groupID(rq.target)
 	g := s.state.groups[fold(id)]

@@ -259,5 +259,5 @@ func (s *Server) write(w http.ResponseWriter, rq *request, a answer) {
 	}
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(a.status)
-	_, _ = w.Write(text) // the caller has gone: nobody is left to tell
+	_, _ = w.Write(text) // the caller has gone: nobody would get the error
 }

@@ -14,7 +14,7 @@ type image struct {
 	SystemData       *systemData       `json:"systemData,omitempty"`
 }
 
-// tags tells none given (left out of an answer) from an empty set (answered as it is).
+// tags distinguishes missing tags (left out of an answer) from an empty set (answered as it is).
 type tags map[string]string
 
 type extendedLocation struct {
@@ -102,7 +102,7 @@ func (p *imageStorage) clone() *imageStorage {
 	return &c
 }
 
-// each visits the disks with the name that compute's errors give them.
+// each visits the disks with the names that they have in compute's errors.
 func (p *imageStorage) each(visit func(name string, d *imageDisk)) {
 	if p == nil {
 		return

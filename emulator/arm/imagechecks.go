@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// root gives an id its leading slash, without which Azure takes it too.
+// root adds the leading slash to an id: Azure accepts ids without it.
 func (r *subResource) root() {
 	if r != nil && strings.HasPrefix(fold(r.ID), "subscriptions/") {
 		r.ID = "/" + r.ID
 	}
 }
 
-// rootLinks gives every id of the body its leading slash: recorded for a snapshot's, taken to hold
-// for the others.
+// rootLinks adds the leading slash to every id of the body: recorded for a snapshot's, taken to
+// hold for the others.
 func (i image) rootLinks() {
 	i.Properties.SourceVirtualMachine.root()
 	i.Properties.StorageProfile.each(func(_ string, d *imageDisk) {

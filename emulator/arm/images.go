@@ -267,8 +267,7 @@ func (s *Server) AddImage(id, location, generation string, disks ...VMDisk) {
 	s.state.images[fold(img.ID)] = &imageRecord{image: img}
 }
 
-// TagImage gives an image its tags, in the place of those it has. It panics where there is no such
-// image.
+// TagImage replaces the tags of an image. It panics where there is no such image.
 func (s *Server) TagImage(id string, tags map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,7 +27,7 @@ const (
 	limitsBucket
 )
 
-// Off sets no limits, and no header tells of any.
+// Off sets no limits, and no header reports any.
 func Off() Limits { return Limits{} }
 
 // Windows are the limits as recorded from 2018 to 2023: so many image creations in 3 minutes and so
@@ -88,7 +88,7 @@ var galleryLimits = []struct{ write, read, remove family }{
 	{windows("CreateUpdateGalleryImage", 150, 750), windows("GetGalleryImage", 600, 3000), windows("DeleteGalleryImage", 150, 750)},
 }
 
-// windows are limits of which Azure tells in the older form alone, in 2026 too.
+// windows are limits that Azure reports in the older form only, in 2026 too.
 func windows(name string, per3, per30 int) family {
 	return family{window: name, per3: per3, per30: per30, windowsOnly: true}
 }

@@ -131,7 +131,7 @@ func (s *Server) listLocks(rq *request, scope string) answer {
 	return list(value)
 }
 
-// within tells whether a folded id is the scope, or lies below it.
+// within reports whether a folded id is the scope, or lies below it.
 func within(id, scope string) bool {
 	return id == scope || strings.HasPrefix(id, scope+"/")
 }

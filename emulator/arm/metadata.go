@@ -12,7 +12,7 @@ func isMetadata(r *http.Request) bool {
 	return r.Method == http.MethodGet && fold(path.Clean(r.URL.Path)) == "/metadata/endpoints"
 }
 
-// authentication says who gives tokens for Resource Manager.
+// authentication says who issues tokens for Resource Manager.
 type authentication struct {
 	LoginEndpoint    string   `json:"loginEndpoint"`
 	Audiences        []string `json:"audiences"`
@@ -20,7 +20,7 @@ type authentication struct {
 	IdentityProvider string   `json:"identityProvider,omitempty"`
 }
 
-// metadata tells where the services of this cloud are. It is asked without a token. Where Azure
+// metadata lists the addresses of this cloud's services. It is asked without a token. Where Azure
 // names a service that is not here, so does this; what is here has the server's own address.
 //
 // Source: answers of management.azure.com kept in the tests of pulumi-azure-native (2015-01-01,

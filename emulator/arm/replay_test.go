@@ -47,8 +47,8 @@ func readRecording(t *testing.T, file string) (r recording) {
 }
 
 // TestReplay asks again for all that the recordings asked, of a server that has what they found
-// there. Where its answer is not Azure's, ids, times and hosts aside, testdata/differences.txt says
-// what differs and why.
+// there. Where its answer is not Azure's (ids, times and hosts do not count),
+// testdata/differences.txt says what differs and why.
 func TestReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/recordings/*.json")
 	if err != nil || len(files) != 20 {
@@ -113,7 +113,7 @@ type player struct {
 	found      []string
 }
 
-// replay gives the differences. Exchanges that were taken from many sessions get a server each.
+// replay returns the differences. Exchanges that were taken from many sessions get a server each.
 func replay(t *testing.T, r recording, apart bool) []string {
 	t.Helper()
 	all := []recording{r}

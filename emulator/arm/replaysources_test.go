@@ -68,7 +68,7 @@ func (p *player) prepare(r recording) {
 	}
 }
 
-// acted tells whether the session does something to the VM, which therefore still runs when it
+// acted reports whether the session does something to the VM, which therefore still runs when it
 // begins.
 func (r recording) acted(vm string) bool {
 	return slices.ContainsFunc(r.Exchanges, func(e exchange) bool {

@@ -28,7 +28,7 @@ func (v version) regions() []string {
 	return names
 }
 
-// place is where the region stands among the target regions, in whose order the status is told.
+// place is the index of the region among the target regions. The status lists them in that order.
 func (v version) place(region string) int {
 	return slices.IndexFunc(v.Properties.PublishingProfile.TargetRegions, func(t targetRegion) bool { return regionName(t.Name) == region })
 }

@@ -11,7 +11,7 @@ const (
 	permissionsAction      = "Microsoft.Authorization/permissions/read"
 )
 
-// permits tells whether the caller's role has the action. What the resources behind a request's
+// permits reports whether the caller's role has the action. What the resources behind a request's
 // body would ask for (the disk of an image) is not looked at.
 func (o *Options) permits(action string) bool {
 	return o.Role == nil || action == "" || slices.ContainsFunc(o.Role, func(allowed string) bool { return matches(allowed, action) })
@@ -38,7 +38,7 @@ func forbiddenAction(action string, rq *request) *armError {
 		principalID, principalID, action, rq.http.URL.Path)
 }
 
-// isPermissions tells whether a request asks what its caller may do.
+// isPermissions reports whether a request asks what its caller may do.
 func isPermissions(method string, t target) bool {
 	return method == http.MethodGet && strings.EqualFold(t.namespace, authorizationNamespace) && t.group != "" && t.key() == "permissions"
 }

@@ -10,7 +10,7 @@
 //	azure.FastForward(10 * time.Second)
 //
 // It refuses what Azure refuses: a VM that is not generalized, a blob without hyperVGeneration, the
-// forty-first image within three minutes. Where no recording tells what Azure does, the code says
+// forty-first image within three minutes. Where no recording shows what Azure does, the code says
 // so at the line that had to decide, and README.md lists it.
 //
 // A request is handled in one piece under one lock: look at the state, change it, say what to
@@ -52,10 +52,9 @@ type Options struct {
 	// Others are answered 403.
 	Role []string
 
-	// OnAction is told of every action on a VM that has ended, in order and one at a time: what
-	// Event Grid would report. FastForward, and the answer to generalize, wait until it has been;
-	// so it may read from the server, but neither turn its clock nor act on a VM and wait for the
-	// answer.
+	// OnAction gets every action on a VM that has ended, in order and one at a time: what Event
+	// Grid would report. FastForward, and the answer to generalize, wait until it has been; so it
+	// may read from the server, but neither turn its clock nor act on a VM and wait for the answer.
 	OnAction func(Action)
 
 	Faults Faults // chances of misbehaviour

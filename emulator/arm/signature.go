@@ -15,8 +15,8 @@ import (
 const ticksAtUnixEpoch = 621355968000000000
 
 // signer makes operation URLs as Azure has made them since 2026:
-// &t=<ticks>&c=<certificate>&s=<signature>&h=<hash>, about 3.3 KB in all. They are capabilities:
-// who changes one is refused, who logs one gives it away.
+// &t=<ticks>&c=<certificate>&s=<signature>&h=<hash>, about 3.3 KB in all. They are capabilities: a
+// changed one is refused, and a program that logs one discloses it.
 type signer struct {
 	secret      []byte
 	certificate string // 2.8 KB that stand in for Azure's certificate chain

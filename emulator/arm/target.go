@@ -15,8 +15,7 @@ var (
 	groupRule        = regexp.MustCompile(`^[-\w.()]*[-\w()]$`)
 )
 
-// target is what a request's path names, taken apart. Types keep the caller's spelling; compare
-// them folded.
+// target is the parsed path of a request. Types keep the caller's spelling; compare them folded.
 type target struct {
 	subscription string
 	group        string
@@ -25,7 +24,7 @@ type target struct {
 	names        []string // as long as types, or one shorter where a collection or an action is named
 }
 
-// parseTarget takes a path apart the way ARM's front end does: decoded, dots resolved, case of no
+// parseTarget parses a path the way ARM's front end does: decoded, dots resolved, case of no
 // importance.
 func parseTarget(urlPath string) (target, *armError) {
 	segments := strings.Split(strings.Trim(path.Clean("/"+urlPath), "/"), "/")
@@ -106,7 +105,7 @@ func (t target) id(typ string) string {
 // fold makes ids comparable.
 func fold(id string) string { return strings.ToLower(id) }
 
-// parseID takes apart the id of one compute resource of the type; ok tells whether it is one.
+// parseID parses the id of one compute resource of the type; ok reports whether it is one.
 func parseID(id, typ string) (target, bool) {
 	t, bad := parseTarget(id)
 	ok := bad == nil && path.Clean(id) == id && strings.EqualFold(t.namespace, computeNamespace) &&
@@ -132,7 +131,7 @@ func validGroup(name string) bool {
 	return len(name) <= 90 && groupRule.MatchString(name)
 }
 
-// covers tells whether a list asked for at t has what lives at other.
+// covers reports whether a list asked for at t has what lives at other.
 func (t target) covers(other target) bool {
 	return fold(t.subscription) == fold(other.subscription) && (t.group == "" || fold(t.group) == fold(other.group))
 }

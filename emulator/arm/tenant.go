@@ -59,7 +59,7 @@ func subscription(id string) map[string]any {
 	}
 }
 
-// resource is what a list of all resources tells of each.
+// resource is what a list of all resources says about each.
 type resource struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`

@@ -118,7 +118,7 @@ func (s *Server) restore(rq *request, r *versionRecord) answer {
 	return s.accepted(rq, r.busy, http.StatusOK, r.version)
 }
 
-// asksRestore tells whether a PUT over a soft-deleted version is to bring it back: it says so, or
+// asksRestore reports whether a PUT over a soft-deleted version is to bring it back: it says so, or
 // has a location alone.
 func (v version) asksRestore() bool {
 	p := v.Properties

@@ -45,7 +45,7 @@ func putVersion(t *testing.T, s *arm.Server, body string) string {
 	return got.header.Get("Azure-AsyncOperation")
 }
 
-// regionStates are what $expand tells, as region=state, in the order of the target regions.
+// regionStates are what $expand reports, as region=state, in the order of the target regions.
 func regionStates(t *testing.T, s *arm.Server) (aggregated, states string) {
 	t.Helper()
 	status := call(t, s, http.MethodGet, versionID+v2026+"&$expand=ReplicationStatus", "").json(t)["properties"].(map[string]any)["replicationStatus"].(map[string]any)

@@ -52,7 +52,7 @@ func checkTrust(id string, facts sourceFacts, wanted string) *armError {
 	return nil
 }
 
-// inUse tells whether a managed image is still being replicated as another version.
+// inUse reports whether a managed image is still being replicated as another version.
 func (s *Server) inUse(id string) bool {
 	if s.state.images[fold(id)] == nil {
 		return false

@@ -191,7 +191,7 @@ func TestWindowsImageMakesAWindowsVM(t *testing.T) {
 	}
 }
 
-// TestRefusedVMs: ids that are none, wherever they stand, and an OS that nobody administers.
+// TestRefusedVMs: malformed ids in every field that holds one, and an OS without an administrator.
 func TestRefusedVMs(t *testing.T) {
 	s := arm.Start(t, arm.Options{})
 	for settings, want := range map[string]string{

@@ -211,7 +211,7 @@ func (m *machine) capturable() *armError {
 	return nil
 }
 
-// unmanaged tells whether a disk of the VM is a blob.
+// unmanaged reports whether a disk of the VM is a blob.
 func (m *machine) unmanaged() bool {
 	return m.OSDisk.VHD != "" || slices.ContainsFunc(m.DataDisks, func(d VMDisk) bool { return d.VHD != "" })
 }

@@ -34,7 +34,7 @@ type Faults struct {
 	Denied      bool          // 403 AuthorizationPermissionMismatch, as before a role assignment has arrived
 	Delay       time.Duration // before each answer
 	Lost        float64       // chance of a write to be applied though the connection is reset
-	Stale       float64       // chance of a read to give the blob as it was before its last write
+	Stale       float64       // chance that a read returns the blob as it was before its last write
 }
 
 // Server is one storage account. Its methods are safe for concurrent use.
@@ -83,7 +83,7 @@ func (s *Server) Endpoint() string {
 	return s.server.URL() + "/" + s.options.Account
 }
 
-// CreateContainer makes a container and gives its URL. One that is there stays as it is.
+// CreateContainer makes a container and returns its URL. One that is there stays as it is.
 func (s *Server) CreateContainer(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +93,7 @@ func (s *Server) CreateContainer(name string) string {
 	return s.Endpoint() + "/" + name
 }
 
-// Blob gives the body of a blob.
+// Blob returns the body of a blob.
 func (s *Server) Blob(container, name string) (body []byte, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // app is what host.json and the function.json files say.
 type app struct {
 	root      string
-	timeout   time.Duration // of a function; 0 is none
+	timeout   time.Duration // of a function; 0 for no limit
 	renewal   time.Duration // how long a message's lock is renewed
 	calls     int           // invocations of one function at once
 	retry     retryOptions

@@ -29,9 +29,8 @@ type binding struct {
 type stamp struct {
 	now  time.Time
 	rand string // a GUID
-	// order gives the keys of the application properties in the order they are
-	// sent; nil is by name. AMQP maps have an order of their own, which the Go
-	// client does not keep.
+	// order is the keys of the application properties in the order they are sent; nil is by name.
+	// AMQP maps have an order of their own, which the Go client does not keep.
 	order func(map[string]any) []string
 }
 
@@ -171,8 +170,8 @@ func compositeJSON(v reflect.Value) string {
 	return quote(fmt.Sprint(v.Interface()))
 }
 
-// bodyOf joins the data sections of a body, as .NET does: the Go client gives the
-// body of a message with one alone.
+// bodyOf joins the data sections of a body, as .NET does: the Go client returns the body of a
+// message with one alone.
 func bodyOf(msg *azservicebus.ReceivedMessage) []byte {
 	if raw := msg.RawAMQPMessage; msg.Body == nil && raw != nil {
 		return bytes.Join(raw.Body.Data, nil)
@@ -180,8 +179,7 @@ func bodyOf(msg *azservicebus.ReceivedMessage) []byte {
 	return msg.Body
 }
 
-// messageID is the text of a message id of any AMQP type: the Go client gives
-// strings alone.
+// messageID is the text of a message id of any AMQP type: the Go client sends strings alone.
 func messageID(msg *azservicebus.ReceivedMessage) string {
 	raw := msg.RawAMQPMessage
 	if msg.MessageID != "" || raw == nil || raw.Properties == nil {

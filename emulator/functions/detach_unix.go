@@ -7,6 +7,6 @@ import (
 	"syscall"
 )
 
-// detach gives the handler a process group of its own: a Ctrl-C on the terminal
-// stops the host, and the host stops the handler.
+// detach puts the handler in a process group of its own: a Ctrl-C on the terminal stops the host,
+// and the host stops the handler.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

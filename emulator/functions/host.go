@@ -86,7 +86,7 @@ type Host struct {
 	done          chan struct{}
 }
 
-// errStopped is why a host ended that was told to.
+// errStopped is the cause when the host ends because it was asked to.
 var errStopped = errors.New("the host was stopped")
 
 // Start reads the app, starts its handler and returns when the handler is
@@ -183,11 +183,10 @@ func (h *Host) Err() error {
 	return nil
 }
 
-// Stop ends the host as the production host ends: it takes no more messages,
-// gives running invocations up to ten seconds (or until ctx ends) and kills the
-// handler with SIGKILL. A message whose invocation was still running is not
-// settled; it comes back when its lock ends. The error is ctx's, when it ended
-// before the handler was gone.
+// Stop ends the host as the production host ends: it takes no more messages, allows running
+// invocations up to ten seconds (or until ctx ends) and kills the handler with SIGKILL. A message
+// whose invocation was still running is not settled; it comes back when its lock ends. The error is
+// ctx's, when it ended before the handler was gone.
 func (h *Host) Stop(ctx context.Context) error {
 	h.stopping.Do(func() { go h.drain(ctx) })
 	select {

@@ -396,7 +396,7 @@ func TestACallDuringARestartWaits(t *testing.T) {
 	b.wantCounts(Counts{Succeeded: 3, Failed: 2})
 }
 
-// TestTheHostKillsWithoutASignalFirst: neither a timeout nor the host's stop gives the handler one
+// TestTheHostKillsWithoutASignalFirst: neither a timeout nor the host's stop sends the handler one
 // to drain on.
 func TestTheHostKillsWithoutASignalFirst(t *testing.T) {
 	b := startBench(t, Timing{ReadyInterval: quick.ReadyInterval, DrainLimit: time.Millisecond}, nil, functionTimeout("00:00:01"))

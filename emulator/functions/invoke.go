@@ -99,8 +99,8 @@ func (p *process) post(ctx context.Context, path, id string, body []byte) (answe
 // errNoAnswer is an answer that the host waits on for ever.
 var errNoAnswer = errors.New("the handler answered no JSON object, the invocation hangs")
 
-// judge tells what the host makes of an answer: nil is success. The order is
-// the host's: status, emptiness, content type, JSON.
+// judge returns how the host treats an answer: nil is success. The order is the host's: status,
+// emptiness, content type, JSON.
 func judge(a answer) (logs []string, err error) {
 	switch {
 	case a.status < 200 || a.status > 299:

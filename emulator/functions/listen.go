@@ -43,8 +43,8 @@ func (h *Host) listen(life, receiving context.Context, fn function, q queue) {
 	}
 }
 
-// receive waits for one message. One at a time is how the host does it, and the
-// Go client gives messages back that come after it was asked for more.
+// receive waits for one message. One at a time is how the host does it, and the Go client abandons
+// messages that arrive after the call that asked for them has ended.
 func receive(ctx context.Context, q queue) (*azservicebus.ReceivedMessage, error) {
 	for {
 		messages, err := q.ReceiveMessages(ctx, 1, nil)

@@ -65,7 +65,7 @@ func (b *bus) host(t *testing.T, timing Timing, edits ...edit) *bench {
 	return h
 }
 
-// watchedQueue tells of every renewal.
+// watchedQueue reports every renewal.
 type watchedQueue struct {
 	queue
 	renewals chan<- error
@@ -272,9 +272,9 @@ func (b *bus) plain(messages ...*amqp.Message) {
 	}
 }
 
-// TestWhatOtherClientsSendReachesTheHandler: as .NET gives it. The sections of a body are joined, a
-// message id is its text, whatever its type, an absent one is the service's, and a map among the
-// properties is an object.
+// TestWhatOtherClientsSendReachesTheHandler: in the form that .NET has. The sections of a body are
+// joined, a message id is its text, whatever its type, an absent one is the service's, and a map
+// among the properties is an object.
 func TestWhatOtherClientsSendReachesTheHandler(t *testing.T) {
 	b := startBus(t, quick)
 	id := amqp.UUID{0xab, 15: 1}

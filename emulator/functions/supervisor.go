@@ -45,9 +45,8 @@ func newSupervisor(ctx context.Context, c command, options Options, env []string
 	return s, nil
 }
 
-// freePort finds a port for the handler, which has to stay free while the
-// handler is restarted: one below those that Linux gives to listeners on port 0
-// and to outgoing connections.
+// freePort finds a port for the handler, which has to stay free while the handler is restarted: one
+// below those that Linux assigns to listeners on port 0 and to outgoing connections.
 func freePort(ctx context.Context) (int, error) {
 	var last error
 	for range 100 {
@@ -84,8 +83,8 @@ func (s *supervisor) run(ctx context.Context) error {
 	}
 }
 
-// runOnce runs one process until it is gone, and tells why it went: nil when a function timed out
-// or the handler asked to be started again. The process is nil when none started.
+// runOnce runs one process until it is gone, and returns why it ended: nil when a function timed
+// out or the handler asked to be started again. The process is nil when none started.
 func (s *supervisor) runOnce(ctx context.Context) (*process, error) {
 	p, err := s.launch(ctx)
 	if err != nil {
@@ -112,7 +111,7 @@ func (s *supervisor) runOnce(ctx context.Context) (*process, error) {
 	return p, fmt.Errorf("the handler process %d exited with code %d", p.pid(), p.exitCode())
 }
 
-// judge tells whether the end of a process ends the host: the error is why.
+// judge reports whether the end of a process ends the host: the error is why.
 func (s *supervisor) judge(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:

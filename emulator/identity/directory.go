@@ -32,8 +32,8 @@ func (s *Server) Directory(r *http.Request) http.Handler {
 	return nil
 }
 
-// serveSecret gives a token for an application's id and secret, in the forms of both versions: the
-// resource is a parameter of the first and part of the scope in the second. Source: "OAuth 2.0
+// serveSecret answers an application's id and secret with a token, in the forms of both versions:
+// the resource is a parameter of the first and part of the scope in the second. Source: "OAuth 2.0
 // client credentials flow on the Microsoft identity platform".
 func (s *Server) serveSecret(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -70,7 +70,7 @@ func formOf(r *http.Request) string {
 	return appService2019
 }
 
-// refusal says why a request gets no token; status 0 is none.
+// refusal says why a request gets no token; status 0 means that it gets one.
 func (s *Server) refusal(r *http.Request, version string, query url.Values) (status int, message string) {
 	secret := r.Header.Get("X-IDENTITY-HEADER")
 	if version == appService2017 {

@@ -237,8 +237,7 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// directory asks as a client does that was told to sign in at a server which hands such requests
-// on.
+// directory asks like a client that signs in at a server which hands such requests on.
 func directory(s *Server, method, target, form string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(form))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -251,8 +250,8 @@ func directory(s *Server, method, target, form string) *httptest.ResponseRecorde
 	return w
 }
 
-// TestDirectory gives tokens for a client's id and secret, in both versions, and says who the
-// client is.
+// TestDirectory: the directory returns tokens for a client's id and secret, in both versions, and
+// reports who the client is.
 func TestDirectory(t *testing.T) {
 	s := Start(t, Options{ClientIDs: []string{"a"}})
 	secret := "&grant_type=client_credentials&client_secret=" + s.Secret()

@@ -45,7 +45,7 @@ type TB interface {
 	Cleanup(func())
 }
 
-// Start runs what listen gives for the time of a test.
+// Start runs the server that listen returns for the time of a test.
 func Start[S io.Closer](t TB, listen func() (S, error)) S {
 	t.Helper()
 	s, err := listen()

@@ -146,7 +146,7 @@ func (ch *channel) kick() {
 
 func (ch *channel) put(p amqp.Performative) { ch.c.put(amqp.Frame{Channel: ch.id, Body: p}) }
 
-// windows is a flow that tells the session's state.
+// windows is a flow that reports the session's state.
 func (ch *channel) windows() *amqp.Flow {
 	next := ch.nextIncoming
 	return &amqp.Flow{NextIncomingID: &next, IncomingWindow: ch.window, NextOutgoingID: ch.nextOutgoing, OutgoingWindow: incomingWindow}

@@ -76,8 +76,8 @@ type Rule struct {
 	Properties RuleProperties
 }
 
-// RuleProperties hold the filter. FilterType is Correlation, Sql, True or False;
-// without it the filter that is there tells.
+// RuleProperties hold the filter. FilterType is Correlation, Sql, True or False; without it the
+// filter that is there decides.
 type RuleProperties struct {
 	FilterType        string
 	CorrelationFilter *CorrelationFilter `json:",omitempty"`

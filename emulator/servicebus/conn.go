@@ -14,7 +14,7 @@ import (
 	"goldmint/emulator/servicebus/amqp"
 )
 
-// What the server tells its peers about itself, and how long it bears with them.
+// What the server announces to its peers about itself, and how long it waits for them.
 const (
 	containerID      = "goldmint-servicebus"
 	maxFrameSize     = 64 << 10
@@ -196,7 +196,7 @@ func (c *conn) closeWith(e *amqp.Error) {
 }
 
 // write runs until there is nothing more to say. It sends what the others queued, and empty frames
-// when there is nothing and the peer wants to hear something.
+// when there is nothing to send and the peer's idle timeout requires a frame.
 func (c *conn) write() {
 	defer c.abort()
 	beat := time.NewTimer(time.Hour)
@@ -258,8 +258,7 @@ func (c *conn) dropChannels() {
 	}
 }
 
-// entityPath is the path of an address: clients also give the whole URI, as in
-// amqps://host/queue.
+// entityPath is the path of an address: clients also send the whole URI, as in amqps://host/queue.
 func entityPath(address string) string {
 	if _, rest, ok := strings.Cut(address, "://"); ok {
 		_, address, _ = strings.Cut(rest, "/")

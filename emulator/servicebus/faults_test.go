@@ -76,7 +76,7 @@ func TestDroppingConnectionsLosesNothing(t *testing.T) {
 	b.counts("unique", messages, 0, 0, 0)
 }
 
-// The same seed gives the same faults.
+// The same seed produces the same faults.
 func TestFaultsRepeat(t *testing.T) {
 	outcome := func() string {
 		b := start(t, servicebus.Options{Faults: servicebus.Faults{Seed: 42, Duplicate: 0.5}})

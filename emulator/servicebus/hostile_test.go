@@ -89,7 +89,7 @@ func TestHostileConnectionsDoNotHurtOthers(t *testing.T) {
 	b.receiveOne(b.receiver("queue", nil), "alive")
 }
 
-// The peer is told what it did wrong.
+// The peer gets an error that says what it did wrong.
 func TestFramingErrorsAreNamed(t *testing.T) {
 	b := start(t, servicebus.Options{})
 	sent := append(frames(body(&amqp.Open{ContainerID: "x"})), 0, 0, 0, 9, 1, 0, 0, 0, 0x40)
@@ -101,7 +101,7 @@ func TestFramingErrorsAreNamed(t *testing.T) {
 	}
 }
 
-// A peer that asked to hear something in time gets empty frames.
+// A peer with an idle timeout gets empty frames in time.
 func TestIdleConnectionIsKeptAlive(t *testing.T) {
 	b := start(t, servicebus.Options{})
 	nc, err := net.Dial("tcp", b.bus.Addr())

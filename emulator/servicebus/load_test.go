@@ -39,7 +39,7 @@ func (b *bench) empty(queue string, receivers int) map[string]int {
 		r := b.receiver(queue, nil)
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				some, _ := r.ReceiveMessages(ctx, 100, nil) // the count at the end tells of errors
+				some, _ := r.ReceiveMessages(ctx, 100, nil) // an error shows in the count at the end
 				for _, m := range some {
 					if err := r.CompleteMessage(b.ctx, m, nil); err != nil {
 						b.Errorf("complete: %v", err)

@@ -12,8 +12,8 @@ const (
 	frameOverhead = 128 // bytes of a frame beside the payload, at most
 )
 
-// receiveLink gives a client messages, as many as it has given credit for. Its
-// own goroutine fetches them.
+// receiveLink sends messages to a client, as many as the client has granted credit for. Its own
+// goroutine fetches them.
 type receiveLink struct {
 	ch         *channel
 	handle     uint32

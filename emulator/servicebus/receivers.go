@@ -138,7 +138,7 @@ func (l *receiveLink) awaitSession(q *broker.Queue, wait time.Duration) *broker.
 	}
 }
 
-// giveUp tells a client that no session came, unless it left already.
+// giveUp answers a client that no session came, unless the client left already.
 func (ch *channel) giveUp(l *receiveLink) {
 	ch.c.mu.Lock()
 	here := ch.links[l.handle] == link(l)
@@ -213,8 +213,8 @@ func netOrder(u amqp.UUID) []byte {
 	return append([]byte{u[3], u[2], u[1], u[0], u[5], u[4], u[7], u[6]}, u[8:]...)
 }
 
-// isReplyTo tells whether answers to that address go out on this link. Clients
-// name the link's target, and the JavaScript one the link itself.
+// isReplyTo reports whether answers to that address go out on this link. Clients name the link's
+// target, and the JavaScript one the link itself.
 func (l *receiveLink) isReplyTo(address string) (target, name bool) {
 	return address == l.replyTo, strings.EqualFold(address, l.name)
 }

@@ -36,7 +36,7 @@ func (l *sendLink) flow(p *amqp.Flow) {
 	}
 }
 
-// grant gives the sender credit.
+// grant sends the sender credit.
 func (l *sendLink) grant() {
 	l.credit = senderCredit
 	l.ch.c.mu.Lock()
@@ -80,7 +80,7 @@ func (l *sendLink) transfer(p *amqp.Transfer, payload []byte) {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-// complete hands a whole message over and tells the sender the outcome.
+// complete passes a whole message to the broker and reports the outcome to the sender.
 func (l *sendLink) complete(first *amqp.Transfer, settled bool, whole []byte) {
 	var format uint32
 	if first.MessageFormat != nil {

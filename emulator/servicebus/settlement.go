@@ -41,7 +41,7 @@ func settlement(outcome any) broker.Settlement {
 	return broker.Settlement{Verdict: broker.Release}
 }
 
-// settle gives a verdict to the broker, unless the faults lose it.
+// settle passes a verdict to the broker, unless a fault loses it.
 func (s *Server) settle(q *broker.Queue, token amqp.UUID, v broker.Settlement) error {
 	if v.Verdict == broker.Complete && s.faults.strike("duplicate", s.faults.Duplicate) {
 		v = broker.Settlement{Verdict: broker.Abandon}

@@ -1,8 +1,8 @@
-// Package armerr is Azure Resource Manager's error, and the one place that decides what it asks of
-// its reader.
+// Package armerr is Azure Resource Manager's error, and the one place that decides how to react to
+// it.
 //
-// [Error.Class] goes by rules, not by a list of codes: Azure has more codes than anybody has
-// listed, and their words say whether to come back.
+// [Error.Class] goes by rules, not by a list of codes, because no list of Azure's codes is
+// complete. The words in a code say whether to try again.
 package armerr
 
 import (
@@ -16,7 +16,7 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// Error is what Resource Manager, or the way to it, answered instead of what was asked for.
+// Error is the error that Resource Manager returned, or that the network did on the way to it.
 type Error struct {
 	Status     int // HTTP status; 200 for an operation that failed; 0 when no answer came
 	Code       string
@@ -45,7 +45,7 @@ func (e *Error) Reason() string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Code))
 }
 
-// Name is the error's code, or what stands for it where there is none.
+// Name is the error's code, or a substitute where there is no code.
 func (e *Error) Name() string {
 	switch {
 	case e.Code != "":
@@ -66,21 +66,21 @@ func Unreachable(err error) *Error {
 	return &Error{Message: message}
 }
 
-// Class is what an error asks for.
+// Class says how to react to an error.
 type Class string
 
 // The classes. Transient and Throttled last as long as MAX_WAIT, MayHeal a few minutes at most.
 const (
 	Transient Class = "transient" // it passes: try again later, backing off
-	Throttled Class = "throttled" // past a limit: when Retry-After says
+	Throttled Class = "throttled" // past a limit: try again when Retry-After says
 	MayHeal   Class = "may heal"  // a role assignment or a resource may be too young to be seen everywhere
-	Final     Class = "final"     // asking again changes nothing
+	Final     Class = "final"     // trying again changes nothing
 )
 
 // Retryable says that the same request may succeed later, with nothing changed.
 func (c Class) Retryable() bool { return c == Transient || c == Throttled }
 
-// Class is the error's. Its test is a table of Azure's codes, recorded or reported.
+// Class is the class of the error. Its test is a table of Azure's codes, recorded or reported.
 func (e *Error) Class() Class {
 	code := strings.ToLower(e.Code)
 	switch {
@@ -99,22 +99,24 @@ func (e *Error) Class() Class {
 }
 
 var (
-	// transientCode is what Azure calls an error of its own, and a request that met another one.
+	// transientCode matches the codes of Azure's internal errors, and of conflicts between two
+	// requests.
 	transientCode = regexp.MustCompile(`^internal|internal.*error|^invalidbegingetaccess|servererror|timeout|timedout|temporar|transient|retryable|tryagain|retrylater|` +
 		`unavailable|serverbusy|readfailed|allocationfailed|preempted|throttl|cancell?ed$|beingdetached|` +
 		`^conflict$|^conflicting|concurrent|anotheroperationinprogress|moveinprogress|^propertychangenotallowed$`)
-	// retryLater are the words of a message that ask to come back. "Try again" alone asks for a
+	// retryLater matches the messages that ask to try again later. "Try again" alone asks for a
 	// correction.
 	retryLater = regexp.MustCompile(`(?i)re-?try (the (request|operation) )?(later|after|in a few)|try again (later|after|in a few)|before retrying|if retry does not work|replication jobs failed`)
-	// youngRole are the codes of a right that is missing: an assignment takes minutes to reach
-	// every front end.
+	// youngRole are the codes of a missing right. A role assignment takes minutes to reach every
+	// front end.
 	youngRole = regexp.MustCompile(`^(authorizationfailed|linkedauthorizationfailed|forbidden)$`)
-	// absent are the codes of something that is missing, perhaps because it is only just there.
+	// absent are the codes of a missing resource. One that was just created may be missing for a
+	// moment.
 	absent = regexp.MustCompile(`^(notfound|resourcenotfound|resourcegroupnotfound|parentresourcenotfound|subscriptionnotfound)$`)
 )
 
-// Absent says that what was asked for does not exist. A subscription that is missing is another
-// matter, and so is a 404 that says no more: it may be a gateway's.
+// Absent reports whether the requested resource does not exist. A missing subscription does not
+// count, and neither does a 404 without a known code, because it may come from a gateway.
 func (e *Error) Absent() bool {
 	switch strings.ToLower(e.Code) {
 	case "resourcenotfound", "notfound", "resourcegroupnotfound", "parentresourcenotfound":
@@ -123,13 +125,13 @@ func (e *Error) Absent() bool {
 	return false
 }
 
-// OfRole says that a role assignment which was just made may be why: those take minutes to be seen
+// OfRole reports whether a recent role assignment may be the reason: it takes minutes to be seen
 // everywhere.
 func (e *Error) OfRole() bool {
 	return e.Status == 401 || e.Status == 403 || strings.EqualFold(e.Code, "SubscriptionNotFound")
 }
 
-// hasCode says whether the code, or the code of a detail, is one of the lower-case codes.
+// hasCode reports whether the code, or the code of a detail, is one of the lower-case codes.
 func (e *Error) hasCode(codes ...string) bool {
 	for _, c := range codes {
 		if strings.EqualFold(e.Code, c) {

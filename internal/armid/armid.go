@@ -11,8 +11,8 @@ import (
 	"goldmint/internal/quote"
 )
 
-// ID is the resource ID of a resource of Microsoft.Compute directly below its resource group. Its
-// parts, checked by [Parse], cannot leave their place in a URL.
+// ID is the resource ID of a resource of Microsoft.Compute directly below its resource group.
+// [Parse] checks its parts, so that they cannot change the path of a URL.
 type ID struct{ SubscriptionID, ResourceGroup, Type, Name string }
 
 // String is the ID as Resource Manager spells it, "" for the zero ID.
@@ -23,31 +23,30 @@ func (i ID) String() string {
 	return "/subscriptions/" + i.SubscriptionID + "/resourceGroups/" + i.ResourceGroup + "/providers/Microsoft.Compute/" + i.Type + "/" + i.Name
 }
 
-// Same says whether both are IDs of one resource: letter case means nothing in them.
+// Same reports whether both are IDs of one resource. Letter case does not count.
 func (i ID) Same(o ID) bool { return strings.EqualFold(i.String(), o.String()) }
 
 var (
 	guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
-	// Letters, digits and marks of all scripts, as \w is to .NET, in which these rules are written:
-	// a circled digit is none.
+	// Letters, digits and marks of all scripts: \w in .NET, in which these rules are written. A
+	// circled digit is not among them.
 	groupName = regexp.MustCompile(`^[-_.()\p{L}\p{M}\p{Nd}]{0,89}[-_()\p{L}\p{M}\p{Nd}]$`)
 	// Compute's rule for the names of its resources.
 	computeName = regexp.MustCompile(`^[\p{L}\p{Nd}]([-_.\p{L}\p{M}\p{Nd}]{0,78}[_\p{L}\p{M}\p{Nd}])?$`)
-	// Storage accounts have a rule of their own.
+	// Storage accounts have their own rule.
 	storageAccount = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
 )
 
-// IsGUID says whether s is a GUID in its usual form.
+// IsGUID reports whether s is a GUID in its usual form.
 func IsGUID(s string) bool { return guid.MatchString(s) }
 
-// ValidGroup says whether Azure allows a resource group of that name. Two dots in a row are refused
-// too, here and in
-// [ValidName]: no honest name needs them.
+// ValidGroup reports whether Azure allows a resource group of that name. Two dots in a row are
+// refused too, here and in [ValidName], because ".." could change a path.
 func ValidGroup(name string) bool {
 	return groupName.MatchString(name) && !strings.Contains(name, "..")
 }
 
-// ValidName says whether Azure allows a VM, image, disk or snapshot of that name.
+// ValidName reports whether Azure allows a VM, image, disk or snapshot of that name.
 func ValidName(name string) bool {
 	return computeName.MatchString(name) && !strings.Contains(name, "..")
 }
@@ -66,7 +65,7 @@ type Parts struct {
 	Names                         []string // one for each part of the type but the first
 }
 
-// Split takes an ID apart, in any letter case and with or without its leading slash.
+// Split parses an ID, in any letter case and with or without its leading slash.
 func Split(s string) (Parts, bool) {
 	segments := strings.Split(strings.TrimPrefix(s, "/"), "/")
 	if len(segments) < 8 || len(segments)%2 != 0 || !strings.EqualFold(segments[0], "subscriptions") ||
@@ -81,8 +80,8 @@ func Split(s string) (Parts, bool) {
 	return p, true
 }
 
-// Check wants the ID of a resource of one of the types, such as Microsoft.Compute/disks. Its error
-// follows the name of the field that holds the ID.
+// Check reports why the ID is not that of a resource of one of the types, such as
+// Microsoft.Compute/disks. The caller puts the name of the field in front of the error.
 func Check(id string, types ...string) error {
 	p, ok := Split(id)
 	if !ok {
@@ -144,15 +143,15 @@ func Parse(s, resourceType string) (ID, error) {
 	return id, nil
 }
 
-// Allowed says whether an allow-list holds the name of a subscription or resource group; an empty
-// list holds all.
+// Allowed reports whether an allow-list has the name of a subscription or resource group. An empty
+// list allows all.
 func Allowed(list []string, name string) bool {
 	return len(list) == 0 || slices.ContainsFunc(list, func(v string) bool { return sameName(v, name) })
 }
 
 // sameName compares as Azure does, without case. strings.EqualFold takes the Kelvin sign for a k
-// and the long s for an s, which are other names to Azure: two names are the same only when their
-// lower case and their upper case agree.
+// and the long s for an s, but Azure does not. So two names are the same only when both their lower
+// case and their upper case are equal.
 func sameName(a, b string) bool {
 	both := func(s string) string { return strings.ToLower(s) + "/" + strings.ToUpper(s) }
 	return both(a) == both(b)

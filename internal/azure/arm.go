@@ -1,5 +1,5 @@
-// Package azure is the services themselves: Resource Manager, Service Bus and the identity that
-// opens them.
+// Package azure connects Goldmint to the services: Resource Manager, Service Bus and the identity
+// that signs in to them.
 package azure
 
 import (
@@ -20,8 +20,9 @@ import (
 	"goldmint/internal/build"
 )
 
-// ARM is Azure Resource Manager's compute part. It asks each thing once: whether and when to ask
-// again is the build's decision, so azcore's retries, which would wait in the process, are off.
+// ARM is a client of Azure Resource Manager's compute provider. It sends each request once, because
+// the build decides whether and when to try again. azcore's own retries are off: they would wait in
+// the process.
 type ARM struct {
 	endpoint   *url.URL
 	credential azcore.TokenCredential
@@ -29,8 +30,7 @@ type ARM struct {
 }
 
 // NewARM takes the endpoint, such as https://management.azure.com, and the audience of its tokens.
-// Plain http is for a loopback endpoint. The credential's token goes to that endpoint and nowhere
-// else.
+// Plain http is for a loopback endpoint. The credential's token is sent only to that endpoint.
 func NewARM(endpoint, audience string, credential azcore.TokenCredential, transport *http.Client) (*ARM, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {
@@ -56,8 +56,8 @@ func NewARM(endpoint, audience string, credential azcore.TokenCredential, transp
 	}}, nil
 }
 
-// images and vms are clients for one subscription. They are cheap, and not kept: subscriptions come
-// from messages.
+// images and vms are clients for one subscription. They are cheap and not cached, because
+// subscriptions come from messages.
 func (a *ARM) images(subscription string) (*armcompute.ImagesClient, error) {
 	return armcompute.NewImagesClient(subscription, a.credential, a.options)
 }
@@ -81,9 +81,9 @@ func (a *ARM) Image(ctx context.Context, id string) (build.Image, error) {
 	return got, nil
 }
 
-// Create starts the creation of the build's resource and answers when ARM has taken it on: for an
-// image from a blob that takes ARM some seconds. Its tags say what it is made from, so the source
-// is read first.
+// Create starts the creation of the build's resource and returns when ARM has accepted it, which
+// takes some seconds for an image from a blob. Its tags say what it is made from, so the source is
+// read first.
 func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error) {
 	_, target, err := a.at(b.ImageID())
 	if err != nil {
@@ -94,22 +94,22 @@ func (a *ARM) Create(ctx context.Context, b build.Build) (build.Accepted, error)
 	sent := time.Now()
 	poller, err := target.put(policy.WithCaptureResponse(ctx, &answer), b)
 	accepted := build.Accepted{Date: date(answer), Took: time.Since(sent), Left: left(answer), UniqueID: b.UniqueID}
-	if e := armError(err); e != nil && e.Status == http.StatusAccepted { // the client knows 200 and 201; the image tells the rest
+	if e := armError(err); e != nil && e.Status == http.StatusAccepted { // the client knows only 200 and 201; a look at the image shows the rest
 		return accepted, nil
 	} else if e != nil {
 		return build.Accepted{}, fmt.Errorf("create %q: %w", b.Request.Name, e)
 	}
 	if !poller.Done() {
 		if accepted.Token, err = poller.ResumeToken(); err != nil {
-			accepted.Token = "" // the image tells as much as the operation
+			accepted.Token = "" // the image shows as much as the operation
 		}
 	}
 	return accepted, nil
 }
 
-// Operation looks once at the operation that the build's token resumes. One that cannot be seen has
-// no status: a token that does not belong to the build, an answer without a status, an operation
-// that ARM has forgotten.
+// Operation looks once at the operation that the build's token resumes. The status is empty where
+// it is unknown: the token does not belong to the build, the answer has no status, or ARM no longer
+// has the operation.
 func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation, err error) {
 	defer func() { // azcore's poller has panicked on tokens it did not expect
 		if r := recover(); r != nil {
@@ -128,7 +128,7 @@ func (a *ARM) Operation(ctx context.Context, b build.Build) (op build.Operation,
 		return build.Operation{}, nil
 	}
 	var answer *http.Response
-	_, err = poller.Poll(policy.WithCaptureResponse(ctx, &answer)) //nolint:bodyclose // azcore has read it to its end
+	_, err = poller.Poll(policy.WithCaptureResponse(ctx, &answer)) //nolint:bodyclose // azcore has read all of it
 	if answer != nil && answer.StatusCode == http.StatusOK {
 		return operation(answer), nil // which the poller may not have understood
 	}
@@ -162,7 +162,7 @@ func observed(i armcompute.Image) build.Image {
 	return o
 }
 
-// readTags takes Goldmint's own. ARM's tag names have no case.
+// readTags reads Goldmint's own tags. ARM ignores the case of tag names.
 func readTags(o *build.Image, tags map[string]*string) {
 	for k, v := range tags {
 		switch {
@@ -184,9 +184,9 @@ func operation(answer *http.Response) build.Operation {
 		StartTime string     `json:"startTime"`
 		Error     *wireError `json:"error"`
 	}
-	_ = runtime.UnmarshalAsJSON(answer, &body) // a field of an odd type leaves the others readable
+	_ = runtime.UnmarshalAsJSON(answer, &body) // after a field of a wrong type the others are still read
 	if body.Status == "" {
-		return op // the image tells
+		return op // the image shows the outcome
 	}
 	op.StartedAt, _ = time.Parse(time.RFC3339Nano, body.StartTime)
 	switch strings.ToLower(body.Status) {

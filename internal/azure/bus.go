@@ -17,13 +17,13 @@ import (
 	"goldmint/internal/message"
 )
 
-// Bus is the two queues and the event topic of one Service Bus namespace.
+// Bus is a client of the two queues and the event topic of one Service Bus namespace.
 type Bus struct {
 	client *azservicebus.Client
 	builds *azservicebus.Sender
 	topic  *azservicebus.Sender
 
-	// settlers receive nothing: they settle by lock token what the host has received.
+	// settlers receive nothing: they settle messages that the host has received, by lock token.
 	settlers map[message.Queue]*azservicebus.Receiver
 }
 
@@ -34,7 +34,8 @@ type Entities struct {
 	Events   string // topic
 }
 
-// busRetry is quick: an invocation has a minute, and after a cut the defaults take a third of it.
+// busRetry waits briefly, because an invocation has a minute and the SDK's defaults take a third of
+// that after a connection was cut.
 var busRetry = azservicebus.RetryOptions{MaxRetries: 4, RetryDelay: 100 * time.Millisecond, MaxRetryDelay: 2 * time.Second}
 
 // NewBus opens the queues and the topic. Nothing is sent before the first message.
@@ -55,7 +56,8 @@ func NewBus(client *azservicebus.Client, e Entities) (*Bus, error) {
 	return b, nil
 }
 
-// Publish sends the event to the topic. Its id is the MessageId, so that a repeated one is dropped.
+// Publish sends the event to the topic. Its id is the MessageId, so that duplicate detection drops
+// a repeated event.
 func (b *Bus) Publish(ctx context.Context, e event.Event) error {
 	body, err := e.MarshalJSON()
 	if err != nil {
@@ -69,7 +71,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Event) error {
 	})
 }
 
-// Enqueue sends a message to the builds queue, to be delivered not before m.At.
+// Enqueue sends a message to the builds queue, to be delivered at m.At or later.
 func (b *Bus) Enqueue(ctx context.Context, m message.Outgoing) error {
 	out := &azservicebus.Message{
 		Body: m.Body, ContentType: &m.ContentType, MessageID: &m.ID, Subject: &m.Subject, CorrelationID: &m.CorrelationID,
@@ -91,8 +93,8 @@ func (b *Bus) DeadLetter(ctx context.Context, q message.Queue, lockToken, reason
 		Reason: to.Ptr(event.Cut(reason, event.MaxDeadLetter)), ErrorDescription: to.Ptr(event.Cut(description, event.MaxDeadLetter)),
 	}
 	return twice(ctx, func(ctx context.Context) error {
-		// A message of its lock token alone is settled over the management link, whatever became of
-		// the host's own link.
+		// A message that has nothing but its lock token is settled over the management link, so the
+		// state of the host's own link does not matter.
 		return b.settlers[q].DeadLetterMessage(ctx, &azservicebus.ReceivedMessage{LockToken: token}, options)
 	})
 }
@@ -100,8 +102,8 @@ func (b *Bus) DeadLetter(ctx context.Context, q message.Queue, lockToken, reason
 // Close ends the connection.
 func (b *Bus) Close(ctx context.Context) error { return b.client.Close(ctx) }
 
-// twice gives a call ten seconds, then once more: after a cut connection the client can hang on the
-// first.
+// twice runs a call with a timeout of ten seconds, and once more when it fails: after a cut
+// connection the first call of the client can hang.
 func twice(ctx context.Context, call func(context.Context) error) error {
 	const limit = 10 * time.Second
 	try := func() error {
@@ -127,7 +129,7 @@ func parseLockToken(s string) ([16]byte, error) {
 }
 
 // Identity is the managed identity of the function app: the user-assigned one of the client id,
-// else the system's.
+// otherwise the system-assigned one.
 func Identity(clientID string) (azcore.TokenCredential, error) {
 	options := &azidentity.ManagedIdentityCredentialOptions{}
 	if clientID != "" {
@@ -140,15 +142,15 @@ func Identity(clientID string) (azcore.TokenCredential, error) {
 	return c, nil
 }
 
-// Namespace is a Service Bus namespace and how to be let in: with a connection string, or by its
-// name with the managed identity.
+// Namespace is a Service Bus namespace and the way to sign in: with a connection string, or with
+// its name and the managed identity.
 type Namespace struct {
 	ConnectionString string
 	Name             string // NAME.servicebus.windows.net
-	ClientID         string // of the user-assigned identity; empty: the system's
+	ClientID         string // of the user-assigned identity; empty for the system-assigned one
 }
 
-// Dial makes a client. It connects with its first link.
+// Dial makes a client. The client connects when its first link is opened.
 func (n Namespace) Dial() (*azservicebus.Client, error) {
 	options := &azservicebus.ClientOptions{ApplicationID: "goldmint", RetryOptions: busRetry}
 	if n.ConnectionString != "" {

@@ -16,8 +16,8 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// armError puts whatever azcore returned into its own words, or is nil for nil. URLs stay out of
-// it: an operation's URL is a capability.
+// armError turns any error of azcore into an [armerr.Error], and nil into nil. It leaves URLs out,
+// because an operation's URL grants access.
 func armError(err error) *armerr.Error {
 	if err == nil {
 		return nil
@@ -40,7 +40,7 @@ func armError(err error) *armerr.Error {
 	return e
 }
 
-// wireError is ARM's error as it travels.
+// wireError is ARM's error as JSON.
 type wireError struct {
 	Code    string      `json:"code"`
 	Message string      `json:"message"`
@@ -58,7 +58,7 @@ func readError(r *http.Response) *wireError {
 	var wrapped struct {
 		Error *wireError `json:"error"`
 	}
-	_ = json.Unmarshal(body, &wrapped) // a field of an odd type leaves the others readable
+	_ = json.Unmarshal(body, &wrapped) // after a field of a wrong type the others are still read
 	if wrapped.Error != nil {
 		return wrapped.Error
 	}
@@ -78,7 +78,7 @@ func (w *wireError) fill(e *armerr.Error) {
 	e.Details = w.details(nil)
 }
 
-// details lays the nested details out one after another.
+// details flattens the nested details into one list.
 func (w *wireError) details(to []armerr.Detail) []armerr.Detail {
 	for _, d := range w.Details {
 		to = append(to, armerr.Detail{Code: d.Code, Target: d.Target, Message: d.Message})
@@ -106,7 +106,7 @@ func left(r *http.Response) []ratelimit.Limit {
 	return ratelimit.Parse(strings.Join(r.Header.Values("x-ms-ratelimit-remaining-resource"), ","))
 }
 
-// date is the clock of whoever answered, zero where it does not tell.
+// date is the time in the answer's Date header, zero without one.
 func date(r *http.Response) time.Time {
 	if r == nil {
 		return time.Time{}

@@ -14,8 +14,8 @@ import (
 	"goldmint/internal/build"
 )
 
-// onlyTo refuses every request to another scheme or host than the endpoint's, before a token is put
-// on it.
+// onlyTo refuses every request to another scheme or host than the endpoint's, before the request
+// gets a token.
 func onlyTo(endpoint *url.URL) policy.Policy { return hostGuard{endpoint.Scheme, endpoint.Host} }
 
 type hostGuard struct{ scheme, host string }
@@ -31,7 +31,7 @@ func (g hostGuard) Do(r *policy.Request) (*http.Response, error) {
 	return r.Next()
 }
 
-// resumeToken is azcore's, as far as it is checked.
+// resumeToken is the part of azcore's resume token that is checked.
 type resumeToken struct {
 	Type  string `json:"type"`
 	Token struct {
@@ -66,7 +66,7 @@ func checkToken(token string, endpoint *url.URL, b build.Build) error {
 		return fmt.Errorf("resume token is in the terminal state %q", t.Token.State)
 	}
 	operations := []string{t.Token.AsyncURL}
-	if t.Token.LocURL != "" { // that ARM gives one is in its contract
+	if t.Token.LocURL != "" { // ARM may return a Location, so it is checked too
 		operations = append(operations, t.Token.LocURL)
 	}
 	for _, u := range operations {
@@ -96,7 +96,7 @@ func checkOperation(u string, endpoint *url.URL, subscriptionID, operations stri
 	return nil
 }
 
-// at is the URL's path, when the URL is at the endpoint and its path says what it means.
+// at is the URL's path, if the URL is at the endpoint and its path has no escapes.
 func at(endpoint *url.URL, s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || !strings.EqualFold(u.Scheme, endpoint.Scheme) || !strings.EqualFold(u.Host, endpoint.Host) || u.User != nil || u.Fragment != "" {

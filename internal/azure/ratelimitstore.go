@@ -22,18 +22,18 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// RateLimitStore keeps ratelimit's documents as blobs of one container.
+// RateLimitStore stores the documents of the rate limits as blobs in one container.
 type RateLimitStore struct {
 	container string
 	open      func(url string) (*blockblob.Client, error)
 }
 
-// maxDocument is above the largest document, with 2,000 creations and 100,000 builds in line.
+// maxDocument is more than the largest document has: 2,000 creations and 100,000 waiting builds.
 const maxDocument = 1 << 20
 
 // NewRateLimitStore takes the container's URL, such as
 // https://account.blob.core.windows.net/ratelimit. Plain http is for a loopback address. The
-// credential's token goes to that host and nowhere else.
+// credential's token is sent only to that host.
 func NewRateLimitStore(container string, credential azcore.TokenCredential, transport *http.Client) (*RateLimitStore, error) {
 	u, err := url.Parse(container)
 	if err != nil || u.Host == "" {
@@ -54,7 +54,7 @@ func rateLimitOptions(u *url.URL, transport *http.Client) *blockblob.ClientOptio
 	return &blockblob.ClientOptions{ClientOptions: policy.ClientOptions{
 		InsecureAllowCredentialWithHTTP: u.Scheme == "http",
 		PerCallPolicies:                 []policy.Policy{onlyTo(u)},
-		Retry:                           policy.RetryOptions{MaxRetries: -1}, // the limiter knows better when
+		Retry:                           policy.RetryOptions{MaxRetries: -1}, // the limiter decides when to try again
 		Telemetry:                       policy.TelemetryOptions{ApplicationID: "goldmint"},
 		Transport:                       &client,
 	}}
@@ -64,7 +64,7 @@ func (s *RateLimitStore) blob(name string) (*blockblob.Client, error) {
 	return s.open(s.container + "/" + name + ".json")
 }
 
-// Load implements ratelimit.Store. The time is the Date of the answer.
+// Load implements ratelimit.Store. The time is the answer's Date header.
 func (s *RateLimitStore) Load(ctx context.Context, name string) (body []byte, etag string, now time.Time, err error) {
 	c, err := s.blob(name)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *RateLimitStore) Load(ctx context.Context, name string) (body []byte, et
 	return body, string(*got.ETag), clockOf(answer), nil
 }
 
-// clockOf is the store's time, this process's where the answer does not tell it.
+// clockOf is the time in the answer's Date header, or this process's time without one.
 func clockOf(answer *http.Response) time.Time {
 	if now := date(answer); !now.IsZero() {
 		return now

@@ -15,7 +15,7 @@ import (
 	"goldmint/internal/request"
 )
 
-// target is the kind of resource that a build makes, as Resource Manager is asked about it.
+// target holds the requests to Resource Manager for one kind of resource that a build makes.
 type target interface {
 	get(ctx context.Context, id *arm.ResourceID) (build.Image, error)
 	put(ctx context.Context, b build.Build) (poller, error)
@@ -32,8 +32,8 @@ type poller interface {
 
 const versionType = "Microsoft.Compute/galleries/images/versions"
 
-// at is the resource's ID, checked by the request it comes from, and a client for its kind and
-// subscription. Clients are cheap and not kept: subscriptions come from messages.
+// at is the resource's ID, which its request has checked, and a client for its kind and
+// subscription. Clients are cheap and not cached, because subscriptions come from messages.
 func (a *ARM) at(id string) (*arm.ResourceID, target, error) {
 	r, err := arm.ParseResourceID(id)
 	if err != nil {
@@ -95,8 +95,7 @@ func (c versions) resume(ctx context.Context, b build.Build) (poller, error) {
 		&armcompute.GalleryImageVersionsClientBeginCreateOrUpdateOptions{ResumeToken: b.Attempt.Token})
 }
 
-// remove deletes for good: a failed version of the build's own in the recycle bin could keep its
-// number.
+// remove deletes for good, because a failed version in the recycle bin could block its number.
 func (c versions) remove(ctx context.Context, id *arm.ResourceID) error {
 	_, err := c.BeginDelete(ctx, id.ResourceGroupName, id.Parent.Parent.Name, id.Parent.Name, id.Name,
 		&armcompute.GalleryImageVersionsClientBeginDeleteOptions{BypassSoftDelete: to.Ptr(true)})
@@ -134,19 +133,19 @@ func replication(s *armcompute.ReplicationStatus) *event.Replication {
 	return &r
 }
 
-// tokenOf is what a resume token of the target's creation says of itself, and where its operations
-// are.
+// tokenOf is the type that a resume token of the target's creation names, and the path of its
+// operations.
 var tokenOf = map[request.Target]struct{ kind, operations string }{
 	request.Image:               {"ImagesClientCreateOrUpdateResponse", "operations"},
 	request.GalleryImageVersion: {"GalleryImageVersionsClientCreateOrUpdateResponse", "capsOperations"},
 }
 
-// forSource is how long the PUT of an image waits for what its source is.
+// forSource bounds how long the PUT of an image waits for the read of its source.
 const forSource = 5 * time.Second
 
-// uniqueID is what a source has beside its name, which another may take: a VM's vmId, a disk's or
-// snapshot's uniqueId. Where ARM does not tell, for want of a right perhaps, the build goes on
-// without it.
+// uniqueID identifies a source, because another resource can get its name later: it is a VM's vmId,
+// a disk's or a snapshot's uniqueId. If it cannot be read, for example because a right is missing,
+// the build goes on without it.
 func (a *ARM) uniqueID(ctx context.Context, source request.Source) string {
 	id, err := arm.ParseResourceID("/" + strings.TrimPrefix(source.ID, "/"))
 	if err != nil {

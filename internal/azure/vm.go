@@ -14,8 +14,8 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// VM reads the VM with its instance view: without that, nothing tells that a VM is generalized. One
-// that does not exist is an error like another.
+// VM reads the VM with its instance view, which alone shows whether the VM is generalized. A VM
+// that does not exist is an error.
 func (a *ARM) VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error) {
 	client, err := a.vms(id.SubscriptionID)
 	if err != nil {
@@ -30,7 +30,7 @@ func (a *ARM) VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error) {
 }
 
 // Generalize marks the VM as generalized: it can never be started again. ARM answers when it is
-// done, and says the same of a VM that is generalized already.
+// done, and answers the same for a VM that is generalized already.
 func (a *ARM) Generalize(ctx context.Context, id vmevent.ID) error {
 	client, err := a.vms(id.SubscriptionID)
 	if err != nil {
@@ -43,9 +43,9 @@ func (a *ARM) Generalize(ctx context.Context, id vmevent.ID) error {
 	return nil
 }
 
-// ImageOf looks where the request asks for its image, in the resource group or the image
-// definition, for one that a build of the request's id has made or is making, and says its resource
-// ID, "" where there is none. One that failed or is being deleted does not count.
+// ImageOf returns the resource ID of an image that a build of the request's id has made or is
+// making, or "". It searches where the request wants its image: in the resource group or the image
+// definition. An image that failed or is being deleted does not count.
 func (a *ARM) ImageOf(ctx context.Context, r request.Request) (string, error) {
 	if r.Target() == request.GalleryImageVersion {
 		client, err := armcompute.NewGalleryImageVersionsClient(r.SubscriptionID, a.credential, a.options)
@@ -65,7 +65,7 @@ func (a *ARM) ImageOf(ctx context.Context, r request.Request) (string, error) {
 		func(page armcompute.ImagesClientListByResourceGroupResponse) []*armcompute.Image { return page.Value }, observed)
 }
 
-// find goes through a list of images.
+// find searches a list of images.
 func find[P, I any](ctx context.Context, r request.Request, pager *runtime.Pager[P], all func(P) []*I, observe func(I) build.Image) (string, error) {
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
@@ -94,7 +94,7 @@ func madeBy(i build.Image, buildID string) bool {
 func observedVM(asked vmevent.ID, got armcompute.VirtualMachine) vmevent.VM {
 	v := vmevent.VM{ID: asked, Location: value(got.Location), Tags: map[string]string{}}
 	if id, err := vmevent.ParseID(value(got.ID)); err == nil {
-		v.ID = id // in ARM's own letter case, so that every event about the VM speaks alike
+		v.ID = id // in ARM's own letter case, so that all events about the VM have the same ID
 	}
 	for name, tag := range got.Tags {
 		v.Tags[name] = value(tag)
@@ -117,7 +117,7 @@ func observedVM(asked vmevent.ID, got armcompute.VirtualMachine) vmevent.VM {
 	return v
 }
 
-// readInstanceView takes from codes such as OSState/generalized, whose letter case has varied.
+// readInstanceView reads codes such as OSState/generalized, whose letter case has varied.
 func readInstanceView(v *vmevent.VM, view *armcompute.VirtualMachineInstanceView) {
 	v.HyperVGeneration = string(value(view.HyperVGeneration))
 	for _, s := range view.Statuses {

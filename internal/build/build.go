@@ -1,8 +1,8 @@
 // Package build is one image build as a pure state machine: Step takes what was observed and
 // returns what to do next.
 //
-// It holds no clock, no network and no log. A Build travels inside the continuation message, so
-// whoever receives that message knows all that is known of the build.
+// It uses no clock, no network and no log. A Build travels inside the continuation message, so the
+// receiver of that message has everything that is known of the build.
 package build
 
 import (
@@ -21,23 +21,23 @@ type Build struct {
 	SubscriptionID string          `json:"subscriptionId"` // where the image goes: the request's, else the handler's default
 	Digest         string          `json:"digest"`         // of Request, hexadecimal SHA-256; with the id it is the build's identity
 
-	Seq         int       `json:"seq"`                 // of the message in the chain: 1 is the first
+	Seq         int       `json:"seq"`                 // position of the message in the chain, from 1
 	Run         int64     `json:"run,omitempty"`       // sequence number of the message that began this run; 0 in that message itself
 	RequestedAt time.Time `json:"requestedAt"`         // the request's enqueued time, by Service Bus's clock
 	AcceptedAt  time.Time `json:"acceptedAt,omitzero"` // first PUT that ARM accepted: the request's timeout counts from here
-	Announced   bool      `json:"announced,omitempty"` // the started event is out
-	Regions     int       `json:"regions,omitempty"`   // that have the gallery image version, as published
-	UniqueID    string    `json:"uniqueId,omitempty"`  // of the source, where ARM tells
+	Announced   bool      `json:"announced,omitempty"` // the started event is published
+	Regions     int       `json:"regions,omitempty"`   // regions that have the gallery image version, as published
+	UniqueID    string    `json:"uniqueId,omitempty"`  // of the source, where ARM returns it
 	Attempts    int       `json:"attempts,omitempty"`  // PUTs that ARM accepted
 	Attempt     Attempt   `json:"attempt,omitzero"`    // the last of them
 	Failure     *Failure  `json:"failure,omitempty"`   // why it failed
-	Verdict     Verdict   `json:"verdict,omitempty"`   // written down, and still to be published
+	Verdict     Verdict   `json:"verdict,omitempty"`   // stored in the message, still to be published
 
 	Transient int      `json:"transient,omitempty"` // temporary failures of ARM or the bus in a row
-	Grace     int      `json:"grace,omitempty"`     // waits in a row before something is believed that may heal
+	Grace     int      `json:"grace,omitempty"`     // waits in a row for a failure that may pass by itself
 	Delays    []string `json:"delays,omitempty"`    // reasons for which it waited, as published
 	Poison    bool     `json:"poison,omitempty"`    // a message of it was delivered too often once
-	Number    int      `json:"number,omitempty"`    // place in the line for ARM's limits, see ratelimit.Turn
+	Number    int      `json:"number,omitempty"`    // place in the line for ARM's rate limits, see ratelimit.Turn
 	Step      Verb     `json:"step,omitempty"`      // the last thing done: reported when the build ends as poison
 
 	message message
@@ -52,34 +52,34 @@ type Attempt struct {
 	Redelivered bool      `json:"redelivered,omitempty"` // a message of it came again: an earlier delivery may have published its end
 }
 
-// Verdict is how the build ends. Where it could be lost, or another one be found, it travels in a
-// message before it is published.
+// Verdict is how the build ends. If a later delivery could come to another verdict, this one is
+// sent in a message before it is published.
 type Verdict string
 
 // The verdicts.
 const (
 	Created Verdict = "created" // the image is this build's
-	Reused  Verdict = "reused"  // the image was there, and the request asks for it
-	Failed  Verdict = "failed"  // for Build.Failure
+	Reused  Verdict = "reused"  // the image existed, and the request allows its reuse
+	Failed  Verdict = "failed"  // the reason is Build.Failure
 )
 
-// message is what belongs to the handling of one message and is not carried on.
+// message is what belongs to the handling of one message. The continuation does not carry it.
 type message struct {
 	redelivered bool          // see Woken
-	verdict     Verdict       // that it brought: nothing but that is left to be done
+	verdict     Verdict       // in the message: only publishing it is left to do
 	created     bool          // the operation has succeeded
 	ending      bool          // the last command publishes the end
 	progress    bool          // the last command looks at how far a version is replicated
-	regions     int           // that the last command publishes
+	regions     int           // number that the last command publishes
 	date        time.Time     // ARM's clock at the last look at the operation
 	asked       time.Duration // its Retry-After
 }
 
-// Failure is why an attempt, or the whole build, did not give an image.
+// Failure is why an attempt, or the whole build, did not make an image.
 type Failure struct {
 	event.Error
 	Final       bool               `json:"final,omitempty"`       // another attempt would fail the same way
-	Replication *event.Replication `json:"replication,omitempty"` // of a gallery image version that did not come to all its regions
+	Replication *event.Replication `json:"replication,omitempty"` // of a gallery image version that did not reach all its regions
 }
 
 // New is the build that a checked request asks for. requestedAt is the message's enqueued time.
@@ -91,7 +91,7 @@ func New(r request.Request, defaultSubscription string, requestedAt time.Time) B
 	return Build{Request: r, SubscriptionID: subscription, Digest: r.Digest(), Seq: 1, RequestedAt: requestedAt}
 }
 
-// Anew is the build as a run of its own: a person sent its dead letter again at that time.
+// Anew is the build as a new run: a person sent its dead letter again at that time.
 func (b Build) Anew(requestedAt time.Time) Build {
 	return New(b.Request, b.SubscriptionID, requestedAt)
 }
@@ -103,8 +103,8 @@ func (b Build) Key() string { return request.Key(b.Request.ID, b.Digest) }
 // ImageID is the resource ID of the image that the build makes.
 func (b Build) ImageID() string { return b.Request.ResourceID(b.SubscriptionID) }
 
-// RateLimit names the document of the limits that the build's creation counts for: those of its
-// kind, the subscription and the region.
+// RateLimit names the document of the rate limits that the build's creation counts against. There
+// is one for each kind of resource, subscription and region.
 func (b Build) RateLimit() string {
 	region := strings.Map(func(r rune) rune { // "West Europe" is westeurope; the name becomes part of a URL
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -122,7 +122,7 @@ func (b Build) RateLimit() string {
 	return strings.ToLower(kind + b.SubscriptionID + "/" + region[:min(len(region), 64)])
 }
 
-// Tag is the value of the image's goldmint-build-id tag: it says whose image it is.
+// Tag is the value of the image's goldmint-build-id tag. It says which build made the image.
 func (b Build) Tag() string { return b.Request.ID + "/" + b.Digest }
 
 // Tags of Goldmint's own on an image: who asked for it, when, what it is made from. Requests cannot
@@ -138,8 +138,8 @@ const (
 // longestTag is how many characters a tag's value may have.
 const longestTag = 256
 
-// ImageTags are the tags the image is created with: the request's and Goldmint's own. What does not
-// fit in a tag is left out: the events have it.
+// ImageTags are the tags the image is created with: the request's and Goldmint's own. A value that
+// is too long for a tag is left out, because the events have it.
 func (b Build) ImageTags() map[string]*string {
 	tags := make(map[string]*string, len(b.Request.Tags())+5)
 	for k, v := range b.Request.Tags() {
@@ -156,13 +156,13 @@ func (b Build) ImageTags() map[string]*string {
 	return tags
 }
 
-// Decided says that the build has its verdict and nothing is left but to publish it.
+// Decided reports whether the build has its verdict, which only has to be published.
 func (b Build) Decided() bool { return b.Verdict != "" }
 
 // deadlines of a build.
 //
-// waiting bounds what is not ARM's work on the image: waiting for the allowance, or for ARM to come
-// back. working bounds the operation itself, and is zero before ARM has accepted a PUT.
+// waiting ends the time before ARM works on the image: waits for the rate limit, or for ARM to be
+// available. working ends the operation itself, and is zero before ARM has accepted a PUT.
 func (b Build) deadlines(maxWait time.Duration) (waiting, working time.Time) {
 	waiting = b.RequestedAt.Add(maxWait)
 	if !b.AcceptedAt.IsZero() {
@@ -174,9 +174,9 @@ func (b Build) deadlines(maxWait time.Duration) (waiting, working time.Time) {
 	return waiting, working
 }
 
-// Check says what a build that came in a message gets wrong, or nil. Only Goldmint writes to the
-// builds queue: this is the second lock on that door, against an operator's slip or a role that is
-// too wide.
+// Check returns what is wrong with a build that came in a message, or nil. Only Goldmint writes to
+// the builds queue, so this is a second defence against an operator's mistake or a role that is too
+// wide.
 func (b Build) Check() error {
 	switch {
 	case b.Digest != b.Request.Digest():
@@ -196,23 +196,23 @@ func (b Build) Check() error {
 // Image is what a GET of the image, or of the gallery image version, says.
 type Image struct {
 	Exists           bool
-	ID               string // in ARM's letter case, which changes: the build's own is ImageID
+	ID               string // in ARM's letter case, which varies; events use ImageID
 	Location         string
 	HyperVGeneration string
 	State            string             // provisioningState: Succeeded, Failed, Creating, Updating, Deleting, …
-	BuildTag         string             // the goldmint-build-id tag, "" where there is none
+	BuildTag         string             // the goldmint-build-id tag, or ""
 	RequestedAt      time.Time          // the goldmint-requested-at tag
 	UniqueID         string             // the goldmint-source-unique-id tag
-	CreatedAt        time.Time          // systemData.createdAt; zero where ARM does not tell
+	CreatedAt        time.Time          // systemData.createdAt; zero where ARM does not return it
 	Replication      *event.Replication // of a gallery image version
 }
 
 func (i Image) is(state string) bool { return strings.EqualFold(i.State, state) }
 
-// broken says that ARM has given the image up: it stays as it is until it is deleted.
+// broken reports whether the image failed for good: it stays as it is until it is deleted.
 func (i Image) broken() bool { return i.is("Failed") || i.is("Canceled") }
 
-// born is the best known time at which an image came to be.
+// born is the best known time of an image's creation.
 func (i Image) born() time.Time {
 	if i.CreatedAt.IsZero() {
 		return i.RequestedAt

@@ -10,8 +10,8 @@ import (
 // Verb is what a command does.
 type Verb string
 
-// The verbs. After each of the first four, Step gets what came of it; Continue and Finish end the
-// work on a message.
+// The verbs. After each of the first five, Step gets the result; Continue and Finish end the work
+// on a message.
 const (
 	Look     Verb = "look"     // GET the image
 	Create   Verb = "create"   // PUT the image
@@ -27,7 +27,7 @@ type Command struct {
 	Verb   Verb
 	At     time.Time   // of Continue
 	Reason string      // of Continue: why, for the log
-	Event  event.Event // of Publish; of Continue, where there is news that the build waits
+	Event  event.Event // of Publish; of Continue, where the build starts to wait
 }
 
 func (c Command) String() string {

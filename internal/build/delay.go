@@ -10,18 +10,18 @@ import (
 
 // Why a build waits before ARM works on its image.
 const (
-	rateLimited = "RateLimited" // for ARM's allowance of creations
-	refused     = "Refused"     // ARM refuses it, and that may heal
+	rateLimited = "RateLimited" // for ARM's rate limit of creations
+	refused     = "Refused"     // ARM refuses the request, but may accept it soon
 	unavailable = "Unavailable" // ARM fails or is not reachable
 	nameInUse   = "NameInUse"   // another writer is at work on an image of the name
 )
 
-// short is a wait that nobody needs to hear of.
+// short is the longest wait that is not worth an event.
 const short = 10 * time.Second
 
-// announce gives a continuation the event that says what the build waits for, once for each reason
-// and run: so whoever waits knows it while it lasts. A build that ARM works on is not delayed but
-// under way.
+// announce adds to a continuation the event that says what the build waits for, once for each
+// reason and run, so that its sender knows the reason during the wait. A build that ARM works on is
+// in progress, not delayed.
 func (b Build) announce(do Command, d event.Delay, now time.Time) (Build, Command) {
 	if do.Verb != Continue || b.Attempts > 0 || slices.Contains(b.Delays, d.Reason) {
 		return b, do
@@ -33,7 +33,8 @@ func (b Build) announce(do Command, d event.Delay, now time.Time) (Build, Comman
 	return b, do
 }
 
-// postponed: others go first, or ARM's allowance is used up for now.
+// postponed handles a creation that may not start yet: others go first, or ARM's rate limit is used
+// up for now.
 func (p Policy) postponed(b Build, o Postponed, now time.Time) (Build, Command) {
 	b, do := p.pause(b, now, o.At.Sub(now), o.Reason)
 	if do.At.Sub(now) < short {
@@ -53,7 +54,7 @@ func (b Build) delayed(do Command, e *armerr.Error, until, now time.Time) (Build
 		d.Reason, d.Until = refused, until.UTC()
 	case armerr.Transient:
 		if b.Transient < 2 {
-			return b, do // the next try will tell
+			return b, do // the next attempt shows whether it works
 		}
 	case armerr.Final:
 	}

@@ -6,8 +6,8 @@ import (
 	"goldmint/internal/event"
 )
 
-// succeed ends the build with the image. That another's image is reused is written down first, as a
-// failure is: it may be gone when the message is delivered again.
+// succeed ends the build with the image. The reuse of another build's image is stored in a message
+// first, like a failure, because that image may be gone when the message is delivered again.
 func (p Policy) succeed(b Build, i Image, v Verdict, now time.Time) (Build, Command) {
 	b.Verdict = v
 	if v == Reused && b.message.verdict == "" {
@@ -16,9 +16,9 @@ func (p Policy) succeed(b Build, i Image, v Verdict, now time.Time) (Build, Comm
 	return b.end(b.succeededEvent(i, v == Reused, now))
 }
 
-// fail ends the build without one. A failure is written down before it is published: it goes
-// through the queue, where the first verdict on a message wins, because a message that is delivered
-// again could come to another one. The message that brings it publishes it, as often as need be.
+// fail ends the build without an image. The failure goes through the queue before it is published,
+// because a second delivery of the message could come to another verdict. In the queue the first
+// verdict on a message wins. The message with the verdict publishes it, if necessary several times.
 func (p Policy) fail(b Build, f Failure, now time.Time) (Build, Command) {
 	f.Final = true
 	b.Failure, b.Verdict = &f, Failed
@@ -28,11 +28,11 @@ func (p Policy) fail(b Build, f Failure, now time.Time) (Build, Command) {
 	return b.end(b.failedEvent(f, now))
 }
 
-// decided: the message brought the verdict, and the image is looked at for the last time.
+// decided handles the last look at the image of a build whose message has the verdict.
 func (p Policy) decided(b Build, i Image, now time.Time) (Build, Command) {
 	own := i.Exists && i.BuildTag == b.Tag()
 	switch {
-	case own && i.is("Succeeded"): // better late than never
+	case own && i.is("Succeeded"): // a late success is a success
 		return p.succeed(b, i, Created, now)
 	case own && i.broken():
 		return p.clear(b, now)
@@ -52,10 +52,10 @@ func (b Build) end(e event.Event) (Build, Command) {
 }
 
 // Poison is what to do about a build whose message was delivered too often to be tried again. The
-// first time it continues, later than the others, for it may only have been in one process with a
-// message that kills. The second time it has failed, unless its image is there. Either goes through
-// the queue: a build that an earlier delivery has sent on goes on, for its continuation has the
-// same MessageId and came first.
+// first time it continues, later than the others, because another message may have killed their
+// common process. The second time it has failed, unless its image exists. Both results go through
+// the queue. If an earlier delivery has sent the build on already, that continuation has the same
+// MessageId and wins.
 func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
 	b.message = message{redelivered: true}
 	if b.Poison {
@@ -66,9 +66,9 @@ func (p Policy) Poison(b Build, text string, now time.Time) (Build, Command) {
 	return p.requeue(b, now, now.Add(stagger), "delivered too often: tried once more, by itself")
 }
 
-// Refuse is the end of a build that the handler's own rules refuse although ARM has work of it: its
-// allow-list was narrowed. It goes through the queue like every failure, and the message that
-// brings it publishes it and touches nothing.
+// Refuse is the end of a build that the handler's rules refuse although ARM works on it already,
+// because an allow-list was narrowed. It goes through the queue like every failure. The message
+// with the verdict publishes it and changes nothing at ARM.
 func (p Policy) Refuse(b Build, code, text string, now time.Time) (Build, Command) {
 	return p.fail(b, failure(code, text, false), now)
 }
@@ -102,16 +102,16 @@ func (b Build) failedEvent(f Failure, now time.Time) event.Event {
 	return e
 }
 
-// Queued is the event that says that the request was taken. Its id is the same whenever that
-// request is sent, as that of the build's first message is: what is sent again is not announced
-// again.
+// Queued is the event that says that the request was accepted. Its id, like that of the build's
+// first message, is the same each time the request is sent, so a repeated request has no second
+// event.
 func (b Build) Queued(now time.Time) event.Event {
 	e := b.event(event.Queued, now)
 	e.ID = event.ID(b.Key(), event.Queued, 1)
 	return e
 }
 
-// event is what every event of the build says.
+// event is an event with what all events of the build have in common.
 func (b Build) event(eventType string, now time.Time) event.Event {
 	r, source := b.Request, b.Request.Source()
 	d := event.Data{

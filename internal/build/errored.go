@@ -9,21 +9,21 @@ import (
 	"goldmint/internal/retry"
 )
 
-// errored decides what follows a command that did not go through.
+// errored decides what follows a command that failed.
 func (p Policy) errored(b Build, o Errored, now time.Time) (Build, Command) {
 	if o.Err == nil {
 		return p.unpublished(b, now)
 	}
-	if b.message.progress { // which decides nothing
+	if b.message.progress { // a look that decides nothing
 		return p.watchLater(b, now)
 	}
 	class := o.Err.Class()
 	if o.Verb == Watch && !class.Retryable() {
-		b.Attempt.Token = "" // the operation cannot be seen: the image can
+		b.Attempt.Token = "" // without the operation, the image has to show the outcome
 		return p.do(b, Look)
 	}
 	if o.Verb == Watch && class == armerr.Transient && b.Transient >= unseen {
-		return p.do(b, Look) // the operation may never be seen again, and the verdict is the image's
+		return p.do(b, Look) // the operation may be gone for good, and the image decides
 	}
 	switch class {
 	case armerr.Transient, armerr.Throttled:
@@ -46,12 +46,12 @@ func (p Policy) errored(b Build, o Errored, now time.Time) (Build, Command) {
 	return p.fail(b, b.failureOf(o), now)
 }
 
-// failureOf is why the build fails on an error that stays.
+// failureOf is why the build fails on an error that does not pass.
 func (b Build) failureOf(o Errored) Failure {
 	switch {
 	case b.Failure != nil && b.message.verdict != "":
 		return *b.Failure
-	case b.Failure != nil && o.Verb == Delete: // why it failed is not that its failed image cannot be cleared away
+	case b.Failure != nil && o.Verb == Delete: // keep the first reason: the failed deletion is not why the build failed
 		f := *b.Failure
 		f.Message += " (and its failed image could not be deleted: " + o.Err.Reason() + ")"
 		return f
@@ -63,11 +63,12 @@ func (b Build) failureOf(o Errored) Failure {
 	return f
 }
 
-// unseen is how often in a row ARM may fail to show an operation before the image is asked as well.
+// unseen is how often in a row ARM may fail to show an operation before the build looks at the
+// image as well.
 const unseen = 5
 
-// unpublished is for an event that could not be published. The queue may still work, so the build
-// comes back and tries again.
+// unpublished handles an event that could not be published. The queue may still work, so the build
+// continues through it and tries again.
 func (p Policy) unpublished(b Build, now time.Time) (Build, Command) {
 	if !b.message.ending {
 		return p.watchLater(b, now)
@@ -77,8 +78,8 @@ func (p Policy) unpublished(b Build, now time.Time) (Build, Command) {
 	return p.later(b, now.Add(p.backoff(b, 0)), "the event could not be published")
 }
 
-// What may heal by itself: a role assignment takes minutes to reach every front end, a resource
-// just made is missing for seconds, and so is an image that an operation has just finished.
+// Waits for what passes by itself: a role assignment takes minutes to reach every front end. A new
+// resource may be missing for seconds, and so may an image that an operation has just finished.
 var (
 	youngRole = retry.Grace{30 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute}
 	young     = retry.Grace{5 * time.Second, 10 * time.Second, 20 * time.Second}

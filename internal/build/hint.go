@@ -8,7 +8,8 @@ import (
 	"goldmint/internal/event"
 )
 
-// hint is what to do about a failure, "" where Azure's words say it or nothing is known.
+// hint is what to do about a failure. It is empty where Azure's message says it or nothing is
+// known.
 func (b Build) hint(e event.Error) string {
 	said := e.Code + ": " + e.Message
 	for _, d := range e.Details {
@@ -21,14 +22,14 @@ func (b Build) hint(e event.Error) string {
 			break
 		}
 	}
-	if guid, ok := strings.CutPrefix(b.Request.ID, "vm-"); ok && armid.IsGUID(guid) { // another event does not begin it again
+	if guid, ok := strings.CutPrefix(b.Request.ID, "vm-"); ok && armid.IsGUID(guid) { // another event does not start it again
 		text = strings.TrimPrefix(text+"; later events of this VM start nothing for 7 days: once the cause is gone, goldmint submit --vm "+b.Request.Source().ID, "; ")
 	}
 	return text
 }
 
-// hints are by the code or the words of Azure's error, the first that matches.
-// docs/gallery-errors.md shows each at work.
+// hints are chosen by the code or the message of Azure's error. The first match counts.
+// docs/gallery-errors.md shows each of them.
 var hints = []struct {
 	said *regexp.Regexp
 	text string

@@ -7,32 +7,32 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// Observation is what came of a command, or that a message woke the build.
+// Observation is the result of a command, or that a message woke the build.
 type Observation interface{ observed() }
 
 // Woken says that a message brought the build here.
 type Woken struct {
-	// Redelivered says that the message was delivered before. Whoever had it may have acted
-	// already, so now nothing is created or deleted: that is handed on by a continuation, which
-	// duplicate detection drops if there was one.
+	// Redelivered says that the message was delivered before. The earlier delivery may have acted
+	// already, so this one creates and deletes nothing. It leaves that to a continuation, which
+	// duplicate detection drops if the earlier delivery has sent it.
 	Redelivered bool
 }
 
-// Accepted is ARM's answer to a PUT that it took on.
+// Accepted is ARM's answer to a PUT that it accepted.
 type Accepted struct {
 	Token string            // resumes the operation; "" when ARM had nothing left to do
 	Date  time.Time         // ARM's clock
 	Took  time.Duration     // from the PUT to the answer
 	Left  []ratelimit.Limit // what remains of the limits
 
-	UniqueID string // of the source, "" where ARM does not tell
+	UniqueID string // of the source, "" where ARM does not return it
 }
 
-// Postponed says that the build may not create its image yet: others go first, or ARM's allowance
+// Postponed says that the build may not create its image yet: others go first, or ARM's rate limit
 // is used up for now.
 type Postponed struct {
-	At     time.Time // when to ask again
-	Ahead  int       // builds that are let go first
+	At     time.Time // when to ask the limiter again
+	Ahead  int       // builds that go first
 	Reason string
 }
 
@@ -45,13 +45,13 @@ type Operation struct {
 	Err        *armerr.Error // of a failed one
 }
 
-// Deleted says that ARM took on the deletion of the image.
+// Deleted says that ARM accepted the deletion of the image.
 type Deleted struct{}
 
 // Published says that the event is in the topic.
 type Published struct{}
 
-// Errored says that a command did not go through.
+// Errored says that a command failed.
 type Errored struct {
 	Verb Verb          // of the command
 	Err  *armerr.Error // ARM's error, nil when the bus failed

@@ -8,22 +8,22 @@ import (
 	"goldmint/internal/request"
 )
 
-// When to look at how far a gallery image version is replicated: no region was recorded to be done
-// earlier, and the news is for people.
+// When to look at the replication of a gallery image version. No recorded region was done earlier,
+// and only people use this progress.
 const (
 	firstProgress = 2 * time.Minute // after the operation's start
 	progressEvery = time.Minute     // at most
 )
 
-// progressDue says that the look at the operation is to be followed by one at the version. Nothing
-// is decided by that.
+// progressDue reports whether to look at the version after the operation. That look only reports
+// progress and decides nothing.
 func (p Policy) progressDue(b Build, now time.Time) bool {
 	a := b.Attempt
 	return b.Request.Target() == request.GalleryImageVersion && b.Announced &&
 		age(a.StartedAt, b.message.date, now) >= firstProgress && now.Sub(a.ProgressAt) >= progressEvery
 }
 
-// progressed: the version was looked at while its operation is at work.
+// progressed handles a look at the version while its operation runs.
 func (p Policy) progressed(b Build, i Image, now time.Time) (Build, Command) {
 	b.message.progress = false
 	if i.BuildTag != b.Tag() {
@@ -32,8 +32,8 @@ func (p Policy) progressed(b Build, i Image, now time.Time) (Build, Command) {
 	return p.replicating(b, i, now)
 }
 
-// replicating publishes how far the version is, when a region has it that had not the last time,
-// and waits for the rest.
+// replicating publishes the progress when one more region has the version, and waits for the
+// others.
 func (p Policy) replicating(b Build, i Image, now time.Time) (Build, Command) {
 	done := i.Replication.Done()
 	if done <= b.Regions || !b.Announced {

@@ -10,41 +10,41 @@ import (
 // Policy is when to look, how often to try and when to give up. The zero Policy is not usable: see
 // DefaultPolicy.
 type Policy struct {
-	MaxWait time.Duration // for ARM's allowance, or for ARM to come back, from the request's enqueueing on
+	MaxWait time.Duration // for ARM's rate limit, or for ARM to be available, from the request's enqueued time on
 
 	Attempts        int // PUTs that ARM may accept for one image
-	VersionAttempts int // and for one gallery image version, of which each may take hours
+	VersionAttempts int // and for one gallery image version, because each may take hours
 
 	Images   Looks // at the operations that make images
 	Versions Looks // and gallery image versions
 
-	HandOver time.Duration // what a redelivered message leaves to the earlier delivery: as long as an invocation may live
+	HandOver time.Duration // how long a redelivered message waits for the earlier delivery: the longest life of an invocation
 	Backoff  retry.Backoff // after temporary failures
 }
 
-// Looks is when to look at an operation, counted from its start. Azure's operations end on a grid,
-// so a look just after one of its points is worth several between them.
+// Looks is when to look at an operation, counted from its start. Azure's operations end at fixed
+// intervals, so a look just after such a moment is worth several looks in between.
 type Looks struct {
-	At    []time.Duration // where operations were measured to end, and a moment for the result to be readable
-	Every time.Duration   // then as often,
+	At    []time.Duration // measured ends of operations, plus a moment until the result is readable
+	Every time.Duration   // then at this interval,
 	Until time.Duration   // up to this age; 0 for not at all
 	Share float64         // then after this share of the time already spent,
 	Min   time.Duration   // but not sooner
 	Max   time.Duration   // and not later
-	Gone  time.Duration   // what a deletion takes
+	Gone  time.Duration   // how long a deletion takes
 }
 
-// The most that Policy.MaxWait and Policy.Attempts may be. Messages and the windows of their
-// duplicates are made for these.
+// The most that Policy.MaxWait and Policy.Attempts may be. The lifetime of messages and the window
+// of duplicate detection are chosen for these.
 const (
 	LongestWait  = 5 * 24 * time.Hour
 	MostAttempts = 10
 )
 
-// DefaultPolicy looks where Azure's operations were measured to end: of 23 recorded creations of
-// images 12 took 5.1 to 5.3 s, 10 took 10.1 to 10.4 s and one 56.9 s. About a minute the looks are
-// close together, as nobody knows where others like that one end. Those of gallery image versions
-// end just after a multiple of 15 s.
+// DefaultPolicy looks when Azure's operations were measured to end: of 23 recorded creations of
+// images 12 took 5.1 to 5.3 s, 10 took 10.1 to 10.4 s and one 56.9 s. Around one minute the looks
+// are close together, because the single measurement does not show when others end. Those of
+// gallery image versions end just after a multiple of 15 s.
 func DefaultPolicy() Policy {
 	return Policy{
 		MaxWait: 24 * time.Hour, Attempts: 3, VersionAttempts: 2,
@@ -67,7 +67,7 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// soonest is the shortest wait before the next look: one that came a moment too early is repeated.
+// soonest is the shortest wait before the next look, because a look may come a moment too early.
 const soonest = 250 * time.Millisecond
 
 // looks and attempts are those of the build's target.
@@ -105,8 +105,8 @@ func (l Looks) wait(spent time.Duration) time.Duration {
 	return min(max(time.Duration(float64(spent)*l.Share), l.Min), l.Max)
 }
 
-// age is how old an operation is. date is ARM's clock, cut to the second; the handler's own clock
-// says where in that second.
+// age is how old an operation is. date is ARM's clock in whole seconds; the handler's own clock
+// adds the fraction.
 func age(startedAt, date, now time.Time) time.Duration {
 	if date.IsZero() {
 		return now.Sub(startedAt)

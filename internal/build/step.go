@@ -56,7 +56,7 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 	panic("unknown observation")
 }
 
-// do gives the verb and remembers it as the last step.
+// do returns the verb and remembers it as the last step.
 func (p Policy) do(b Build, v Verb) (Build, Command) {
 	b.Step = v
 	return b, Command{Verb: v}

@@ -85,7 +85,7 @@ func TestMutations(t *testing.T) {
 
 var failure = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
 
-// judge gives the tests that fail on a copy of infra/.
+// judge returns the tests that fail on a copy of infra/.
 func judge(t *testing.T, binary, infra string) (failed []string, output string) {
 	t.Helper()
 	const reading = "^Test(Entities|EventGrid|NoSecret|Azd|Exposure|Kinds|Provider|BuiltIn|CustomRole|GalleryRoles|RoleAssign|Actions|Settings|ServiceBus|Messages|Durations|Metrics)"

@@ -59,8 +59,8 @@ type Entry struct {
 	Published time.Time // by Service Bus' clock
 }
 
-// Read gives the events that came since the last call, at most a few hundred; none means that there
-// is nothing new. Messages that are no events of Goldmint's are passed over.
+// Read returns the events that came since the last call, at most a few hundred; none means that
+// there is nothing new. Messages that are no events of Goldmint's are passed over.
 func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
 	for {
 		messages, err := r.peek(ctx)
@@ -107,7 +107,7 @@ func (r *Reader) wants(m *azservicebus.ReceivedMessage) bool {
 
 func (r *Reader) of(id string) bool { return len(r.BuildIDs) == 0 || slices.Contains(r.BuildIDs, id) }
 
-// ReadAll gives every event that is kept.
+// ReadAll returns every event that is kept.
 func (r *Reader) ReadAll(ctx context.Context) ([]Entry, error) {
 	var all []Entry
 	for {

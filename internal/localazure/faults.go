@@ -20,7 +20,7 @@ type Faults struct {
 	Cut        time.Duration // mean time after which every connection to Service Bus is cut; zero: never
 }
 
-// FaultNames gives the names that [ParseFaults] knows, each with its meaning, in the order of the
+// FaultNames returns the names that [ParseFaults] knows, each with its meaning, in the order of the
 // help text.
 func FaultNames() [][2]string {
 	return [][2]string{

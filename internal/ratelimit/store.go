@@ -12,7 +12,7 @@ import (
 
 // Store keeps the documents.
 type Store interface {
-	// Load gives the document, nil where there is none, and the time by the store's clock.
+	// Load returns the document, nil where there is none, and the time by the store's clock.
 	Load(ctx context.Context, name string) (body []byte, etag string, now time.Time, err error)
 	// Swap writes the document if it still has the etag, "" for one that is not there. Else the
 	// error is ErrConflict. After any other error the document may have been written all the same.

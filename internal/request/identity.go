@@ -125,9 +125,8 @@ func (r *Request) UnmarshalJSON(body []byte) error {
 	return nil
 }
 
-// Digest is the hex SHA-256 of the canonical form without the id: it tells
-// whether two requests ask for the same. The handler's default subscription is
-// no part of it.
+// Digest is the hex SHA-256 of the canonical form without the id: it reports whether two requests
+// ask for the same. The handler's default subscription is no part of it.
 func (r Request) Digest() string {
 	r.ID = ""
 	sum := sha256.Sum256(r.Canonical())

@@ -95,7 +95,7 @@ func (p Policy) version(made plan, w Work, gallery string) plan {
 	return p.finished(made, w)
 }
 
-// finished gives the request its tags and holds it against the rules.
+// finished adds the tags to the request and checks it against the rules.
 func (p Policy) finished(made plan, w Work) plan {
 	v, r := w.vm, &made.request
 	if !armid.ValidGroup(r.ResourceGroup) {

@@ -83,7 +83,7 @@ func (f *fields) fail(got, want any) {
 	}
 }
 
-// split takes a described list apart.
+// split separates the descriptor and the fields of a described list.
 func split(v any) (code uint64, l List, err error) {
 	d, ok := v.(Described)
 	if !ok {

@@ -18,8 +18,7 @@ const headerSize = 8
 // MinMaxFrameSize is the least max-frame-size a peer may ask for.
 const MinMaxFrameSize = 512
 
-// ErrFrame is what a frame that breaks the rules gives; the connection cannot
-// go on after it.
+// ErrFrame is the error of a frame that breaks the rules; the connection cannot go on after it.
 var ErrFrame = errors.New("amqp: malformed frame")
 
 // Frame is one unit of the wire. An empty frame, which only says that the peer

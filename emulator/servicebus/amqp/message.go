@@ -27,8 +27,8 @@ const (
 // Properties are the standard properties of a message, by index.
 type Properties [propertyCount]any
 
-// Text returns a property as text. Identifiers may also be numbers, UUIDs or
-// bytes: these get a text that keeps them apart. ok is false for null.
+// Text returns a property as text. Identifiers may also be numbers, UUIDs or bytes: these get a
+// text that distinguishes them. ok is false for null.
 func (p *Properties) Text(index int) (text string, ok bool) {
 	v := p[index]
 	if v == nil {
@@ -65,8 +65,8 @@ func Milliseconds(d time.Duration) uint32 {
 	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32))
 }
 
-// Message is a message taken apart into sections: part 3, section 3.2. The body
-// (data, sequence or value sections, and the footer) stays as it came.
+// Message is a message split into sections: part 3, section 3.2. The body (data, sequence or value
+// sections, and the footer) stays as it came.
 type Message struct {
 	Header      Header
 	Delivery    Map // delivery annotations

@@ -13,8 +13,8 @@ type Terminus struct {
 	l    List
 }
 
-// ReadTerminus takes a source or target apart. A missing one (null) is the zero
-// Terminus with an empty address.
+// ReadTerminus parses a source or target. A missing one (null) is the zero Terminus with an empty
+// address.
 func ReadTerminus(v any) (Terminus, error) {
 	if v == nil {
 		return Terminus{}, nil
@@ -32,7 +32,7 @@ func (t Terminus) Address() string {
 	return s
 }
 
-// Coordinator tells whether this is the target of transactions.
+// Coordinator reports whether this is the target of transactions.
 func (t Terminus) Coordinator() bool {
 	return t.code != 0 && t.code != descSource && t.code != descTarget
 }

@@ -59,8 +59,8 @@ const (
 	SenderMixed     = uint8(2)
 )
 
-// Attach starts a link: section 2.7.3. Source and Target stay undecoded but for
-// what [Terminus] gives.
+// Attach starts a link: section 2.7.3. Source and Target stay undecoded but for what [Terminus]
+// returns.
 type Attach struct {
 	Name                 string
 	Handle               uint32
@@ -179,7 +179,7 @@ func (p *Transfer) read(f *fields) {
 	field(f, &p.Aborted)
 }
 
-// Disposition tells the state of the deliveries First to Last: section 2.7.6.
+// Disposition reports the state of the deliveries First to Last: section 2.7.6.
 type Disposition struct {
 	Role    bool
 	First   uint32

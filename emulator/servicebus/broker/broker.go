@@ -1,6 +1,5 @@
-// Package broker is what a Service Bus does with messages, apart from any wire:
-// queues, topics and subscriptions, locks, sessions, scheduling, duplicate
-// detection and dead-lettering.
+// Package broker is what a Service Bus does with messages, independent of the protocol: queues,
+// topics and subscriptions, locks, sessions, scheduling, duplicate detection and dead-lettering.
 //
 // It starts no goroutine and reads no clock but the one it is given. Whatever is
 // due happens at the next call, in the order of the due times and as of them, so
@@ -27,9 +26,8 @@ type Broker struct {
 	wake   func()
 }
 
-// New makes a namespace without entities. clock gives the time; wake, which may
-// be nil, is called when something became due earlier than [Broker.Advance]
-// said. It must not call back.
+// New makes a namespace without entities. clock returns the time; wake, which may be nil, is called
+// when something became due earlier than [Broker.Advance] said. It must not call back.
 func New(clock func() time.Time, wake func()) *Broker {
 	if wake == nil {
 		wake = func() {}

@@ -8,8 +8,8 @@ type history struct {
 	order []string // by the time they came
 }
 
-// add tells whether the id is new, and remembers it from now on. A duplicate
-// does not make the window longer.
+// add reports whether the id is new, and remembers it from now on. A duplicate does not make the
+// window longer.
 func (h *history) add(id string, now time.Time, window time.Duration) bool {
 	for len(h.order) > 0 && !h.until[h.order[0]].After(now) {
 		delete(h.until, h.order[0])

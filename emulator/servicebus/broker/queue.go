@@ -30,7 +30,7 @@ type Queue struct {
 	subscriptions []*Queue // of a topic
 
 	refusal      *Error    // of what is sent; nil for none
-	refusedUntil time.Time // zero: until it is told
+	refusedUntil time.Time // zero: until the next call of Refuse
 
 	sequence int64
 	store    store
@@ -54,13 +54,13 @@ func newQueue(b *Broker, path string, kind kind, s Settings) *Queue {
 // last and the first also with [DeadLetterSuffix].
 func (q *Queue) Path() string { return q.path }
 
-// Receivable tells whether messages can be received: not from a topic.
+// Receivable reports whether messages can be received: not from a topic.
 func (q *Queue) Receivable() bool { return q.kind != kindTopic }
 
-// Sendable tells whether messages can be sent: to queues and topics alone.
+// Sendable reports whether messages can be sent: to queues and topics alone.
 func (q *Queue) Sendable() bool { return q.kind == kindQueue || q.kind == kindTopic }
 
-// RequiresSession tells whether receivers have to accept a session first.
+// RequiresSession reports whether receivers have to accept a session first.
 func (q *Queue) RequiresSession() bool { return q.settings.RequiresSession }
 
 // Counts are the numbers of messages by state; locked ones count as active.

@@ -40,7 +40,7 @@ func (q *Queue) Leave(w *Waiter) {
 	}
 }
 
-// lock gives a message to a receiver until it settles or the lock ends.
+// lock assigns a message to a receiver until it settles or the lock ends.
 func (q *Queue) lock(e *entry) {
 	q.b.stop(&e.timer)
 	e.locked = true

@@ -85,8 +85,8 @@ func (q *Queue) accept(m *amqp.Message) int64 {
 	return q.arrive(d, 0)
 }
 
-// Refuse makes the entity refuse what is sent to it for a time, or until it is
-// told again where d is 0. A nil error ends a refusal.
+// Refuse makes the entity refuse what is sent to it for a time, or until the next call where d is
+// 0. A nil error ends a refusal.
 func (q *Queue) Refuse(why *Error, d time.Duration) {
 	q.b.enter()
 	defer q.b.mu.Unlock()
@@ -145,7 +145,7 @@ func (q *Queue) arrive(d Delivery, hops int) int64 {
 	return q.enqueue(d).SequenceNumber
 }
 
-// publish gives each subscription whose filters match a copy.
+// publish puts a copy into each subscription whose filters match.
 func (q *Queue) publish(d Delivery, hops int) {
 	if d.EnqueuedSequence == 0 {
 		d.EnqueuedSequence = q.sequence

@@ -159,7 +159,7 @@ func (l *SessionLock) Leave(w *Waiter) {
 	l.s.waiters.remove(w)
 }
 
-// Close gives the session up; it can be accepted again at once.
+// Close releases the session; it can be accepted again at once.
 func (l *SessionLock) Close() {
 	q := l.s.queue
 	q.b.enter()

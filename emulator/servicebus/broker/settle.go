@@ -14,7 +14,7 @@ const (
 	Complete   Verdict = iota // done: remove it
 	Abandon                   // failed: deliver it again
 	Release                   // not looked at: deliver it again, do not count
-	Defer                     // set it aside, to be received by sequence number
+	Defer                     // keep it, to be received by sequence number
 	DeadLetter                // no good: move it to the dead-letter queue
 )
 
@@ -91,7 +91,7 @@ func (q *Queue) Renew(tokens ...amqp.UUID) ([]Delivery, error) {
 	return out, nil
 }
 
-// Locked tells whether the lock of that token still holds.
+// Locked reports whether the lock of that token still holds.
 func (q *Queue) Locked(token amqp.UUID) bool {
 	q.b.enter()
 	defer q.b.mu.Unlock()

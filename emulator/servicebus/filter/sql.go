@@ -23,7 +23,7 @@ func SQL(expression string) (*Expression, error) {
 	return &Expression{root}, nil
 }
 
-// Match tells whether the expression is true for the message.
+// Match reports whether the expression is true for the message.
 func (e *Expression) Match(m *amqp.Message) bool { return e.root(m) == any(true) }
 
 // node computes a part of an expression: nil (unknown), bool, int64, float64 or

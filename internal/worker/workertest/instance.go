@@ -218,7 +218,7 @@ func (inv *invocation) failed() {
 	}
 }
 
-// abandon gives the message back, as the host does when an invocation failed.
+// abandon returns the message to the queue, as the host does when an invocation failed.
 func (inv *invocation) abandon() {
 	w := inv.i.w
 	w.clock.after(w.between(5*time.Millisecond, 30*time.Millisecond), func() { inv.q.giveBack(inv.m, inv.lock) })

@@ -70,8 +70,8 @@ func New(subscription, endpoint, audience string, credential azcore.TokenCredent
 	}, nil
 }
 
-// Now is the time by Azure's clock, in which it gives the dates of what it has: the Date of its
-// latest answer, and what has passed since. Before any answer it is this machine's.
+// Now is the time by Azure's clock, which the dates of its resources follow: the Date of its latest
+// answer, and what has passed since. Before any answer it is this machine's.
 func (a *Azure) Now() time.Time {
 	a.clock.mu.Lock()
 	defer a.clock.mu.Unlock()

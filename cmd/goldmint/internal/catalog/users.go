@@ -8,9 +8,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 )
 
-// Users gives, by lower-case id of an image or version, the VMs and scale sets of the subscription
-// that were made from it or would be. Other subscriptions are not seen, nor instances of a scale
-// set that are older than its model.
+// Users returns, by lower-case id of an image or version, the VMs and scale sets of the
+// subscription that were made from it or would be. Other subscriptions are not seen, nor instances
+// of a scale set that are older than its model.
 func (a *Azure) Users(ctx context.Context) (map[string][]string, error) {
 	users := map[string][]string{}
 	machines := a.machines.NewListAllPager(nil)

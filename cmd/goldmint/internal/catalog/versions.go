@@ -67,7 +67,7 @@ func (v Versions) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// Promote lets `latest` resolve to a version. It gives the version as it is afterwards.
+// Promote lets `latest` resolve to a version. It returns the version as it is afterwards.
 func (v Versions) Promote(ctx context.Context, name string) (Record, error) {
 	got, err := v.azure.versions.Get(ctx, v.group, v.gallery, v.image, name, nil)
 	if err != nil {

@@ -51,7 +51,7 @@ func unreadable(number int64, err error) Letter {
 // continuationType is the CloudEvents type of Goldmint's messages to itself.
 const continuationType = "goldmint.build.continuation"
 
-// envelope is as much of any kind of body as tells the kinds apart and the build.
+// envelope is the part of any body that identifies its kind and its build.
 type envelope struct {
 	ID          any             `json:"id"`
 	SpecVersion json.RawMessage `json:"specversion"`

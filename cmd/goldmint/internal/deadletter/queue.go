@@ -31,9 +31,9 @@ func (q *Queue) receiver() (*azservicebus.Receiver, error) {
 	return q.client.NewReceiverForQueue(q.name, &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
 }
 
-// List gives all dead letters in the order of their sequence numbers. It takes none: they are
-// peeked. One that cannot be decoded is listed as [Unreadable]; of several in a row the last one
-// is.
+// List returns all dead letters in the order of their sequence numbers. It takes none out of the
+// queue: they are peeked. One that cannot be decoded is listed as [Unreadable]; of several in a row
+// the last one is.
 func (q *Queue) List(ctx context.Context) ([]Letter, error) {
 	r, err := q.receiver()
 	if err != nil {
@@ -46,8 +46,8 @@ func (q *Queue) List(ctx context.Context) ([]Letter, error) {
 }
 
 // Remove takes the letters with the given sequence numbers, calls first for each and, where that
-// succeeds, removes it. Letters that came with them are put back. The error tells of each that was
-// not removed; removed counts the others.
+// succeeds, removes it. Letters that came with them are put back. The error names each that was not
+// removed; removed counts the others.
 func (q *Queue) Remove(ctx context.Context, numbers []int64, first func(context.Context, Letter) error) (removed int, err error) {
 	ahead, err := q.ahead(ctx, numbers)
 	if err != nil {

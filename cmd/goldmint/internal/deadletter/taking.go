@@ -115,7 +115,7 @@ func (t *taking) unreadable(ctx context.Context, l Letter, short int) error {
 // errNothing says that nothing came.
 var errNothing = errors.New("no message came")
 
-// receive gives no message and no error when one came that cannot be decoded.
+// receive returns no message and no error when one came that cannot be decoded.
 func receive(ctx context.Context, r *azservicebus.Receiver, n int) ([]*azservicebus.ReceivedMessage, error) {
 	receiving, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()

@@ -22,7 +22,7 @@ const customRole = "Goldmint image builder"
 // Action is an action of the custom role, and how it is found out whether an identity has it.
 type Action struct {
 	Name    string
-	probe   string // to be read below the resource group's compute, there or not; "": only the list of permissions tells
+	probe   string // to be read below the resource group's compute, existing or not; "": only the list of permissions shows it
 	version string // of the API
 }
 
@@ -126,7 +126,7 @@ func endOfGroup(check string, err error, report func(Finding)) (stop string) {
 	return stop
 }
 
-// may tells whether the identity has the action, or that it cannot be told.
+// may reports whether the identity has the action, or that this is unknown.
 func (m manager) may(ctx context.Context, group string, a Action, granted []permission) (allowed, known bool, err error) {
 	if a.probe == "" {
 		return slices.ContainsFunc(granted, func(p permission) bool { return p.allows(a.Name) }), granted != nil, nil

@@ -85,8 +85,8 @@ func (d Deployment) examineNeed(ctx context.Context, need busNeed) Finding {
 	return f
 }
 
-// signIn gets a token, and says why nothing else can be asked where there is none. No credential
-// needs no token.
+// signIn gets a token. Without one it reports why nothing else can be checked. No credential needs
+// no token.
 func (d Deployment) signIn(ctx context.Context, check string, credential azcore.TokenCredential, scope string, report func(Finding)) (stop string) {
 	if credential == nil {
 		return ""

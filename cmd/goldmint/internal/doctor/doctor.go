@@ -21,7 +21,7 @@ const (
 	OK          Result = "ok"
 	Failed      Result = "failed"      // refused, or not there
 	Unreachable Result = "unreachable" // no answer
-	Unknown     Result = "unknown"     // cannot be told without changing something
+	Unknown     Result = "unknown"     // cannot be checked without changing something
 	Skipped     Result = "skipped"     // would say no more than an earlier check
 )
 

@@ -88,7 +88,7 @@ func onlyFor(bus *servicebus.Server, entity string) string {
 		url.QueryEscape(base64.StdEncoding.EncodeToString(mac.Sum(nil))) + "&se=" + expiry + "&skn=RootManageSharedAccessKey;UseDevelopmentEmulator=true"
 }
 
-// examine gives the findings in a line each: result, check and what is missing.
+// examine returns the findings in a line each: result, check and what is missing.
 func examine(t *testing.T, d doctor.Deployment) []string {
 	t.Helper()
 	var lines []string
@@ -158,8 +158,8 @@ func TestMissingRights(t *testing.T) {
 	}
 }
 
-// An identity that may not read its permissions, as the function's own, is told what reading cannot
-// tell.
+// An identity without the right to read its permissions, like the function's own, gets a finding
+// that names what was not checked.
 func TestPermissionsThatCannotBeRead(t *testing.T) {
 	d, _ := deployment(t, role())
 	compare(t, append(slices.Clone(healthy[:8]), "unknown resource group rg-images", "ok resource group rg-images"), examine(t, d))

@@ -10,7 +10,7 @@ import (
 
 const galleryAPI = "2024-03-03"
 
-// The roles of infra/gallery.tf, and the variables that give them.
+// The roles of infra/gallery.tf, and the variables that assign them.
 const (
 	galleryRole = "Goldmint gallery publisher"
 	sourceRole  = "Goldmint gallery source"

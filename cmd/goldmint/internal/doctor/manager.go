@@ -98,7 +98,8 @@ func isStatus(err error, status int) bool {
 	return errors.As(err, &answered) && answered.StatusCode == status
 }
 
-// isGroupMissing tells a resource group or subscription that does not exist from a resource in it.
+// isGroupMissing reports whether the resource group or subscription is missing, rather than a
+// resource in it.
 func isGroupMissing(err error) bool {
 	var answered *azcore.ResponseError
 	return errors.As(err, &answered) && (answered.ErrorCode == "ResourceGroupNotFound" || answered.ErrorCode == "SubscriptionNotFound")

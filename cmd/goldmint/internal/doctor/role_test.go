@@ -11,7 +11,7 @@ import (
 	"goldmint/cmd/goldmint/internal/doctor"
 )
 
-// The doctor looks for the actions of the roles that the Terraform gives, for each of them and no
+// The doctor looks for the actions of the roles that the Terraform assigns, for each of them and no
 // others.
 func TestDoctorKnowsTheRoles(t *testing.T) {
 	var images []string

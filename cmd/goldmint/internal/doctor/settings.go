@@ -43,7 +43,7 @@ func ReadSettings(values map[string]string) (config.Config, Finding) {
 	return c, f
 }
 
-// Groups are the resource groups that the settings allow, where they can be told: a name is in one
+// Groups are the resource groups that the settings allow, where that can be known: a name is in one
 // subscription.
 func Groups(c config.Config) []string {
 	subscriptions := c.AllowedSubscriptions

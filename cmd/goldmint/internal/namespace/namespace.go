@@ -1,5 +1,5 @@
 // Package namespace is how a person or a pipeline reaches Goldmint's Service Bus namespace: by
-// connection string, or as whoever is signed in to Azure. Its errors say what to do.
+// connection string, or as the identity that is signed in to Azure. Its errors say what to do.
 package namespace
 
 import (
@@ -82,7 +82,7 @@ func (a Address) check() (Address, error) {
 	return a, nil
 }
 
-// retry is short: whoever calls knows better how long it is worth to try.
+// retry is short, because the callers decide how long to go on trying.
 var retry = azservicebus.RetryOptions{MaxRetries: 2, RetryDelay: 200 * time.Millisecond, MaxRetryDelay: 2 * time.Second}
 
 // Dial makes a client. Nothing is sent before its first use.

@@ -104,8 +104,8 @@ func TestExplainRole(t *testing.T) {
 	}
 }
 
-// What the network refuses may come back, so it is no refusal, and its text is told without the
-// client's prefixes.
+// A network error may pass, so it is no refusal, and its text is shown without the client's
+// prefixes.
 func TestNoAnswerIsNoRefusal(t *testing.T) {
 	bus, err := servicebus.Listen(servicebus.Options{})
 	if err != nil {

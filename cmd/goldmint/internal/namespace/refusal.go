@@ -21,7 +21,7 @@ var (
 	Listen = Right{Role: "Azure Service Bus Data Receiver", Claim: "Listen"}
 )
 
-// What to do about trouble that no role mends.
+// What to do about errors that no role assignment fixes.
 const (
 	SignInHint  = "as yourself: run `az login`; in a pipeline: log in with OIDC (azure/login, AzureCLI@2); as a managed identity: run where it is assigned, and check its client id"
 	ContactHint = "check the namespace's name, and that TLS connections to port 5671 (AMQP) are open from here; with private_network only its VNet gets in; a local Azure must be running"
@@ -102,8 +102,7 @@ func (a Address) unauthorized(refused error, entity Entity, right Right) *Refusa
 	return r
 }
 
-// Brief is the first line of an error that tells its whole story, without the client's own
-// prefixes.
+// Brief is the first line of an error that says everything, without the client's own prefixes.
 func Brief(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	for _, prefix := range []string{"(unauthorized): ", "(auth): ", "(connlost): "} {

@@ -1,4 +1,4 @@
-// Package pipeline tells the CI system around a command what came of a build: GitHub Actions
+// Package pipeline reports the outcome of a build to the CI system around a command: GitHub Actions
 // through the files that it names in the environment, Azure DevOps through commands in the log.
 package pipeline
 

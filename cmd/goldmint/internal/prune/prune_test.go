@@ -72,7 +72,7 @@ func full(n int) (*shelf, []retention.Decision) {
 	return s, all
 }
 
-// run prunes and gives the results by name, and how often it paused for Azure's limits.
+// run prunes and returns the results by name, and how often it paused for Azure's limits.
 func run(ctx context.Context, s *shelf, all []retention.Decision, wait time.Duration) (results map[string]string, pauses []time.Duration) {
 	results = map[string]string{}
 	p := Pruner{

@@ -180,8 +180,8 @@ web.yaml:12:10: image.properties.storageProfile.dataDisks[0].lun: must be from 0
 	}
 }
 
-// YAML reads 20261123 as a number and true as a boolean: where text is wanted, each is told to be
-// put in quotes.
+// YAML reads 20261123 as a number and true as a boolean: where text is wanted, the error says that
+// it has to be put in quotes.
 func TestNumbersWhereTextIsWanted(t *testing.T) {
 	text, err := os.ReadFile("testdata/numbers-where-text-is-wanted.yaml")
 	if err != nil {
@@ -203,7 +203,7 @@ func TestNumbersWhereTextIsWanted(t *testing.T) {
 	}
 }
 
-// Where text is wanted, a number is told to be put in quotes, in whatever the request is written.
+// Where text is wanted, the error for a number says to put it in quotes, in every format.
 func TestQuotesAreAskedFor(t *testing.T) {
 	const yaml = "resourceGroup: 7\nname: 8\nmetadata: {run: 9}\nimage: {location: 1, tags: {team: true}, properties: {sourceVirtualMachine: {id: 2}}}\n"
 	const json = `{"resourceGroup": 7, "name": 8, "metadata": {"run": 9}, "image": {"location": 1, "tags": {"team": true}, "properties": {"sourceVirtualMachine": {"id": 2}}}}`

@@ -12,7 +12,7 @@ var readings = []func(Region) bool{
 	func(r Region) bool { return !r.Excluded },
 }
 
-// latestByRegion gives, for each item of a sorted list, the regions in which `latest` may resolve
+// latestByRegion returns, for each item of a sorted list, the regions in which `latest` may resolve
 // to it. Others' versions count: Azure does not ask who made them.
 func latestByRegion(sorted []Item) map[int][]string {
 	latest := map[int][]string{}
@@ -38,7 +38,7 @@ func latestByRegion(sorted []Item) map[int][]string {
 	return latest
 }
 
-// LatestOf gives, by region, the id of what `latest` resolves to among those that neither flag
+// LatestOf returns, by region, the id of what `latest` resolves to among those that neither flag
 // hides.
 func LatestOf(items []Item) map[string]string {
 	top := map[string]Item{}
@@ -76,7 +76,7 @@ func (i Item) In(name string) bool {
 	return slices.ContainsFunc(i.Regions, func(r Region) bool { return r.Short() == wanted })
 }
 
-// newestOf gives the items of a sorted list that are among the newest: of all, and of those that
+// newestOf returns the items of a sorted list that are among the newest: of all, and of those that
 // `latest` may resolve to in each region. Candidates that are hidden from latest so never push out
 // what is deployed, nor the other way round. Only what is ours and finished is counted: a foreign
 // or failed version takes nobody's place.
@@ -106,7 +106,7 @@ func newestOf(sorted []Item, keep int) map[int]bool {
 	return newest
 }
 
-// Short is the region's short name: Azure gives "West Europe" and "westeurope".
+// Short is the region's short name: Azure returns both "West Europe" and "westeurope".
 func (r Region) Short() string { return strings.ToLower(strings.ReplaceAll(r.Name, " ", "")) }
 
 func with(names []string, name string) []string {

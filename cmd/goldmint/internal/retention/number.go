@@ -14,7 +14,8 @@ type Number []uint64
 // Compare orders numbers; none comes before any.
 func (n Number) Compare(o Number) int { return slices.Compare(n, o) }
 
-// Version is the number of a gallery image version, Major.Minor.Patch; nil where the name is none.
+// Version is the number of a gallery image version, Major.Minor.Patch; nil where the name is not of
+// that form.
 func Version(name string) Number {
 	parts := strings.Split(name, ".")
 	if len(parts) != 3 {

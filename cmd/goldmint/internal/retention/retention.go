@@ -24,7 +24,7 @@ type Rule struct {
 type Item struct {
 	ID, Name  string
 	Number    Number // nil where the name is not a number
-	State     string // as Azure gives it: Succeeded, Creating, Deleting, …
+	State     string // as Azure returns it: Succeeded, Creating, Deleting, …
 	Tags      map[string]string
 	Created   time.Time // the version's published date, or when the image was requested; zero where unknown
 	EndOfLife time.Time
@@ -87,7 +87,7 @@ func Decide(items []Item, rule Rule) []Decision {
 	return all
 }
 
-// judge gives the first reason to stay: those that nobody can lift come first.
+// judge returns the first reason to stay: those that no flag overrides come first.
 func (r Rule) judge(i Item, latest []string, newest bool) (Reason, string) {
 	switch {
 	case i.Number == nil && r.Prefix != "":
@@ -190,7 +190,7 @@ func list(users []string) string {
 	return strings.Join(users, ", ")
 }
 
-// span is a duration with days, as people give ages.
+// span is a duration with days, as people write ages.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

@@ -98,7 +98,7 @@ func TestWhatStays(t *testing.T) {
 					t.Fatalf("latest in %s was %s and becomes %q", name, before, after)
 				}
 				if want, got := visible(finished, name, hides), visible(left, name, hides); got < min(rule.Keep, want) {
-					t.Fatalf("%d of %d that latest may give are left in %s", got, want, name)
+					t.Fatalf("%d of %d that latest may resolve to are left in %s", got, want, name)
 				}
 			}
 		}

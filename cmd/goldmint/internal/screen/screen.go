@@ -23,8 +23,8 @@ type Terminal struct {
 	columns int   // of the screen that they were drawn for
 }
 
-// Of gives the terminal that out is. It is nil where out is no terminal, or one that cannot move
-// its cursor.
+// Of returns out as a terminal. It is nil where out is no terminal, or one that cannot move its
+// cursor.
 func Of(out io.Writer, getenv func(string) string) *Terminal {
 	f, ok := out.(interface{ Fd() uintptr })
 	if !ok || !moves(getenv("TERM")) || !term.IsTerminal(int(f.Fd())) {
@@ -36,7 +36,7 @@ func Of(out io.Writer, getenv func(string) string) *Terminal {
 // moves reports whether a terminal of this type can move its cursor.
 func moves(kind string) bool { return kind != "dumb" && kind != "unknown" }
 
-// New makes a Terminal of a writer and of what gives its size.
+// New makes a Terminal of a writer and a function that returns its size.
 func New(out io.Writer, size func() (columns, lines int, err error)) *Terminal {
 	return &Terminal{out: out, size: size}
 }
