@@ -111,8 +111,8 @@ const firstContact = 10 * time.Second
 
 // reach tries until it is done, is refused, or firstContact is over.
 func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespace.Right, try func(context.Context) error) error {
-	outer := ctx
-	ctx, cancel := context.WithTimeout(ctx, firstContact)
+	outer, deadline := ctx, time.Now().Add(firstContact)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	var last error
 	for {
@@ -121,8 +121,8 @@ func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespac
 			return nil
 		}
 		var refusal *namespace.Refusal
-		if last == nil || ctx.Err() == nil {
-			last = err // not that the time is over
+		if last == nil || time.Now().Before(deadline) {
+			last = err // not that the time is over, which a dial says before the context does
 		}
 		if outer.Err() != nil {
 			return errInterrupted
