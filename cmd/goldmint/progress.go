@@ -87,8 +87,13 @@ func (p *progress) lines(columns, lines int) []string {
 	}
 	if len(p.table.order) == 1 {
 		r := p.table.order[0]
-		turn := spinner[int(time.Since(p.table.begun)/(100*time.Millisecond))%len(spinner)]
-		return append(wrap(fmt.Sprintf("%c %s", turn, r.sentence()), 2, max(columns-1, least)), problem...)
+		mark := r.mark(p.paint)
+		if r.open() {
+			mark = string(spinner[time.Now().UnixMilli()/100%int64(len(spinner))])
+		}
+		alone := wrap("  "+r.sentence(), 2, max(columns-1, least))
+		alone[0] = mark + alone[0][1:]
+		return append(alone, problem...)
 	}
 	return append(p.table.live(columns, lines-len(problem), p.paint), problem...)
 }

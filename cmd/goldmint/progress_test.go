@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"goldmint/cmd/goldmint/internal/screen"
+	"goldmint/internal/build"
 	"goldmint/internal/event"
 	"goldmint/internal/history"
 )
@@ -157,4 +158,88 @@ func TestBoardAtTheEnd(t *testing.T) {
 			t.Errorf("%d columns, %d lines:\n%s", columns, len(final), text)
 		}
 	}
+}
+
+// limitedEvent is that of a build that waits for Azure's rate limit until the time.
+func limitedEvent(until time.Time, ahead int) history.Entry {
+	return history.Entry{Event: event.Event{Type: event.Delayed, Time: until.Add(-time.Minute), Data: event.Data{
+		BuildID: "from-managed-disk-with-data-disk", Name: "web", RequestedAt: until.Add(-time.Minute),
+		Delay: &event.Delay{Reason: "RateLimited", Message: "Azure allows no more creations for now", Ahead: ahead, Until: until},
+	}}}
+}
+
+// A build that waits for a rate limit says until when, whole even at 80 columns, and more where it
+// is alone. Once Azure works on it, it counts as being created.
+func TestBoardOfALimitedBuild(t *testing.T) {
+	until := time.Now().Add(time.Minute)
+	at := until.Local().Format("15:04")
+	b := newBuildTable()
+	p := newProgress(&strings.Builder{}, b, (*row).sentence)
+	b.event(limitedEvent(until, 3))
+	alone := strings.Join(strings.Fields(strings.Join(p.lines(80, 10), " ")), " ")
+	if want := "waiting for Azure's rate limit until about " + at + ", behind 3 others"; !strings.Contains(alone, want) {
+		t.Errorf("alone: %s, want %s", alone, want)
+	}
+	b.row("other")
+	board := func() string { return strings.Join(p.lines(80, 10), "\n") }
+	if got := board(); !strings.Contains(got, "  rate limit until "+at+"\n") || !strings.Contains(got, "1 delayed") {
+		t.Errorf("at 80 columns:\n%s", got)
+	}
+	later := until.Add(10 * time.Minute)
+	b.console(fmt.Sprintf(`{"msg":"continued","buildId":"from-managed-disk-with-data-disk","reason":%q,"at":%q}`, build.RateLimited, later.Format(time.RFC3339Nano)))
+	if got := board(); !strings.Contains(got, "  rate limit until "+later.Local().Format("15:04")+"\n") {
+		t.Errorf("when it takes longer:\n%s", got)
+	}
+	b.console(fmt.Sprintf(`{"msg":"continued","buildId":"from-managed-disk-with-data-disk","reason":%q}`, build.Creating))
+	if got := board(); !strings.Contains(got, "  creating\n") || !strings.Contains(got, "1 creating") || strings.Contains(got, "delayed") {
+		t.Errorf("while Azure creates it:\n%s", got)
+	}
+}
+
+// Once nothing is open nothing moves: no spinner, no seconds. The time of a waiter's line counts
+// from the submission to the end.
+func TestBoardRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBuildTable()
+		p := newProgress(&strings.Builder{}, b, (*row).sentence)
+		submitted := time.Now()
+		e := event.Event{Data: event.Data{BuildID: "web", Name: "web", Location: "westeurope", RequestedAt: submitted}}
+		screenAt := func(after time.Duration) string {
+			<-time.After(time.Until(submitted.Add(after)))
+			return strings.Join(p.lines(80, 10), "\n")
+		}
+		e.Type = event.Queued
+		b.event(history.Entry{Event: e})
+		if one, two := screenAt(time.Second), screenAt(1100*time.Millisecond); one == two {
+			t.Errorf("nothing moves while the build is open: %s", one)
+		}
+		e.Type, e.Data.StartedAt = event.Started, submitted.Add(2*time.Second)
+		b.event(history.Entry{Event: e})
+		if got := screenAt(3 * time.Second); !strings.HasSuffix(got, "  3s") {
+			t.Errorf("while it is created: %s", got)
+		}
+		e.Type, e.Data.EndedAt, e.Data.DurationSeconds = event.Succeeded, submitted.Add(7*time.Second), 5
+		b.event(history.Entry{Event: e})
+		want := "✓ web  succeeded  image web in westeurope  7s"
+		for _, after := range []time.Duration{8 * time.Second, time.Hour} {
+			if got := screenAt(after); got != want {
+				t.Errorf("%s after the submission: %q, want %q", after, got, want)
+			}
+			if got := b.sums(); got != "1 build, 7.0s: 1 succeeded" {
+				t.Errorf("%s after the submission: %s", after, got)
+			}
+		}
+		e.Type, e.Data.Error = event.Failed, &event.Error{Code: "ImageExists", Message: "an image of that name exists"}
+		if err := verdict(e); err == nil || !strings.Contains(hintOf(err), "--set name=") {
+			t.Errorf("the hint of a taken name: %v", err)
+		}
+	})
+}
+
+func hintOf(err error) string {
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.hint
+	}
+	return ""
 }

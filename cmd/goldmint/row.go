@@ -21,10 +21,10 @@ type row struct {
 	timeline                      history.Timeline
 	state                         state
 	step                          string // what is said of an open build, where that is more than its state
-	begun, since, ended           time.Time
+	brief                         string // the same for a table, where it is shorter
+	begun, ended                  time.Time
 	result                        string // image id or error
 	made                          string // the image in words, once it is there
-	took                          time.Duration
 }
 
 // state is how far a build is.
@@ -54,20 +54,25 @@ func (r *row) show(e event.Event) {
 	if d.Source.ID != "" {
 		r.from = path.Base(d.Source.ID)
 	}
-	r.state, r.step = state(strings.TrimPrefix(e.Type, typePrefix)), ""
+	if !d.RequestedAt.IsZero() {
+		r.begun = d.RequestedAt
+	}
+	r.state, r.step, r.brief = state(strings.TrimPrefix(e.Type, typePrefix)), "", ""
 	switch e.Type {
 	case event.Queued, event.Started, event.Delayed, event.Replicating:
 		r.state, r.step, r.ended, r.result = stateOf(e), stepOf(e), time.Time{}, ""
-		if since := cmp.Or(d.StartedAt, d.RequestedAt); !since.IsZero() {
-			r.since = since
+		if limited(e) {
+			r.brief = "rate limit until " + onTheHour(*d.Delay, e.Time)
 		}
 		return
 	case event.Succeeded:
-		r.result, r.made, r.took = d.ImageID, made(d), time.Duration(d.DurationSeconds*float64(time.Second))
+		r.result, r.made = d.ImageID, made(d)
 	default:
 		r.result = brief(d.Error)
 	}
-	r.ended = time.Now()
+	if r.ended = cmp.Or(d.EndedAt, e.Time); r.ended.IsZero() {
+		r.ended = time.Now()
+	}
 }
 
 // stateOf is the state of a build of which this is the newest event.
@@ -87,8 +92,8 @@ func stepOf(e event.Event) string {
 		return ""
 	case delay.Until.IsZero():
 		return delay.Message
-	case delay.Reason == "RateLimited":
-		return "waiting for Azure's allowance until " + about(*delay, e.Time)
+	case limited(e):
+		return "waiting for Azure's rate limit until " + about(*delay, e.Time)
 	default:
 		what, more, told := strings.Cut(strings.TrimSuffix(delay.Message, "; trying again"), ": ")
 		what += "; trying again until " + delay.Until.Local().Format(time.TimeOnly)
@@ -99,14 +104,29 @@ func stepOf(e event.Event) string {
 	}
 }
 
+// limited reports whether a build waits until Azure allows it a creation.
+func limited(e event.Event) bool {
+	d := e.Data.Delay
+	return e.Type == event.Delayed && d != nil && d.Reason == "RateLimited" && !d.Until.IsZero()
+}
+
 // longestWait is how far ahead Goldmint reckons with Azure's limits.
 const longestWait = 20 * time.Minute
 
-// about is when a build that waits for Azure's allowance goes on, and behind how many.
-func about(d event.Delay, said time.Time) string {
-	when := "about " + d.Until.Local().Format("15:04")
+// onTheHour is when a build that waits for Azure's rate limit goes on.
+func onTheHour(d event.Delay, said time.Time) string {
+	when := d.Until.Local().Format("15:04")
 	if d.Until.Sub(said) >= longestWait {
-		when = d.Until.Local().Format("15:04") + " or later"
+		when += " or later"
+	}
+	return when
+}
+
+// about is the same in more words, and behind how many.
+func about(d event.Delay, said time.Time) string {
+	when := onTheHour(d, said)
+	if d.Until.Sub(said) < longestWait {
+		when = "about " + when
 	}
 	if d.Ahead > 0 {
 		when += ", behind " + count(d.Ahead, "other")
@@ -139,12 +159,9 @@ func (r *row) sentence() string {
 		if r.image != "" {
 			parts = append(parts, fmt.Sprintf("%s from %s %s in %s", r.image, r.source, r.from, r.location))
 		}
-		parts = append(parts, max(time.Since(r.since), 0).Round(time.Second).String())
+		parts = append(parts, r.age().Round(time.Second).String())
 	} else {
-		parts = append(parts, cmp.Or(r.made, r.result))
-		if r.took > 0 {
-			parts = append(parts, r.took.Round(100*time.Millisecond).String())
-		}
+		parts = append(parts, cmp.Or(r.made, r.result), r.age().Round(100*time.Millisecond).String())
 	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return screen.Line(strings.Join(parts, "  "))
@@ -177,16 +194,16 @@ func (r *row) text() string {
 	case !r.open():
 		return screen.Line(r.result)
 	}
-	return screen.Line(cmp.Or(r.step, string(r.state)))
+	return screen.Line(cmp.Or(r.brief, r.step, string(r.state)))
 }
 
-// elapsed is the time from the request to the end, or to now.
-func (r *row) elapsed() string {
+// age is the time from the request to the end, or to now.
+func (r *row) age() time.Duration {
 	until := r.ended
 	if until.IsZero() {
 		until = time.Now()
 	}
-	return seconds(until.Sub(r.begun))
+	return max(until.Sub(r.begun), 0) // clocks differ
 }
 
 func seconds(d time.Duration) string {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"goldmint/cmd/goldmint/internal/screen"
+	"goldmint/internal/build"
 	"goldmint/internal/history"
 )
 
@@ -16,18 +17,16 @@ import (
 type buildTable struct {
 	rows  map[string]*row
 	order []*row
-	begun time.Time
 }
 
-func newBuildTable() *buildTable { return &buildTable{rows: map[string]*row{}, begun: time.Now()} }
+func newBuildTable() *buildTable { return &buildTable{rows: map[string]*row{}} }
 
 // row is that of the build. One of which nothing is known was sent.
 func (b *buildTable) row(id string) *row {
 	if r := b.rows[id]; r != nil {
 		return r
 	}
-	now := time.Now()
-	r := &row{id: id, state: sent, begun: now, since: now}
+	r := &row{id: id, state: sent, begun: time.Now()}
 	b.rows[id] = r
 	b.order = append(b.order, r)
 	return r
@@ -46,15 +45,25 @@ func (b *buildTable) event(e history.Entry) *row {
 // console notes what a log line of the handler says of a build's step.
 func (b *buildTable) console(line string) {
 	var l struct {
-		Msg     string `json:"msg"`
-		BuildID string `json:"buildId"`
-		Reason  string `json:"reason"`
+		Msg     string    `json:"msg"`
+		BuildID string    `json:"buildId"`
+		Reason  string    `json:"reason"`
+		At      time.Time `json:"at"`
 	}
 	if json.Unmarshal([]byte(line), &l) != nil || l.BuildID == "" || l.Msg != "continued" {
 		return
 	}
-	if r := b.row(l.BuildID); r.open() && r.state != replicating { // the regions say more
-		r.step = l.Reason
+	switch r := b.row(l.BuildID); {
+	case !r.open() || r.state == replicating: // the regions say more
+	case l.Reason == build.Creating:
+		r.state, r.step, r.brief = creating, "", ""
+	case l.Reason == build.RateLimited:
+		brief := "rate limit until " + l.At.Local().Format("15:04")
+		if !strings.HasPrefix(r.brief, brief) {
+			r.brief, r.step = brief, "waiting for Azure's "+brief
+		}
+	case r.state != delayed: // else the event says more
+		r.step, r.brief = l.Reason, ""
 	}
 }
 
@@ -109,7 +118,7 @@ func (r *row) line(s shape, paint screen.Paint) string {
 		line += "  " + screen.Pad(r.source, s.source)
 	}
 	if s.elapsed > 0 {
-		line += fmt.Sprintf("  %*s", s.elapsed, r.elapsed())
+		line += fmt.Sprintf("  %*s", s.elapsed, seconds(r.age()))
 	}
 	return line
 }
@@ -173,7 +182,23 @@ func (b *buildTable) sums() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}
 	}
-	return fmt.Sprintf("%s, %s: %s", count(len(b.order), "build"), seconds(time.Since(b.begun)), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s, %s: %s", count(len(b.order), "build"), seconds(b.age()), strings.Join(parts, ", "))
+}
+
+// age is the time from the first request to the last end, or to now where a build is open.
+func (b *buildTable) age() time.Duration {
+	var begun, ended time.Time
+	for _, r := range b.order {
+		if begun.IsZero() || r.begun.Before(begun) {
+			begun = r.begun
+		}
+		if r.open() {
+			ended = time.Now()
+		} else if r.ended.After(ended) {
+			ended = r.ended
+		}
+	}
+	return max(ended.Sub(begun), 0)
 }
 
 // final is the table to keep: every row, with its image id or error whole, so that it can be
@@ -206,7 +231,7 @@ func (b *buildTable) summary(w *waiting) string {
 	if w.succeeded+w.failed+len(w.open) == 0 {
 		return ""
 	}
-	s := fmt.Sprintf("\n%s in %.1f s", count(w.succeeded, "image"), time.Since(b.begun).Seconds())
+	s := fmt.Sprintf("\n%s in %.1f s", count(w.succeeded, "image"), b.age().Seconds())
 	if w.failed > 0 {
 		s += ", " + count(w.failed, "build") + " without one"
 	}

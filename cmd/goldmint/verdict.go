@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"goldmint/internal/event"
@@ -17,6 +18,8 @@ func verdict(e event.Event) error {
 		switch {
 		case d.Error.Hint != "":
 			hint = d.Error.Hint
+		case slices.Contains(nameTaken, d.Error.Code):
+			hint = "choose another name (--set name=…), or set ifExists"
 		case d.Error.Retryable:
 			hint = "the same request may succeed later: submit it again under another id"
 		}
@@ -37,6 +40,9 @@ func verdict(e event.Event) error {
 	}
 	return nil
 }
+
+// nameTaken are Goldmint's own refusals to touch an image that is there.
+var nameTaken = []string{"ImageExists", "ImageAgeUnknown", "ReplacedByNewerBuild"}
 
 // tell formats an error and its details, one per line.
 func tell(e *event.Error) string {

@@ -22,6 +22,12 @@ const (
 	Finish   Verb = "finish"   // nothing is left to do
 )
 
+// Reasons of Continue that a screen puts in words of its own.
+const (
+	Creating    = "ARM is creating the image"
+	RateLimited = "waiting for Azure's rate limit"
+)
+
 // Command is the one thing to do next.
 type Command struct {
 	Verb   Verb

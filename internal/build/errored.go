@@ -28,7 +28,7 @@ func (p Policy) errored(b Build, o Errored, now time.Time) (Build, Command) {
 	switch class {
 	case armerr.Transient, armerr.Throttled:
 		b.Transient++
-		b, do := p.pause(b, now, p.backoff(b, o.Err.RetryAfter), "ARM: "+o.Err.Reason())
+		b, do := p.pause(b, now, p.backoff(b, o.Err.RetryAfter), "Azure says "+o.Err.Reason())
 		return b.delayed(do, o.Err, time.Time{}, now)
 	case armerr.MayHeal:
 		grace := young

@@ -274,7 +274,7 @@ func (p Policy) watchLater(b Build, now time.Time) (Build, Command) {
 	if !now.Before(working) {
 		return p.fail(b, timedOut(b), now)
 	}
-	return p.later(b, earlier(now.Add(wait), working), "ARM is creating the image")
+	return p.later(b, earlier(now.Add(wait), working), Creating)
 }
 
 // pause waits for something that is not ARM's work on this image, within MAX_WAIT.

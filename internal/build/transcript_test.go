@@ -103,7 +103,7 @@ func (p *player) line(text string) string {
 		}
 		return p.step(o)
 	case "postponed":
-		return p.step(Postponed{At: p.now.Add(p.duration(rest)), Reason: "waiting for ARM's allowance of image creations"})
+		return p.step(Postponed{At: p.now.Add(p.duration(rest)), Reason: RateLimited})
 	case "operation":
 		return p.step(p.operation(args))
 	case "deleted":

@@ -245,7 +245,7 @@ func (t *turn) ask(ctx context.Context, b *build.Build, do build.Command, seen b
 	t.got = t.w.Limits.Ask(ctx, t.document, b.Number)
 	b.Number = t.got.Number
 	if t.got.Wait > 0 {
-		return &build.Postponed{At: t.w.Now().Add(t.got.Wait), Ahead: t.got.Before, Reason: "waiting for ARM's allowance of image creations"}
+		return &build.Postponed{At: t.w.Now().Add(t.got.Wait), Ahead: t.got.Before, Reason: build.RateLimited}
 	}
 	t.asked = true
 	return nil
