@@ -11,21 +11,21 @@ export CGO_ENABLED := 0
 GOFLAGS  := $(shell $(GO) env GOFLAGS)
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # Says now and then how many packages are compiled: a minute of silence looks like a hang.
 compile = { $(GO) build -v -trimpath -o $(1) $(2) 2>&1; echo "exit $$?"; } | awk '/^exit [0-9]+$$/ { exit $$2 } \
   /^[a-z0-9._~\/-]+$$/ { if (++n % 50 == 0) print "  " n " packages"; fflush(); next } { print }'
 
 build: ## build bin/handler and bin/goldmint
-	@echo "Compiling bin/handler and bin/goldmint: a minute or two the first time, then seconds."
+	@[ -x bin/handler ] || echo "Compiling bin/handler and bin/goldmint: a minute or two the first time."
 	@$(call compile,bin/handler,./handler)
 	@$(call compile,bin/goldmint,./cmd/goldmint)
 
-run: build ## ten requests, ten images, ten events, on an Azure of its own
+run: build ## ten requests, ten images, on an Azure of its own
 	bin/goldmint local --submit examples/requests --until-done
 
-demo-vm: build ## a VM is deallocated and generalized with curl, an image appears (GALLERY=corp/web: a version)
+demo-vm: build ## generalize a VM, get an image (GALLERY=corp/web: a version)
 	@GALLERY='$(GALLERY)' SPEED='$(SPEED)' examples/demo-vm.sh
 
 # In these one goroutine runs at a time: the race detector can find nothing, and takes ten times the time and 8 GB.
@@ -42,7 +42,7 @@ test: build ## run the tests with the race detector
 
 # The linter is compiled as the handler is, and reads what the tests are compiled from: either finds the other's work in
 # Go's build cache. Its govet holds all of go vet's analyzers.
-lint: ## vet, format and more with golangci-lint, workflows with actionlint
+lint: ## golangci-lint for Go, actionlint for workflows
 	@linter=$$(GOFLAGS="$(GOFLAGS) -trimpath" $(GO) -C tools tool -n golangci-lint) && set -x && \
 	CGO_ENABLED=1 GOFLAGS="$(GOFLAGS) -race" $$linter run
 	@linter=$$($(GO) -C tools/actionlint tool -n actionlint) && set -x && $$linter
@@ -57,7 +57,7 @@ package: ## write dist/ and dist.zip as the Functions host wants them
 	$(GO) run ./internal/deploy/package -out dist
 
 # Go stamps the tag, the commit and its date into each.
-release: package ## write release/: goldmint for every system, dist.zip and their checksums
+release: package ## write release/: goldmint for every system, dist.zip, sums
 	@rm -rf release && mkdir release
 	@set -e; for system in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do \
 	  file=release/goldmint-$${system%/*}-$${system#*/}; case $$system in windows/*) file=$$file.exe;; esac; echo $$file; \
@@ -65,7 +65,7 @@ release: package ## write release/: goldmint for every system, dist.zip and thei
 	done
 	@cp dist.zip release/ && cd release && sha256sum * >SHA256SUMS
 
-infra-test: ## check the Terraform: format, validate, test (AZURERM_PROVIDER_DIR names a local provider)
+infra-test: ## format, validate and test the Terraform in infra/
 	infra/test.sh
 
 deploy: package ## create or update ENV in Azure and deploy dist.zip
@@ -74,15 +74,15 @@ deploy: package ## create or update ENV in Azure and deploy dist.zip
 destroy: ## remove ENV from Azure
 	infra/deploy.sh destroy $(ENV)
 
-bench-burst: ## bursts of 1,000 requests against ARM's limits: prints the whole table, writes docs/burst.svg
+bench-burst: ## measure bursts against Azure's limits, write docs/burst.svg
 	@cd internal/ratelimit && $(GO) test -run '^(TestBurstTable|TestOrder|TestPlot)$$' -count 1 -timeout 20m -args -burst.table -burst.seeds $(SEEDS) -burst.svg $(CURDIR)/docs/burst.svg
 	@$(GO) test ./internal/worker/workertest -run '^TestBurst$$' -bench '^BenchmarkTenThousand$$' -benchtime 1x -count 1 -v -timeout 20m -args -full
 	@cd internal/ratelimit && $(GO) test -run '^$$' -bench '^BenchmarkAsk$$' -count 1
 
-interop: ## tests with other people's clients, which it installs; prints what it skips
+interop: ## tests with other people's clients, which it installs
 	@for script in interop/*.sh; do echo "== $$script"; $$script || exit 1; done
 
-bench-memory: ## the handler's memory over MESSAGES (10000) messages: prints the curve, fails when it grows without bound
+bench-memory: ## measure the handler's memory over MESSAGES (10000)
 	$(GO) test ./internal/localazure -run '^TestMemory$$' -messages $(MESSAGES) -v -timeout 30m
 
 vulncheck: ## look for known vulnerabilities in what is used

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,5 +56,26 @@ line.
 The next.`
 	if diff := cmp.Diff(want, fill(text, 18)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// The list of make's targets and the requests to start from fit 80 columns, but for long ids.
+func TestFirstScreensFit(t *testing.T) {
+	for _, m := range regexp.MustCompile(`(?m)^[a-z-]+:.*## (.*)$`).FindAllStringSubmatch(text(t, filepath.Join(repository, "Makefile")), -1) {
+		if width := len("  make ") + 13 + 1 + screen.Width(m[1]); width > 80 {
+			t.Errorf("%d columns: %s", width, m[1])
+		}
+	}
+	files, err := templates.ReadDir("templates")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d templates: %v", len(files), err)
+	}
+	for _, file := range files {
+		for line := range strings.Lines(text(t, filepath.Join("templates", file.Name()))) {
+			_, last, _ := strings.Cut(strings.TrimLeft(line, " #"), " ")
+			if width := screen.Width(strings.TrimRight(line, "\n")); width > 80 && strings.Contains(last, " ") {
+				t.Errorf("%s: %d columns: %s", file.Name(), width, line)
+			}
+		}
 	}
 }
