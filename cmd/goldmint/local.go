@@ -45,8 +45,8 @@ func newLocal() *cobra.Command {
 		Use:   "local",
 		Short: "Run Goldmint with a whole Azure on this machine",
 		Long: `Starts a Service Bus, a Resource Manager, a managed identity and a Functions host on loopback, with the same handler
-that is deployed, and prints how to connect to each. It runs until Ctrl-C, or with --until-done until what it submitted
-is done. The sources that submitted requests name (VMs, disks, snapshots, blobs) are made beforehand.
+that is deployed. It prints how to connect to each and runs until Ctrl-C, or with --until-done until what it submitted is
+done. The sources that submitted requests name (VMs, disks, snapshots, blobs) are made beforehand.
 
 With --faults this Azure misbehaves, the same way for the same --seed as far as timing allows. SPEC is NAME=VALUE, comma
 separated, where VALUE is a chance between 0 and 1 or, for kill, restart and cut, a mean time between two:
@@ -109,7 +109,7 @@ func runLocal(c *cobra.Command, o localOptions) error {
 		return err
 	}
 	defer logs.close()
-	show := newLocalOutput(c.OutOrStdout(), o.output, submissions)
+	show := newLocalOutput(c.OutOrStdout(), o.output, submissions, o.untilDone)
 	azure, err := localazure.Start(c.Context(), localazure.Options{
 		Handler: o.handler, HostJSON: goldmint.HostJSON, FunctionJSON: goldmint.FunctionJSON, ARM: o.arm, ServiceBus: o.bus, Identity: o.identity, Faults: faults,
 		Console: func(line string, _ bool) { logs.write(line); show.console(line) },

@@ -21,7 +21,7 @@ type localOutput interface {
 	end(w *waiting) error  // the verdict
 }
 
-func newLocalOutput(out io.Writer, output string, submissions []*submission) localOutput {
+func newLocalOutput(out io.Writer, output string, submissions []*submission, untilDone bool) localOutput {
 	if output == "json" {
 		return &jsonOutput{out: out}
 	}
@@ -30,7 +30,7 @@ func newLocalOutput(out io.Writer, output string, submissions []*submission) loc
 		r := b.row(s.id)
 		r.source = s.request.Source().Type
 	}
-	d := &textOutput{}
+	d := &textOutput{untilDone: untilDone}
 	d.progress = newProgress(out, b, func(r *row) string {
 		text := r.result
 		if text == "" {
@@ -67,12 +67,31 @@ func (d *jsonOutput) print(v any) {
 }
 
 // textOutput shows how to connect, and the table.
-type textOutput struct{ progress *progress }
+type textOutput struct {
+	progress  *progress
+	untilDone bool
+}
 
 func (d *textOutput) ready(azure *localazure.Azure) {
 	out := d.progress.out
-	fmt.Fprintf(out, `A local Azure is running with Goldmint in it.
-  Service Bus       %s
+	_, _ = fmt.Fprintln(out, "A local Azure is running with Goldmint in it.")
+	if !d.untilDone { // else it is gone before anybody has connected
+		d.addresses(azure)
+	}
+	switch n := len(d.progress.table.rows); {
+	case n > 0:
+		_, _ = fmt.Fprintf(out, "Submitted %s.\n", count(n, "request"))
+	case !d.untilDone:
+		_, _ = fmt.Fprintf(out, `Commands in another terminal find it by themselves. For other clients:
+  export %s='%s'
+
+`, namespace.EnvConnectionString, azure.ServiceBus.ConnectionString())
+	}
+	d.progress.start()
+}
+
+func (d *textOutput) addresses(azure *localazure.Azure) {
+	_, _ = fmt.Fprintf(d.progress.out, `  Service Bus       %s
   queues            %s, %s
   topic             %s, subscription %s
   Resource Manager  %s or %s
@@ -81,15 +100,6 @@ func (d *textOutput) ready(azure *localazure.Azure) {
 
 `, azure.ServiceBus.ConnectionString(), localazure.Requests, localazure.Builds, localazure.Topic, localazure.History, azure.ARM.PlainEndpoint(), azure.ARM.Endpoint(), azure.ARM.CAFile(),
 		azure.Identity.Endpoint(), azure.Identity.Secret())
-	if n := len(d.progress.table.rows); n > 0 {
-		fmt.Fprintf(out, "Submitted %s.\n", count(n, "request"))
-	} else {
-		fmt.Fprintf(out, `For the commands in another terminal, where no other namespace is named, nothing is needed. For other clients:
-  export %s='%s'
-
-`, namespace.EnvConnectionString, azure.ServiceBus.ConnectionString())
-	}
-	d.progress.start()
 }
 
 func (d *textOutput) event(e history.Entry) {

@@ -51,7 +51,7 @@ func Actions() []Action {
 func (d Deployment) examineARM(ctx context.Context, report func(Finding)) {
 	const check = "resource groups"
 	if len(d.ResourceGroups) == 0 {
-		report(Finding{Check: check, Result: Unknown, Detail: "none is named", Hint: "name those that hold images: --resource-group /subscriptions/…/resourceGroups/…"})
+		report(Finding{Check: check, Result: Skipped, Detail: "none is named, so none is looked at", Hint: "name those that hold images: --resource-group /subscriptions/…/resourceGroups/…"})
 	}
 	stop := d.signIn(ctx, "sign in for Resource Manager", d.ARMCredential, d.ARMAudience+"/.default", report)
 	for _, group := range d.ResourceGroups {

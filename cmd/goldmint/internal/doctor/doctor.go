@@ -22,7 +22,7 @@ const (
 	Failed      Result = "failed"      // refused, or not there
 	Unreachable Result = "unreachable" // no answer
 	Unknown     Result = "unknown"     // cannot be checked without changing something
-	Skipped     Result = "skipped"     // would say no more than an earlier check
+	Skipped     Result = "skipped"     // would say no more than an earlier check, or nothing is named
 )
 
 // Finding is one check and its result.

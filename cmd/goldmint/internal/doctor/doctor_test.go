@@ -196,7 +196,7 @@ func TestBroken(t *testing.T) {
 			"unreachable resource group rg-images", "skipped resource group rg-images2",
 		}},
 		"no such subscription": {func(d *doctor.Deployment, _ world) { d.ResourceGroups = []string{"/subscriptions/x/resourceGroups/g"} }, []string{"failed resource group g"}},
-		"no group named":       {func(d *doctor.Deployment, _ world) { d.ResourceGroups = nil }, []string{"unknown resource groups"}},
+		"no group named":       {func(d *doctor.Deployment, _ world) { d.ResourceGroups = nil }, []string{"skipped resource groups"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, w := deployment(t, nil)
