@@ -1,5 +1,5 @@
-// Package config is the handler's settings: every app setting, its default and its meaning, read
-// once from the environment.
+// Package config is the handler's settings: every app setting with its default and its meaning.
+// They are read once, from the environment.
 package config
 
 import (
@@ -21,11 +21,11 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// LongestInvocation is the most that INVOCATION_TIMEOUT may be.
+// LongestInvocation is the largest value of INVOCATION_TIMEOUT.
 const LongestInvocation = 4 * time.Minute
 
-// LongestLife is the most that an invocation takes from its arrival to its answer, the wait for its
-// turn included. The host's functionTimeout and the queue's lock are 5 minutes.
+// LongestLife is the longest time from an invocation's arrival to its answer, including the wait
+// for its turn. The host's functionTimeout and the queue's lock are 5 minutes.
 const LongestLife = LongestInvocation + 30*time.Second
 
 // Config is the handler's settings. The env tags are the names of the app settings; durations are
@@ -36,20 +36,20 @@ type Config struct {
 	ServiceBus ServiceBus
 	Requests   string `env:"REQUEST_QUEUE" envDefault:"image-requests"` // build requests and VM events, from anybody
 	Builds     string `env:"BUILD_QUEUE" envDefault:"image-builds"`     // builds under way, from the function alone
-	Topic      string `env:"EVENT_TOPIC" envDefault:"image-events"`     // completion events
+	Topic      string `env:"EVENT_TOPIC" envDefault:"image-events"`     // events about builds
 
-	SubscriptionID string `env:"AZURE_SUBSCRIPTION_ID"`                                  // for requests that name none
+	SubscriptionID string `env:"AZURE_SUBSCRIPTION_ID"`                                  // for requests without a subscription
 	ClientID       string `env:"AZURE_CLIENT_ID"`                                        // user-assigned identity for Resource Manager
 	ARMEndpoint    string `env:"ARM_ENDPOINT" envDefault:"https://management.azure.com"` // plain http on loopback only
 	ARMAudience    string `env:"ARM_AUDIENCE" envDefault:"https://management.azure.com"` // of the token for Resource Manager
 	EventSource    string `env:"EVENT_SOURCE" envDefault:"/goldmint"`                    // source of the published CloudEvents
 	LogLevel       string `env:"LOG_LEVEL" envDefault:"info"`                            // debug, info, warn or error
 
-	RateLimitStore *string `env:"RATE_LIMIT_STORE"` // container URL of the shared rate limits; by default ratelimit in the account of AzureWebJobsStorage; empty: this process's memory
+	RateLimitStore *string `env:"RATE_LIMIT_STORE"` // container URL of the shared rate limits; by default the container ratelimit in the account of AzureWebJobsStorage; empty: this process's memory
 	Storage        Storage
 
-	AllowedSubscriptions  []string `env:"ALLOWED_SUBSCRIPTIONS"`   // that may be written, comma separated; all where empty
-	AllowedResourceGroups []string `env:"ALLOWED_RESOURCE_GROUPS"` // that may be written, comma separated; all where empty
+	AllowedSubscriptions  []string `env:"ALLOWED_SUBSCRIPTIONS"`   // where images may be made, comma separated; all where empty
+	AllowedResourceGroups []string `env:"ALLOWED_RESOURCE_GROUPS"` // where images may be made, comma separated; all where empty
 
 	VMEvents        string   `env:"VM_EVENTS" envDefault:"tagged"` // tagged (VMs tagged goldmint=capture), all or off
 	VMResourceGroup string   `env:"VM_RESOURCE_GROUP"`             // of images of VMs without goldmint-resource-group; empty: the VM's own
@@ -57,15 +57,15 @@ type Config struct {
 	VMZoneResilient bool     `env:"VM_ZONE_RESILIENT"`             // images of VMs without goldmint-zone-resilient
 	VMCopyTags      []string `env:"VM_COPY_TAGS"`                  // tags of the VM that its image gets too, comma separated
 
-	MaxWait           time.Duration `env:"MAX_WAIT" envDefault:"PT24H"`          // longest wait for ARM's allowance or for ARM to come back
+	MaxWait           time.Duration `env:"MAX_WAIT" envDefault:"PT24H"`          // longest wait for ARM's rate limit or for ARM to be available
 	InvocationTimeout time.Duration `env:"INVOCATION_TIMEOUT" envDefault:"PT1M"` // longest work on one invocation, well inside functionTimeout
 	MaxConcurrent     int           `env:"MAX_CONCURRENT" envDefault:"32"`       // invocations at work at once; more wait their turn
 	PoisonDelivery    int           `env:"POISON_DELIVERY" envDefault:"5"`       // delivery count from which a message is poison
 	Attempts          *int          `env:"BUILD_ATTEMPTS"`                       // creations ARM may accept for one build; unset: 3 of an image, 2 of a gallery image version
 
 	LookAt          []time.Duration `env:"LOOK_AT" envDefault:"PT5.4S,PT10.55S,PT20.85S,PT36.3S,PT57S,PT58.7S,PT1M0.4S,PT1M2.1S"` // ages of an image's operation at which it is looked at
-	VersionLookAt   []time.Duration `env:"VERSION_LOOK_AT" envDefault:"PT31.5S,PT46.5S,PT1M31.5S,PT2M31.5S,PT4M1.5S,PT6M1.5S"`    // the same of a gallery image version
-	VersionLookTick time.Duration   `env:"VERSION_LOOK_TICK" envDefault:"PT15S"`                                                  // then as often, for ten minutes
+	VersionLookAt   []time.Duration `env:"VERSION_LOOK_AT" envDefault:"PT31.5S,PT46.5S,PT1M31.5S,PT2M31.5S,PT4M1.5S,PT6M1.5S"`    // the same for a gallery image version
+	VersionLookTick time.Duration   `env:"VERSION_LOOK_TICK" envDefault:"PT15S"`                                                  // then at this interval, for ten minutes
 	LookShare       float64         `env:"LOOK_SHARE" envDefault:"0.15"`                                                          // then look again after this share of the time spent
 	LookMin         time.Duration   `env:"LOOK_MIN" envDefault:"PT5S"`                                                            // but not sooner
 	LookMax         time.Duration   `env:"LOOK_MAX" envDefault:"PT30S"`                                                           // and not later
@@ -74,21 +74,21 @@ type Config struct {
 // ServiceBus is the connection of the host's own trigger: a connection string, or a namespace with
 // managed identity.
 type ServiceBus struct {
-	ConnectionString string `env:"ServiceBusConnection"`                          // only where no managed identity is to be had
+	ConnectionString string `env:"ServiceBusConnection"`                          // only where there is no managed identity
 	Namespace        string `env:"ServiceBusConnection__fullyQualifiedNamespace"` // NAME.servicebus.windows.net
 	Credential       string `env:"ServiceBusConnection__credential"`              // managedidentity, or empty
 	ClientID         string `env:"ServiceBusConnection__clientId"`                // user-assigned identity
 }
 
-// Storage is the Functions host's own storage account, by managed identity.
+// Storage is the Functions host's own storage account, with managed identity.
 type Storage struct {
 	Account        string `env:"AzureWebJobsStorage__accountName"`
 	BlobServiceURI string `env:"AzureWebJobsStorage__blobServiceUri"`
 	ClientID       string `env:"AzureWebJobsStorage__clientId"` // user-assigned identity
 }
 
-// RateLimitContainer is the URL of the container that holds the rate limits, empty where they stay
-// in this process's memory.
+// RateLimitContainer is the URL of the container with the rate limits, empty where they stay in
+// this process's memory.
 func (c Config) RateLimitContainer() string {
 	switch {
 	case c.RateLimitStore != nil:
@@ -137,8 +137,8 @@ func Load(environ []string) (Config, error) {
 		strings.Join(problems, "\n  - "))
 }
 
-// trimmed is a list without the spaces around its entries and without an empty last one. A list of
-// nothing else stays one of an empty entry: an allow-list must not become none by a slip.
+// trimmed is a list without the spaces around its entries and without an empty last entry. A list
+// of one empty entry stays as it is, because an allow-list must not vanish by a mistake.
 func trimmed(list []string) []string {
 	var kept []string
 	for _, entry := range list {
@@ -150,7 +150,7 @@ func trimmed(list []string) []string {
 	return kept
 }
 
-// Policy is the settings as the build knows them.
+// Policy is the settings of a build.
 func (c Config) Policy() build.Policy {
 	p := build.DefaultPolicy()
 	p.MaxWait = c.MaxWait
@@ -163,7 +163,7 @@ func (c Config) Policy() build.Policy {
 	return p
 }
 
-// VMPolicy is the settings as the work on VM events knows them.
+// VMPolicy is the settings of the work on VM events.
 func (c Config) VMPolicy() vmevent.Policy {
 	return vmevent.Policy{
 		Mode: vmevent.Mode(c.VMEvents), ResourceGroup: c.VMResourceGroup, GalleryImage: c.VMGalleryImage, ZoneResilient: c.VMZoneResilient, CopyTags: c.VMCopyTags,
@@ -171,7 +171,7 @@ func (c Config) VMPolicy() vmevent.Policy {
 	}
 }
 
-// spell puts the library's errors into one line each.
+// spell writes each of the library's errors on one line.
 func spell(err error) []string {
 	var all env.AggregateError
 	if !errors.As(err, &all) {
@@ -219,8 +219,8 @@ func (p *problems) within(name string, d, low, high time.Duration) {
 	p.add(d < low || d > high, "%s is %s, not between %s and %s", name, iso8601.Format(d), iso8601.Format(low), iso8601.Format(high))
 }
 
-// ages holds that each look comes a while after the one before: a build has a million
-// continuations.
+// ages checks that each look comes a while after the one before, because a build may have at most a
+// million continuations.
 func (p *problems) ages(name string, ages []time.Duration) {
 	last := time.Duration(0)
 	for _, a := range ages {
@@ -232,7 +232,7 @@ func (p *problems) ages(name string, ages []time.Duration) {
 	p.add(len(ages) == 0, "%s is empty", name)
 }
 
-// check holds what types cannot say.
+// check holds the rules that types cannot express.
 func (c Config) check() []string {
 	var p problems
 	p.add(c.Port < 1 || c.Port > 65535, "FUNCTIONS_CUSTOMHANDLER_PORT is %d, not a port", c.Port)
@@ -254,7 +254,7 @@ func (s ServiceBus) check(p *problems) {
 // entityName is Service Bus's rule for the names of queues and topics.
 var entityName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,258}[A-Za-z0-9])?$`)
 
-const maxEventSource = 1024 // in every event, far below its MaxBytes
+const maxEventSource = 1024 // every event has it, so it stays far below event.MaxBytes
 
 func (c Config) checkNames(p *problems) {
 	p.add(!entityName.MatchString(c.Requests), "REQUEST_QUEUE is %q, not the name of a queue", c.Requests)
@@ -296,7 +296,7 @@ func (c Config) checkBounds(p *problems) {
 	p.ages("LOOK_AT", c.LookAt)
 	p.ages("VERSION_LOOK_AT", c.VersionLookAt)
 	p.within("VERSION_LOOK_TICK", c.VersionLookTick, 100*time.Millisecond, time.Hour)
-	p.within("LOOK_MIN", c.LookMin, 100*time.Millisecond, c.LookMax) // a build has a million continuations
+	p.within("LOOK_MIN", c.LookMin, 100*time.Millisecond, c.LookMax) // a build may have at most a million continuations
 	p.within("LOOK_MAX", c.LookMax, c.LookMin, 10*time.Minute)
 	p.add(!(c.LookShare >= 0 && c.LookShare <= 1), "LOOK_SHARE is %g, not between 0 and 1", c.LookShare) // NaN is neither
 	p.add(c.MaxConcurrent < 1, "MAX_CONCURRENT is %d: use 1 or more", c.MaxConcurrent)
@@ -316,7 +316,8 @@ func checkEndpoint(endpoint string) error {
 	return checkScheme(u)
 }
 
-// checkContainer holds the same of a container's URL. A shared access signature has no place in it.
+// checkContainer applies the same rule to a container's URL, and refuses a shared access signature
+// in it.
 func checkContainer(container string) error {
 	if container == "" {
 		return nil

@@ -7,18 +7,18 @@ import (
 	"unicode/utf16"
 )
 
-// mark stands where something was cut.
+// mark replaces what was cut.
 const mark = "…[cut]"
 
 // MaxDeadLetter is how many characters Service Bus keeps of a dead-letter
 // reason and of its description.
 const MaxDeadLetter = 4096
 
-// Clean makes foreign text fit to be published: without control characters,
-// without the queries of URLs (a SAS token or an operation's signature grants
-// access), without bearer tokens, and cut at limit characters.
+// Clean makes foreign text safe to publish: without control characters, without the queries of URLs
+// (a SAS token or an operation's signature grants access), without bearer tokens, and cut at limit
+// characters.
 func Clean(s string, limit int) string {
-	// Far more than can stay is not worth cleaning.
+	// Most of a very long text is cut anyway, so only its start is cleaned.
 	enough := 16*max(limit, 0) + 1024
 	tooLong := len(s) > enough
 	s = s[:min(len(s), enough)]
@@ -44,9 +44,8 @@ var (
 	bearerToken  = regexp.MustCompile(`(?i)(\bbearer )[a-z0-9._~+/=-]{8,}`)
 )
 
-// Cut shortens s to at most limit characters, the mark that says so included.
-// Characters are counted as Service Bus counts them: one beyond the basic
-// plane is two.
+// Cut shortens s to at most limit characters, including the mark that says so. Characters are
+// counted as Service Bus counts them: one beyond the basic plane counts as two.
 func Cut(s string, limit int) string {
 	if length(s) <= limit {
 		return s
@@ -63,7 +62,7 @@ func Cut(s string, limit int) string {
 	return s
 }
 
-// length counts as Cut does.
+// length counts characters like Cut.
 func length(s string) int {
 	n := 0
 	for _, r := range s {
@@ -83,8 +82,8 @@ const (
 	maxLevels  = 4      // of details in details
 )
 
-// bounded is e with durations filled in and with foreign text cleaned and cut.
-// Metadata is the requester's own, checked when the request was decoded.
+// bounded is e with durations filled in and with foreign text cleaned and cut. Metadata stays as it
+// is, because it was checked when the request was decoded.
 func (e Event) bounded() Event {
 	d := e.Data.withDurations()
 	d.Source.ID, d.Source.UniqueID = Clean(d.Source.ID, maxPlace), Clean(d.Source.UniqueID, maxWord)
@@ -99,16 +98,16 @@ func (e Event) bounded() Event {
 	return e
 }
 
-// Bounded is e as an event tells it: whoever keeps it has less than 50 KB of JSON to keep.
+// Bounded is e as an event publishes it: less than 50 KB of JSON.
 func (e Error) Bounded() Error {
 	rest := budget{left: maxRest}
 	return rest.error(e)
 }
 
-// maxRegions is above the number that Azure has.
+// maxRegions is more than Azure has.
 const maxRegions = 200
 
-// Bounded is r as an event tells it.
+// Bounded is r as an event publishes it.
 func (r *Replication) Bounded() *Replication {
 	if r == nil {
 		return nil
@@ -132,7 +131,7 @@ func (b *budget) error(e Error) Error {
 	return e
 }
 
-// budget is what is left of maxRest.
+// budget is the rest of maxRest that is not used yet.
 type budget struct{ left int }
 
 // entryCost stands for the JSON around the texts of one entry.

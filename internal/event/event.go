@@ -1,10 +1,9 @@
-// Package event is what Goldmint tells the world about a build: CloudEvents
-// 1.0 in structured JSON, one when a build starts and one when it ends, or one
-// that says why a message was refused.
+// Package event is what Goldmint publishes about a build: CloudEvents 1.0 in structured JSON. A
+// build has one when it starts and one when it ends. A refused message has one that says why.
 //
-// An event is always safe to publish: however large or hostile what Azure or a
-// sender wrote, its JSON stays below [MaxBytes], on single lines, and without
-// the query strings in which URLs carry their signatures.
+// An event is always safe to publish. Texts of Azure or of a sender may be large or hostile; still
+// the JSON stays below [MaxBytes], its texts are single lines, and URLs lose their query strings,
+// which may hold signatures.
 package event
 
 import (
@@ -18,16 +17,14 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 )
 
-// ContentType is that of an event's JSON.
+// ContentType is the content type of an event's JSON.
 const ContentType = "application/cloudevents+json"
 
-// MaxBytes is the size that an event's JSON never exceeds, well within the
-// 256 KB that Service Bus carries.
+// MaxBytes is the largest size of an event's JSON, well within the 256 KB that Service Bus carries.
 const MaxBytes = 200_000
 
-// The types of events. Queued says that a request was taken; Succeeded and
-// Failed end a build; Rejected refuses a message that is no valid request.
-// Delayed says once what a build waits for.
+// The types of events. Queued says that a request was accepted. Succeeded and Failed end a build.
+// Rejected refuses a message that is no valid request. Delayed says once what a build waits for.
 const (
 	Queued      = "goldmint.build.queued"
 	Started     = "goldmint.build.started"
@@ -50,9 +47,9 @@ type Event struct {
 
 // ID is the id of an event of the given type about the build with the given key (request.Key). run
 // is the sequence number of the message that began this run of the build, or of the message that is
-// rejected; of a build that is queued it is 1, for its run is not known yet. Success and failure
-// share one id, so that a run cannot have both. what tells events of one type and run apart: the
-// reason of a delay, how many regions are replicated.
+// rejected; of a build that is queued it is 1, because its run is not known yet. Success and
+// failure share one id, so that a run cannot have both. what distinguishes events of one type and
+// run: the reason of a delay, or the number of replicated regions.
 //
 //	KEY/queued/1  KEY/started/RUN  KEY/ended/RUN  KEY/rejected/N  KEY/delayed/RUN/REASON  KEY/replicating/RUN/REGIONS
 func ID(key, eventType string, run int64, what ...string) string {
@@ -72,13 +69,12 @@ func (e Event) Ends() bool {
 	return e.Type == Succeeded || e.Type == Failed
 }
 
-// Answers reports whether the event answers for a request: there is an image,
-// there will be none, or the message was no valid request.
+// Answers reports whether the event is the answer to a request: the image exists, there will be no
+// image, or the message was no valid request.
 func (e Event) Answers() bool { return e.Ends() || e.Type == Rejected }
 
-// Properties are the Service Bus application properties by which a
-// subscription can filter: type, buildId, name, location and so on, each a
-// string. What is empty is left out.
+// Properties are the Service Bus application properties by which a subscription can filter: type,
+// buildId, name, location and so on, each a string. Empty ones are left out.
 func (e Event) Properties() map[string]any {
 	e = e.bounded()
 	properties := map[string]any{}
@@ -121,8 +117,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(ce)
 }
 
-// Parse reads an event as Goldmint publishes it. Fields it does not know are
-// passed over, so that old readers understand newer writers.
+// Parse reads an event as Goldmint publishes it. Unknown fields are ignored, so that old readers
+// understand newer writers.
 func Parse(body []byte) (Event, error) {
 	var ce messaging.CloudEvent
 	if err := json.Unmarshal(body, &ce); err != nil {
@@ -165,11 +161,11 @@ func known(eventType string) bool { return idNames[eventType] != "" }
 // schema/event.schema.json.
 type Data struct {
 	BuildID           string            `json:"buildId"`
-	Digest            string            `json:"digest,omitempty"`  // of the request; of the body when that could not be read
-	Run               int64             `json:"run,omitzero"`      // tells the runs of one build apart: a later one has a higher number
+	Digest            string            `json:"digest,omitempty"`  // of the request; of the body if the request could not be read
+	Run               int64             `json:"run,omitzero"`      // distinguishes the runs of one build: a later run has a higher number
 	ImageID           string            `json:"imageId,omitempty"` // of the image or version: what to deploy from
 	Name              string            `json:"name,omitempty"`
-	GalleryName       string            `json:"galleryName,omitempty"` // these of a gallery image version
+	GalleryName       string            `json:"galleryName,omitempty"` // these fields of a gallery image version
 	GalleryImageName  string            `json:"galleryImageName,omitempty"`
 	ExcludeFromLatest bool              `json:"excludeFromLatest,omitzero"`
 	EndOfLifeDate     time.Time         `json:"endOfLifeDate,omitzero"`
@@ -184,7 +180,7 @@ type Data struct {
 	EndedAt           time.Time         `json:"endedAt,omitzero"`         // the outcome was known
 	DurationSeconds   float64           `json:"durationSeconds,omitzero"` // from started to ended
 	WaitSeconds       float64           `json:"waitSeconds,omitzero"`     // from requested to started
-	Reused            bool              `json:"reused,omitzero"`          // ifExists: reuse found an image of somebody else
+	Reused            bool              `json:"reused,omitzero"`          // ifExists was reuse, and another build's image existed
 	Attempts          int               `json:"attempts,omitzero"`        // PUTs that Azure accepted
 	Metadata          map[string]string `json:"metadata,omitempty"`       // the request's own
 	Delay             *Delay            `json:"delay,omitempty"`          // delayed: what the build waits for
@@ -192,13 +188,13 @@ type Data struct {
 	Problems          []Problem         `json:"problems,omitempty"`       // rejected: what to correct
 }
 
-// Replication is how far a gallery image version has come to its regions, in Azure's words.
+// Replication is the progress of a gallery image version's replication, in Azure's words.
 type Replication struct {
 	AggregatedState string   `json:"aggregatedState"`
 	Summary         []Region `json:"summary,omitempty"`
 }
 
-// Done is how many regions have it.
+// Done is the number of regions that have the version.
 func (r *Replication) Done() int {
 	if r == nil {
 		return 0
@@ -212,7 +208,7 @@ func (r *Replication) Done() int {
 	return n
 }
 
-// Region is one of them.
+// Region is the progress in one region.
 type Region struct {
 	Region   string `json:"region"`
 	State    string `json:"state"`
@@ -220,7 +216,7 @@ type Region struct {
 	Details  string `json:"details,omitempty"`
 }
 
-// Done reports whether the region has it, so that it can be deployed there.
+// Done reports whether the region has the version, so that it can be deployed there.
 func (r Region) Done() bool { return r.State == "Completed" }
 
 // Delay is why a build waits before Azure works on its image.
@@ -228,8 +224,8 @@ type Delay struct {
 	Reason  string    `json:"reason"`         // PascalCase, one of a few
 	Code    string    `json:"code,omitempty"` // Azure's, where Azure said something
 	Message string    `json:"message"`        // for a person
-	Ahead   int       `json:"ahead,omitzero"` // builds that are let go first, when this was said
-	Until   time.Time `json:"until,omitzero"` // about when the build goes on, or gives up trying
+	Ahead   int       `json:"ahead,omitzero"` // builds that went first when the event was published
+	Until   time.Time `json:"until,omitzero"` // estimate of when the build continues, or ends its attempts
 }
 
 // Source is what the image is made from.
@@ -237,13 +233,12 @@ type Source struct {
 	Type string `json:"type"` // virtualMachine, managedDisk, snapshot, blob, image, galleryImageVersion or communityGalleryImage
 	ID   string `json:"id"`   // a resource ID, or the blob's URL
 
-	// UniqueID outlives the name: a VM's vmId, a disk's or snapshot's uniqueId. Azure tells of no
-	// other.
+	// UniqueID identifies the source even when its name is used again: a VM's vmId, a disk's or a
+	// snapshot's uniqueId. Other sources have no such id.
 	UniqueID string `json:"uniqueId,omitempty"`
 }
 
-// Error is why a build failed or a message was rejected, in Azure's words
-// where they are Azure's.
+// Error is why a build failed or a message was rejected. Errors of Azure keep Azure's words.
 type Error struct {
 	Code      string   `json:"code"`
 	Message   string   `json:"message"`
@@ -264,7 +259,7 @@ type Detail struct {
 // Problem is one thing to correct in a rejected request.
 type Problem struct {
 	Pointer string `json:"pointer"` // JSON pointer into the request
-	Path    string `json:"path"`    // the same for people
+	Path    string `json:"path"`    // the place as people write it
 	Message string `json:"message"`
 }
 
@@ -286,7 +281,7 @@ func (d Data) withDurations() Data {
 	return d
 }
 
-// seconds has milliseconds; clocks that disagree do not make it negative.
+// seconds has milliseconds. It is never negative, even when two clocks disagree.
 func seconds(d time.Duration) float64 {
 	return float64(max(d, 0).Milliseconds()) / 1000
 }

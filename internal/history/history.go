@@ -1,9 +1,9 @@
-// Package history reads the published events from the history subscription by peeking: it needs
-// Listen alone, takes no lock, changes nothing, and so gives any number of readers the same answer
-// before, during and after a build.
+// Package history reads the published events from the history subscription by peeking. It needs
+// only the Listen right, takes no lock and changes nothing. So any number of readers get the same
+// events, before, during and after a build.
 //
-// A [Reader] goes through all events that are kept, once, in large batches and in the order of
-// their publication, and then asks for newer ones. A [Timeline] is what the events say of one build
+// A [Reader] reads all events that are kept, once, in large batches and in the order of their
+// publication, and then asks for newer ones. A [Timeline] is what the events say about one build
 // id.
 package history
 
@@ -23,14 +23,14 @@ import (
 const Subscription = "history"
 
 const (
-	batch       = 250              // events that one call peeks at the most; the service may give fewer
+	batch       = 250              // most events that one call peeks; the service may return fewer
 	callTimeout = 15 * time.Second // for one call: after a cut connection the client can hang for longer
 )
 
 // Reader reads the events of one topic in the order of their publication. It is for one goroutine.
 type Reader struct {
-	// BuildIDs, where there are any, are the builds whose events count; those of others are passed
-	// over before they are parsed.
+	// BuildIDs, if there are any, are the builds whose events count. Events of others are skipped
+	// before they are parsed.
 	BuildIDs []string
 
 	client              *azservicebus.Client
@@ -59,8 +59,8 @@ type Entry struct {
 	Published time.Time // by Service Bus' clock
 }
 
-// Read returns the events that came since the last call, at most a few hundred; none means that
-// there is nothing new. Messages that are no events of Goldmint's are passed over.
+// Read returns the events that came since the last call, at most a few hundred. An empty list means
+// that there is nothing new. Messages that are not events of Goldmint's are skipped.
 func (r *Reader) Read(ctx context.Context) ([]Entry, error) {
 	for {
 		messages, err := r.peek(ctx)
@@ -99,7 +99,7 @@ func (r *Reader) peek(ctx context.Context) ([]*azservicebus.ReceivedMessage, err
 	return messages, nil
 }
 
-// wants goes by the message's property, where it has one.
+// wants decides by the message's buildId property, if it has one.
 func (r *Reader) wants(m *azservicebus.ReceivedMessage) bool {
 	id, ok := m.ApplicationProperties["buildId"].(string)
 	return !ok || r.of(id)
@@ -121,23 +121,24 @@ func (r *Reader) ReadAll(ctx context.Context) ([]Entry, error) {
 
 // Following says how a reader follows the events.
 type Following struct {
-	Interval time.Duration // between two looks for new events
+	Interval time.Duration // between two calls for new events
 
-	// OnError gets an error, and for how long there has been nothing else. What it returns ends the
-	// following; nil goes on, with a link of its own. Without it the first error ends the
-	// following.
+	// OnError gets an error, and how long there have been only errors. An error that it returns
+	// ends Follow; after nil, Follow goes on with a new link. Without OnError the first error ends
+	// Follow.
 	OnError func(err error, since time.Duration) error
 
-	// Each is given the events, old and then new, in order; and nothing, but current, whenever
-	// there are no more for now. It says when to stop.
+	// Each gets the events in order, old ones first. When there are no more for now, it gets no
+	// events, and current is true. It returns whether to stop.
 	Each func(entries []Entry, current bool) (stop bool)
 }
 
-// pauses between attempts after an error: short at first, as most are a connection that was cut.
+// pauses between attempts after an error are short at first, because most errors are a connection
+// that was cut.
 var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 
-// Follow reads until Each says stop, Trouble gives up or the context ends, whose cause it returns.
-// After an error it goes on where it was: no event is lost, none comes twice.
+// Follow reads until Each says stop, OnError returns an error or the context ends, whose cause it
+// returns. After an error it continues at the same place, so no event is lost or comes twice.
 func (r *Reader) Follow(ctx context.Context, f Following) error {
 	var troubled time.Time
 	for failures := 0; ; {
@@ -180,7 +181,7 @@ func (f Following) give(err error, since time.Duration) error {
 	return f.OnError(err, since)
 }
 
-// reopen replaces a link that may be broken for good. The client finds a connection by itself.
+// reopen replaces a link that may be broken for good. The client opens a new connection by itself.
 func (r *Reader) reopen(ctx context.Context) error {
 	closing, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -187,7 +187,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Without Trouble, and when Trouble says so, an error ends the following.
+// Without OnError, and when OnError returns an error, Follow ends with an error.
 func TestFollowGivesUp(t *testing.T) {
 	s := newStage(t, servicebus.Faults{})
 	reader, err := history.Open(s.dial(), localazure.Topic, "no-such-subscription")

@@ -6,19 +6,19 @@ import (
 	"goldmint/internal/event"
 )
 
-// Timeline is what the events say of one build id, in the order of their publication.
+// Timeline is what the events say about one build id, in the order of their publication.
 //
-// Under one id there may be several builds: a request that was corrected after its rejection or its
-// failure is another one, with a digest of its own. One build may have several runs: a message of
-// it that was dead-lettered and sent again begins a new one. The timeline is that of the newest
-// run; a later run has a higher number.
+// One id may have several builds: a request that was corrected after its rejection or its failure
+// is another build, with its own digest. One build may have several runs: a message that was
+// dead-lettered and sent again starts a new one. The timeline shows the newest run; a later run has
+// a higher number.
 type Timeline struct {
-	// Digest, where it is set, is the start of the digest of the only build that counts.
+	// Digest, if it is set, is the start of the digest of the only build that counts.
 	Digest string
 
 	newest   *run
 	rejected *Entry
-	queued   *Entry          // a request that was taken and of which nothing more is known
+	queued   *Entry          // the queued event, while it is the only one
 	ran      map[string]bool // by digest
 }
 
@@ -35,7 +35,7 @@ func (s *Timeline) Add(e Entry) {
 	}
 	switch e.Event.Type {
 	case event.Queued:
-		if !s.ran[e.Event.Data.Digest] { // else it was sent again, and that does nothing
+		if !s.ran[e.Event.Data.Digest] { // otherwise the request was sent again, which does nothing
 			s.queued = &e
 		}
 		return
@@ -54,7 +54,7 @@ func (s *Timeline) Add(e Entry) {
 	case r == nil || number > r.number:
 		r = &run{number: number}
 		s.newest = r
-	case number < r.number: // of an older run
+	case number < r.number: // an event of an older run
 		return
 	}
 	switch {
@@ -68,15 +68,15 @@ func (s *Timeline) Add(e Entry) {
 	}
 }
 
-// taken forgets that the build was queued, now that more is known of it.
+// taken forgets that the build was queued, because there is a newer event.
 func (s *Timeline) taken(e *Entry) {
 	if s.queued != nil && s.queued.Event.Data.Digest == e.Event.Data.Digest {
 		s.queued = nil
 	}
 }
 
-// reject adds a rejection. It ends a run only while that has not been started: anybody may have
-// sent the message that was rejected.
+// reject adds a rejection. It ends a run only before the run has started, because anybody may have
+// sent the rejected message.
 func (s *Timeline) reject(e *Entry) {
 	if r := s.newest; r != nil && r.started == nil && r.ended == nil && r.latest.Event.Data.Digest == e.Event.Data.Digest {
 		r.ended = e
@@ -85,10 +85,10 @@ func (s *Timeline) reject(e *Entry) {
 	s.rejected = e
 }
 
-// Outcome is the event that answers for the build: the end of its newest run, or, where nothing has
-// run under the id and nothing is queued, the last rejection. Nil means that the answer is still to
-// come. It holds only once all events that are kept were added: a rejection may be followed by a
-// corrected request.
+// Outcome is the event that says how the build ended: the end of its newest run, or the last
+// rejection if nothing has run under the id and nothing is queued. Nil means that there is no
+// outcome yet. It is right only after all kept events were added, because a corrected request may
+// follow a rejection.
 func (s *Timeline) Outcome() *Entry {
 	switch {
 	case s.queued != nil:
@@ -99,8 +99,8 @@ func (s *Timeline) Outcome() *Entry {
 	return s.rejected
 }
 
-// Latest is the last that is known: the outcome, else how far the newest run is; nil where nothing
-// is.
+// Latest is the latest news: the outcome, otherwise the last event of the newest run, or nil
+// without any event.
 func (s *Timeline) Latest() *Entry {
 	if s.queued != nil {
 		return s.queued

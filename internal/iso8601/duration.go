@@ -49,9 +49,9 @@ func Parse(s string) (time.Duration, error) {
 	return sum, nil
 }
 
-// Format writes d so that [Parse] reads it back: P7D for whole days, else
-// hours, minutes and seconds as in PT26H30M. A negative duration is written as
-// zero, for ISO 8601 has none.
+// Format writes d so that [Parse] reads it back: P7D for whole days, else hours, minutes and
+// seconds as in PT26H30M. A negative duration is written as zero, because ISO 8601 has no negative
+// ones.
 func Format(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

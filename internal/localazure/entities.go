@@ -18,10 +18,10 @@ func Entities() servicebus.Config {
 }
 
 // shortLock replaces the queues' lock duration where faults leave messages locked for receivers
-// that are gone: five minutes are long to wait for each.
+// that are gone, because waiting five minutes for each would take too long.
 const shortLock = 5 * time.Second
 
-// entitiesFor are the entities for an Azure with such faults.
+// entitiesFor are the entities for an Azure with those faults.
 func entitiesFor(f Faults) servicebus.Config {
 	c := Entities()
 	if f.losesLocks() {

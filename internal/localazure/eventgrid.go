@@ -10,8 +10,8 @@ import (
 	"goldmint/emulator/arm"
 )
 
-// eventGrid delivers what happens to VMs into the queue, as the Event Grid subscription of infra/
-// does: every action that ended, as a CloudEvent, under a MessageId that is the event's own.
+// eventGrid sends what happens to VMs to the queue, like the Event Grid subscription of infra/:
+// every action that ended, as a CloudEvent whose id is the MessageId.
 type eventGrid struct {
 	log    func(string)
 	client *azservicebus.Client
@@ -27,8 +27,8 @@ func (g *eventGrid) subscribe(connection string) (err error) {
 	return err
 }
 
-// deliver sends one event. Event Grid tries for a day; a queue in this process either takes it or
-// is gone.
+// deliver sends one event. Event Grid retries for a day. Here one attempt is enough, because a
+// queue in this process either accepts it or is gone.
 func (g *eventGrid) deliver(a arm.Action) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

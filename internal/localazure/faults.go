@@ -46,9 +46,9 @@ func FaultNames() [][2]string {
 	}
 }
 
-// ParseFaults reads NAME=VALUE, comma separated: a chance between 0 and 1 for what can happen to
-// each request, or a duration for what happens every so often. The seed decides which requests and
-// which moments.
+// ParseFaults reads NAME=VALUE, comma separated: a chance between 0 and 1 for faults of single
+// requests, or a mean duration between two faults of a process or connection. The seed decides
+// which requests and which moments.
 func ParseFaults(spec string, seed uint64) (Faults, error) {
 	f := Faults{ARM: arm.Faults{Seed: seed}, ServiceBus: servicebus.Faults{Seed: seed}}
 	given := map[string]bool{}
@@ -107,7 +107,7 @@ func (f *Faults) chances() map[string]*float64 {
 	}
 }
 
-// check: the faults of one request to Resource Manager exclude each other.
+// check makes sure that the chances of faults that exclude each other are at most 1 together.
 func (f *Faults) check() error {
 	a := f.ARM
 	if sum := a.Throttle + a.ServerError + a.Conflict + a.Forbidden + a.Reset + a.LostReply + a.NoCode; sum > 1 {
@@ -116,7 +116,7 @@ func (f *Faults) check() error {
 	return nil
 }
 
-// losesLocks says that a message can stay locked for a receiver that is gone.
+// losesLocks reports whether a message can stay locked for a receiver that is gone.
 func (f *Faults) losesLocks() bool {
 	return f.ServiceBus.DropEvery > 0 || f.Cut > 0 || f.Restart > 0
 }

@@ -28,7 +28,7 @@ const (
 	Builds         = "image-builds"
 	Topic          = "image-events"
 	History        = "history"
-	SubscriptionID = "11111111-2222-3333-4444-555555555555" // of requests that name none
+	SubscriptionID = "11111111-2222-3333-4444-555555555555" // of requests without a subscription
 	ClientID       = "9b1f9a3e-7c52-4d0e-8a64-0c7f3a5d2e11" // of the function's user-assigned identity
 	audience       = "https://management.azure.com"         // of the handler's tokens
 )
@@ -42,7 +42,7 @@ type Options struct {
 	ARM          arm.Options                    // address, durations, limits, faults
 	ServiceBus   servicebus.Options             // address and key
 	Identity     identity.Options               // address
-	Faults       Faults                         // chances of misbehaviour; Azure.Misbehave does those to processes and connections
+	Faults       Faults                         // chances of faults; Azure.Misbehave causes those of processes and connections
 	Console      func(line string, stderr bool) // the handler's console
 	Log          func(line string)              // the Functions host's own lines
 }
@@ -63,10 +63,10 @@ type Azure struct {
 	cloud   arm.Cloud
 	log     func(string)
 	starts  int            // of the handler, by hosts that have ended
-	done    map[string]int // to processes and connections, by the names of faults
+	done    map[string]int // faults of processes and connections, by name
 }
 
-// Start starts everything and returns when the handler is ready. On an error nothing is left
+// Start starts everything and returns when the handler is ready. After an error nothing is left
 // running.
 func Start(ctx context.Context, o Options) (*Azure, error) {
 	a := &Azure{faults: o.Faults, cloud: o.ARM.Cloud, log: o.Log, done: map[string]int{}}
@@ -99,7 +99,7 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 	if o.Faults.ARM != (arm.Faults{}) {
 		o.ARM.Faults = o.Faults.ARM
 	}
-	o.ARM.TLS = true // for clients that take nothing else, such as Terraform's azurerm
+	o.ARM.TLS = true // for clients that accept only TLS, such as Terraform's azurerm
 	o.ARM.Intercept = a.intercept(o.ARM.Intercept)
 	o.ARM.Authorize = a.forResourceManager
 	if a.ARM, err = arm.Listen(o.ARM); err != nil {
@@ -109,14 +109,14 @@ func (a *Azure) start(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("local Functions app: %w", err)
 	}
 	a.app = functions.Options{AppRoot: a.appRoot, Settings: a.settings(o.Settings), Output: o.Console, Log: o.Log}
-	if o.Faults.Kill > 0 { // the host would end at the third
+	if o.Faults.Kill > 0 { // otherwise the host would end at the third death
 		a.app.Timing.RestartWindow = time.Nanosecond
 	}
 	return a.StartHost(ctx)
 }
 
 // intercept lets the identity answer for Entra ID, as Resource Manager's metadata says that clients
-// sign in there. Everything else goes by what the caller wants.
+// sign in there. Everything else follows the caller's options.
 func (a *Azure) intercept(own func(*http.Request) http.Handler) func(*http.Request) http.Handler {
 	return func(r *http.Request) http.Handler {
 		if h := a.Identity.Directory(r); h != nil || own == nil {
@@ -126,8 +126,8 @@ func (a *Azure) intercept(own func(*http.Request) http.Handler) func(*http.Reque
 	}
 }
 
-// forResourceManager reports whether a token is meant for this Resource Manager: by the names that
-// its cloud's has, or by its own address, as Terraform's azurerm asks for one.
+// forResourceManager reports whether a token is meant for this Resource Manager: its audience is
+// one of the cloud's names for it, or its own address, as Terraform's azurerm wants it.
 func (a *Azure) forResourceManager(token string) bool {
 	audiences := append(a.cloud.Audiences(), audience, a.ARM.Endpoint(), a.ARM.PlainEndpoint())
 	return slices.ContainsFunc(audiences, func(resource string) bool { return a.Identity.Valid(token, resource) })
@@ -141,8 +141,8 @@ func (a *Azure) StartHost(ctx context.Context) (err error) {
 	return nil
 }
 
-// AddHost starts one more Functions host beside the first, with a handler of its own on the same
-// queues, as another instance in Azure. It ends with the local Azure.
+// AddHost starts another Functions host beside the first, with its own handler on the same queues,
+// like another instance in Azure. It ends with the local Azure.
 func (a *Azure) AddHost(ctx context.Context) (*functions.Host, error) {
 	h, err := functions.Start(ctx, a.app)
 	if err != nil {
@@ -158,8 +158,8 @@ func (a *Azure) Starts() int { return a.starts + a.Host.Starts() }
 // Settings are the app settings of the running function app.
 func (a *Azure) Settings() map[string]string { return maps.Clone(a.app.Settings) }
 
-// settings are the app settings that infra/ would give the function app, but for the connection
-// string: the Service Bus client cannot use a token without TLS.
+// settings are the app settings that infra/ sets on the function app. Only the connection string
+// differs, because the Service Bus client cannot use a token without TLS.
 func (a *Azure) settings(more map[string]string) map[string]string {
 	settings := map[string]string{
 		"ServiceBusConnection":  a.ServiceBus.ConnectionString(),
@@ -210,8 +210,8 @@ func (a *Azure) Close() error {
 	return errors.Join(errs...)
 }
 
-// layOut makes the app's folder as the host wants it: host.json, the handler, and a folder for each
-// function.
+// layOut makes the app's folder in the layout that the host needs: host.json, the handler, and a
+// folder for each function.
 func layOut(o Options) (string, error) {
 	handler, err := filepath.Abs(o.Handler)
 	if err != nil {

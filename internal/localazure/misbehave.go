@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Misbehave does to the local Azure what Options.Faults say about its processes and connections: it
-// kills the handler, restarts the Functions host and cuts the connections to Service Bus, at
-// moments drawn from the seed. It returns nil when the context ends, and the host's error when the
-// host gives up. While it runs nobody else may use Host.
+// Misbehave causes the faults of processes and connections that Options.Faults name: it kills the
+// handler, restarts the Functions host and cuts the connections to Service Bus, at moments drawn
+// from the seed. It returns nil when the context ends, and the host's error when the host gives up.
+// While it runs, nothing else may use Host.
 func (a *Azure) Misbehave(ctx context.Context) error {
-	rng := rand.New(rand.NewPCG(a.faults.ARM.Seed, 1)) //nolint:gosec // to be repeated, not secret
+	rng := rand.New(rand.NewPCG(a.faults.ARM.Seed, 1)) //nolint:gosec // repeatable, not secret
 	kill, restart, cut := newMoments(rng, a.faults.Kill), newMoments(rng, a.faults.Restart), newMoments(rng, a.faults.Cut)
 	defer kill.stop()
 	defer restart.stop()
@@ -29,7 +29,7 @@ func (a *Azure) Misbehave(ctx context.Context) error {
 			kill.draw()
 			a.log("fault: kill -9 of the handler")
 			a.done["kill"]++
-			_ = a.Host.KillHandler() // one that is dead already
+			_ = a.Host.KillHandler() // it may be dead already
 		case <-cut.due:
 			cut.draw()
 			a.log("fault: every connection to Service Bus is cut")
@@ -44,7 +44,7 @@ func (a *Azure) Misbehave(ctx context.Context) error {
 	}
 }
 
-// Injected counts the faults that happened, by name. It is for the time after Misbehave.
+// Injected counts the faults that happened, by name. Call it after Misbehave has returned.
 func (a *Azure) Injected() map[string]int {
 	all := maps.Clone(a.done)
 	maps.Copy(all, a.ARM.Injected())
@@ -52,8 +52,8 @@ func (a *Azure) Injected() map[string]int {
 	return all
 }
 
-// restartHost stops the host with little time to end its calls, so that now and then a message
-// stays locked, and starts another.
+// restartHost stops the host with little time to end its calls, so that sometimes a message stays
+// locked, and starts another host.
 func (a *Azure) restartHost(ctx context.Context) error {
 	const grace = 500 * time.Millisecond
 	a.log("fault: restart of the Functions host")
@@ -70,9 +70,9 @@ func (a *Azure) restartHost(ctx context.Context) error {
 	return nil
 }
 
-// moments come about every mean, between a half and one and a half of it.
+// moments is a clock whose intervals are random, between a half and one and a half of the mean.
 type moments struct {
-	due   <-chan time.Time // nil where they never come
+	due   <-chan time.Time // nil where the fault is off
 	timer *time.Timer
 	mean  time.Duration
 	rng   *rand.Rand

@@ -9,9 +9,9 @@ import (
 	"goldmint/internal/request"
 )
 
-// MakeSources makes what a request names, ready to be captured: deallocated and generalized VMs,
-// disks, snapshots, disk encryption sets, blobs, managed images, and for a gallery image version
-// its gallery and definition.
+// MakeSources makes the sources that a request names, ready to be captured: deallocated and
+// generalized VMs, disks, snapshots, disk encryption sets, blobs, managed images, and for a gallery
+// image version its gallery and definition.
 func (a *Azure) MakeSources(r request.Request) {
 	at := maker{server: a.ARM, location: r.Location()}
 	if r.GalleryImageVersion != nil {

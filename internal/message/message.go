@@ -1,9 +1,9 @@
 // Package message is what travels through the two queues: what Service Bus delivered, what is sent,
-// and how the kinds of messages are told apart.
+// and how the kinds of messages are distinguished.
 //
-// Anybody with the right to send may write to the requests queue, and Event Grid does. Only the
-// function itself writes to the builds queue. Which queue a message came from is said by the
-// function that the host called, never by the message.
+// Any sender with the right may write to the requests queue, and Event Grid does. Only the function
+// itself writes to the builds queue. The function that the host called says which queue a message
+// came from; the content of the message never does.
 package message
 
 import (
@@ -25,7 +25,7 @@ type Queue string
 // The queues.
 const (
 	Requests Queue = "requests" // from anybody: build requests and VM events
-	Builds   Queue = "builds"   // from the function alone: builds and work on VMs, under way
+	Builds   Queue = "builds"   // from the function alone: builds and work on VMs, in progress
 )
 
 // Received is a message as Service Bus delivered it.
@@ -41,7 +41,7 @@ type Received struct {
 
 // Outgoing is a message for the builds queue.
 type Outgoing struct {
-	ID            string // MessageId: duplicate detection drops a second one
+	ID            string // MessageId: duplicate detection drops a second message with it
 	ContentType   string
 	Body          []byte
 	Subject       string
@@ -54,10 +54,10 @@ type Kind int
 
 // The kinds. The first two come from outside, the others are [Envelope]s.
 const (
-	Request Kind = iota // a bare request; also what is none of the others
+	Request Kind = iota // a bare request, and everything that is not of another kind
 	VMEvent             // an event about a VM, in either of Event Grid's schemas
-	Build               // a build under way
-	VMWork              // work on a VM's event under way
+	Build               // a build in progress
+	VMWork              // work on a VM's event in progress
 )
 
 // KindOf reads the envelope: a CloudEvent of Goldmint's own, any other event, or a bare request.
@@ -73,10 +73,10 @@ func KindOf(body []byte) Kind {
 		Data        json.RawMessage  `json:"data"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
-		return Request // whose decoder says what is wrong
+		return Request // its decoder says what is wrong
 	}
 	var eventType string
-	_ = json.Unmarshal(envelope.Type, &eventType) // another type of value is no type of ours
+	_ = json.Unmarshal(envelope.Type, &eventType) // a value that is not a string is not one of our types
 	switch {
 	case eventType == BuildType:
 		return Build
@@ -88,9 +88,9 @@ func KindOf(body []byte) Kind {
 	return VMEvent
 }
 
-// holdsRequest tells a request that its sender's framework wrapped in a CloudEvent from an event
-// about a VM, so that it is refused with words for that, and not ignored as an event of another
-// type.
+// holdsRequest reports whether a CloudEvent wraps a request, as the frameworks of some senders do.
+// Such a request is rejected with an error that says so. Otherwise it would be ignored like an
+// event of an unknown type.
 func holdsRequest(data json.RawMessage) bool {
 	var request struct {
 		Image   *json.RawMessage `json:"image"`
@@ -99,20 +99,20 @@ func holdsRequest(data json.RawMessage) bool {
 	return json.Unmarshal(data, &request) == nil && (request.Image != nil || request.Version != nil)
 }
 
-// kindOfList: an older form of Event Grid's has its one event in a list.
+// kindOfList is the kind of a list: an older schema of Event Grid has its one event in a list.
 func kindOfList(body []byte) Kind {
 	var list []json.RawMessage
 	if json.Unmarshal(body, &list) == nil && len(list) > 0 && bytes.HasPrefix(list[0], []byte("{")) {
 		if KindOf(list[0]) != Request {
-			return VMEvent // an envelope comes without a list
+			return VMEvent // an envelope is never in a list
 		}
 	}
 	return Request
 }
 
 // Sent is the build id and the digest in a MessageId of the form ID/DIGEST, which `goldmint submit`
-// gives its requests: all 64 digits of the digest, so that a message which cannot be read is still
-// rejected under the ids that its sender waits for.
+// sets. It has all 64 digits of the digest, so that the rejection of an unreadable message has the
+// ids that its sender waits for.
 func Sent(messageID string) (buildID, digest string, ok bool) {
 	buildID, digest, ok = strings.Cut(messageID, "/")
 	return buildID, digest, ok && idForm.MatchString(buildID) && digestForm.MatchString(digest)
@@ -124,10 +124,11 @@ const (
 	VMWorkType = "goldmint.vm.continuation"
 )
 
-// Version is that of the data in an envelope. Another one is refused: nothing is done by halves.
+// Version is the version of the data in an envelope. Another one is refused, because its data may
+// have another meaning.
 const Version = 2
 
-// Envelope is one of Goldmint's own messages as it travels: a CloudEvent in structured JSON.
+// Envelope is one of Goldmint's own messages: a CloudEvent in structured JSON.
 type Envelope[T any] struct {
 	SpecVersion     string    `json:"specversion"`
 	ID              string    `json:"id"`
@@ -145,14 +146,14 @@ func (e Envelope[T]) Outgoing(id, correlationID string) (Outgoing, error) {
 	e.SpecVersion, e.DataContentType, e.Version, e.ID = "1.0", "application/json", Version, id
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // a request full of < and & would become three times as large, and too large
+	encoder.SetEscapeHTML(false) // escaping would make a request full of < and & several times as large, and too large
 	if err := encoder.Encode(e); err != nil {
 		return Outgoing{}, fmt.Errorf("encode message %s: %w", id, err)
 	}
 	return Outgoing{ID: id, ContentType: event.ContentType, Body: body.Bytes(), Subject: e.Type, CorrelationID: correlationID}, nil
 }
 
-// MaxBytes is what the largest request, its build and a resume token need, and some.
+// MaxBytes is more than the largest request, its build and a resume token need.
 const MaxBytes = request.MaxBytes + 64<<10
 
 // Open reads an envelope.
@@ -170,20 +171,20 @@ func Open[T any](body []byte) (Envelope[T], error) {
 	return e, nil
 }
 
-// FirstID is the MessageId of a chain's first message: what it is about and nothing else. Whatever
-// asks for the same thing again within the queue's duplicate window is dropped.
+// FirstID is the MessageId of a chain's first message. It depends only on what the message is
+// about, so duplicate detection drops a second message about the same.
 func FirstID(key string) string { return key + "/1" }
 
 // NextID is the MessageId of the message that follows in the chain. handled is the sequence number
-// of the one before it, unique in the queue for ever: delivered again it gives the same id, which
-// is dropped.
+// of the message before it. A second delivery of that message has the same number and leads to the
+// same id, so duplicate detection drops the second message.
 func NextID(key string, seq int, handled int64) string {
 	return fmt.Sprintf("%s/%d/%d", key, seq, handled)
 }
 
-// Resubmitted says whether a chain's message has a MessageId that is not of the chain: a person
-// took it out of the dead-letter queue and sent it again. first is the MessageId of the chain's
-// first message.
+// Resubmitted reports whether a message has a MessageId that is not of its chain: a person took it
+// out of the dead-letter queue and sent it again. first is the MessageId of the chain's first
+// message.
 func Resubmitted(messageID, first, key string, seq int) bool {
 	if seq == 1 {
 		return messageID != first

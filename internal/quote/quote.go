@@ -1,4 +1,4 @@
-// Package quote repeats in messages what others wrote.
+// Package quote makes foreign text safe to repeat in messages.
 package quote
 
 import (
@@ -9,8 +9,8 @@ import (
 // Max is how many characters of a foreign value a message repeats.
 const Max = 80
 
-// Foreign is a foreign value as a message may repeat it: quoted, on one line, cut, and without what
-// follows a question mark: a SAS token grants access.
+// Foreign is a foreign value as a message may repeat it: quoted, on one line and cut. It drops
+// everything after a question mark, because a SAS token grants access.
 func Foreign(s string) string {
 	if before, _, cut := strings.Cut(s, "?"); cut {
 		s = before + "?…"

@@ -6,33 +6,35 @@ import (
 	"time"
 )
 
-// Limit is one of Resource Manager's, as the headers of creations report it. All limits of a region
-// apply at once.
+// Limit is one of Resource Manager's rate limits, as the headers of creations report it. All limits
+// of a region apply at once.
 type Limit struct {
 	Name      string        `json:"name"`
 	Window    time.Duration `json:"window,omitempty"` // 0: a bucket that fills up again
 	Remaining int           `json:"remaining"`
-	At        time.Time     `json:"at,omitzero"`        // when the creation was sent whose answer said so
+	At        time.Time     `json:"at,omitzero"`        // when the creation with this answer was sent
 	Capacity  int           `json:"capacity,omitempty"` // of a window: the most creations that it is known to hold
-	Others    int           `json:"others,omitempty"`   // of a window: what others use of it
+	Others    int           `json:"others,omitempty"`   // of a window: creations of others in it
 	Tokens    float64       `json:"tokens,omitempty"`   // of a bucket: creations that may start, by TokensAt
 	TokensAt  time.Time     `json:"tokensAt,omitzero"`
 }
 
 const (
-	margin = 2 * time.Second  // by which a window slides later than reckoned
-	drain  = 30 * time.Second // in which the rate would use up what remains of a bucket
+	margin = 2 * time.Second  // added to the calculated time at which a window slides
+	drain  = 30 * time.Second // in this time the rate would use up what remains of a bucket
 )
 
-// unknown stands in for the limits before an answer has named any: a few creations find out.
+// unknown replaces the limits before an answer has named any. It lets a few creations start, whose
+// answers name the limits.
 var unknown = Limit{Window: inFlight, Capacity: 6}
 
-// see takes in what a header says.
+// see updates the limit from a header.
 func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	if l.Window > 0 {
 		l.Capacity = max(l.Capacity, remaining+1)
-		// It may have grown while much of it is used. Of the creations only half a window's count,
-		// for one in fixed steps may have begun anew, and some may never have been made.
+		// Azure may have raised the limit while much of it is used. Only the creations of the last
+		// half window count here, because a window with fixed steps may have started again, and
+		// some creations may never have arrived.
 		if grown := remaining + s.count(sent.Add(-l.Window/2), sent.Add(-inFlight)); grown > l.Capacity*17/16 {
 			l.Capacity = grown
 		}
@@ -42,8 +44,8 @@ func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	}
 	l.Remaining, l.At = remaining, sent
 	if l.Window > 0 {
-		// What others use follows from what is used, but for the creations of the last seconds:
-		// they may or may not have been counted in the header.
+		// The use by others is the total use without our own. Creations of the last seconds are
+		// uncertain: the header may or may not have counted them.
 		used := l.Capacity - remaining
 		least := used - s.count(sent.Add(-l.Window-inFlight), sent.Add(time.Second))
 		most := used - 1 - s.count(sent.Add(-l.Window+inFlight), sent.Add(-inFlight))
@@ -51,8 +53,8 @@ func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	}
 }
 
-// own is how many creations a window holds beside those of others, who may be about to make one
-// more.
+// own is how many of our creations fit in a window beside those of others, who may be about to make
+// one more.
 func (l *Limit) own() int {
 	if l.Others > 0 {
 		return l.Capacity - l.Others - 1
@@ -60,8 +62,8 @@ func (l *Limit) own() int {
 	return l.Capacity
 }
 
-// rate is how many creations of a bucket may start in a second. What remains settles where that is
-// the refill.
+// rate is how many creations of a bucket may start in a second. What remains settles at the level
+// where this rate equals the refill.
 func (l *Limit) rate() float64 { return max(0.5, float64(l.Remaining)) / drain.Seconds() }
 
 // burst is how many creations of a bucket may start at once.
@@ -78,8 +80,8 @@ func (l *Limit) take(now time.Time) {
 }
 
 // refilled is when a bucket has a token for a creation with so many before it. Further back in the
-// line the faster of two rates counts, for what remains goes up and down: better to ask too early
-// than to sleep too long.
+// line the faster of two rates counts, because what remains goes up and down, and asking too early
+// is better than sleeping too long.
 func (l *Limit) refilled(before int, pace float64, now time.Time) time.Time {
 	rate := l.rate()
 	if before > 0 {
@@ -93,7 +95,7 @@ func (l *Limit) refilled(before int, pace float64, now time.Time) time.Time {
 // 2018 (Microsoft.Compute/CreateImages3Min;39,Microsoft.Compute/CreateImages30Min;199: sliding
 // windows) and in that of 2026 (Microsoft.Compute/CreateImagesSubscriptionMaximum;59: a bucket).
 // The creation was counted against every limit in its answer, so each of them applies, whatever its
-// name. Left out are those that count for each resource by itself.
+// name. Limits that Azure counts for each resource separately are left out.
 func Parse(header string) []Limit {
 	var all []Limit
 	for entry := range strings.SplitSeq(header, ",") {
@@ -108,7 +110,7 @@ func Parse(header string) []Limit {
 	return all[:min(len(all), mostLimits)]
 }
 
-// Bounds on what is believed of headers and documents.
+// Bounds on the values accepted from headers and documents.
 const (
 	mostLimits    = 8
 	mostRemaining = 1_000_000
@@ -120,7 +122,7 @@ func (l *Limit) valid() bool {
 	return l.Name != "" && len(l.Name) <= longestName && l.Remaining >= 0 && l.Remaining < mostRemaining
 }
 
-// windowOf reads the 3Min of CreateImages3Min, 0 where the name has none.
+// windowOf reads the 3Min of CreateImages3Min, 0 where the name has no window.
 func windowOf(name string) time.Duration {
 	for unit, of := range map[string]time.Duration{"Sec": time.Second, "Min": time.Minute, "Hour": time.Hour} {
 		rest, found := strings.CutSuffix(name, unit)

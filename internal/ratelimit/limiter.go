@@ -16,13 +16,13 @@ import (
 var ErrConflict = errors.New("the document has changed")
 
 // Limiter paces creations over all instances that share the store. It never stops a build: when the
-// store does not answer, the limiter goes by what it saw last and by what its own process does, and
-// adds that to the document later.
+// store does not answer, the limiter uses the last state that it saw and its own process's
+// creations, and adds these to the document later.
 type Limiter struct {
 	Store Store
 	Now   func() time.Time
-	Pause func(context.Context, time.Duration) error // before a write that another instance overtook is tried again
-	Rand  *rand.Rand                                 // draws the pauses; nil: nobody can repeat them
+	Pause func(context.Context, time.Duration) error // before the second attempt of a write that met a conflict
+	Rand  *rand.Rand                                 // draws the pauses; nil: they differ from run to run
 	// Report is called with an error when a document cannot be shared any more, once, and with nil
 	// when it can again.
 	Report func(document string, err error)
@@ -32,9 +32,9 @@ type Limiter struct {
 }
 
 const (
-	budget        = time.Second      // of a batch: nobody waits longer than for the one before and its own
+	budget        = time.Second      // time for a batch: a call waits for at most the batch before and its own
 	retryStore    = 10 * time.Second // after it failed
-	mostLost      = 3                // answers to writes of one batch
+	mostLost      = 3                // lost answers to the writes of one batch
 	keptWrites    = 32
 	keptDocuments = 256 // in memory
 )
@@ -46,7 +46,8 @@ func (l *Limiter) Ask(ctx context.Context, document string, number int) (turn Tu
 	return turn
 }
 
-// Answer takes in the answer to a creation. The times are of this process's clock, but for a.Start.
+// Answer updates the limits from the answer to a creation. The times are of this process's clock,
+// except for a.Start.
 func (l *Limiter) Answer(ctx context.Context, document string, a Answer) {
 	sent := a.Sent
 	l.do(ctx, document, func(s *State, now time.Time, offset time.Duration) {
@@ -55,21 +56,21 @@ func (l *Limiter) Answer(ctx context.Context, document string, a Answer) {
 	})
 }
 
-// Return gives back a turn that was not used.
+// Return takes back a turn that was not used.
 func (l *Limiter) Return(ctx context.Context, document string, t Turn) {
 	if !t.Start.IsZero() {
 		l.do(ctx, document, func(s *State, _ time.Time, _ time.Duration) { s.Return(t.Start) })
 	}
 }
 
-// Leave takes a build out of the line that ends while it waits.
+// Leave removes a build from the line, because it ended while it waited.
 func (l *Limiter) Leave(ctx context.Context, document string, number int) {
 	if number > 0 {
 		l.do(ctx, document, func(s *State, _ time.Time, _ time.Duration) { s.Leave(number) })
 	}
 }
 
-// call is one of the above, done on whatever state the document turns out to have.
+// call is one of the methods above, applied to the current state of the document.
 type call struct {
 	do   func(s *State, now time.Time, offset time.Duration)
 	done chan struct{}
@@ -77,16 +78,16 @@ type call struct {
 
 // document is what this process knows of one document.
 type document struct {
-	waiting []*call       // guarded by the limiter's lock: what is asked while the store is busy goes into one write
-	busy    chan struct{} // holds whoever talks to the store, and guards the rest
+	waiting []*call       // guarded by the limiter's lock: calls that arrive while the store is busy share one write
+	busy    chan struct{} // a lock: its holder calls the store and may use the fields below
 
 	state   State
-	base    *State          // what the store had when it was seen last; nil while state is what the store has
-	offsets []time.Duration // of the store's clock to this process's, by the last answers
+	base    *State          // what the store had at the last call; nil while it equals state
+	offsets []time.Duration // difference of the store's clock to this process's, by the last answers
 	retryAt time.Time
 
 	written uint32 // a write that has no answer yet
-	alone   *State // the state after what that write holds was done without the store; nil while it is tried again
+	alone   *State // the state after doing that write's calls without the store; nil while the write is tried again
 }
 
 func (l *Limiter) do(ctx context.Context, name string, f func(*State, time.Time, time.Duration)) {
@@ -123,7 +124,7 @@ func (l *Limiter) enqueue(name string, c *call) *document {
 	return d
 }
 
-// evict makes room in memory. What is forgotten is in the store.
+// evict removes documents from memory. The store still has them.
 func (l *Limiter) evict() {
 	if l.documents == nil {
 		l.documents = map[string]*document{}
@@ -138,7 +139,7 @@ func (l *Limiter) evict() {
 	}
 }
 
-// share does the calls on the document, or without the store on what was seen of it last.
+// share applies the calls to the document, or without the store to its last known state.
 func (l *Limiter) share(ctx context.Context, name string, d *document, calls []*call) {
 	if l.Now().Before(d.retryAt) {
 		d.doAlone(calls, l.Now())
@@ -149,20 +150,20 @@ func (l *Limiter) share(ctx context.Context, name string, d *document, calls []*
 		d.doAlone(calls, l.Now())
 	}
 	if errors.Is(err, ErrConflict) {
-		return // others were faster all the time: the store answers, and the next batch tells it
+		return // others were always faster: the store answers, and the next batch writes these calls
 	}
 	was := d.retryAt
 	d.retryAt = time.Time{}
 	if err != nil {
 		d.retryAt = l.Now().Add(retryStore)
 	}
-	if l.Report != nil && (err == nil) == !was.IsZero() { // it could not be shared before, and can now, or the other way round
+	if l.Report != nil && (err == nil) == !was.IsZero() { // sharing has begun to fail, or to work again
 		l.Report(name, err)
 	}
 }
 
-// swap does the calls on the document until no other instance comes between. What ends at the
-// budget after a conflict is a conflict.
+// swap applies the calls to the document and tries again after each conflict with another instance.
+// If the budget ends after a conflict, it returns the conflict.
 func (l *Limiter) swap(ctx context.Context, name string, d *document, calls []*call) error {
 	end := time.Now().Add(budget)
 	ctx, cancel := context.WithDeadline(ctx, end)
@@ -182,7 +183,7 @@ func (l *Limiter) swap(ctx context.Context, name string, d *document, calls []*c
 		default:
 			return err
 		}
-		// The less time is left, the sooner it tries again, so that nobody is overtaken for ever.
+		// The less time is left, the sooner it tries again, so that no instance always loses.
 		if err := l.Pause(ctx, l.upTo(max(time.Millisecond, time.Until(end)/8))); err != nil {
 			return cmp.Or(conflict, err)
 		}
@@ -204,7 +205,7 @@ func (l *Limiter) try(ctx context.Context, name string, d *document, calls []*ca
 	now, offset := d.clock(l.Now(), date)
 	s, err := decode(body, now)
 	if there := body != nil && err == nil; !there {
-		s = d.state.clone() // the document was lost: this process's copy is the next
+		s = d.state.clone() // the document was lost: this process's copy replaces it
 	} else if d.settle(&s) {
 		return nil
 	}
@@ -233,8 +234,8 @@ func (l *Limiter) try(ctx context.Context, name string, d *document, calls []*ca
 	return nil
 }
 
-// settle finds out what became of a write without an answer, and adds what was done alone since. It
-// is true when the calls at hand are in the document already.
+// settle finds out whether a write without an answer was applied, and adds what was done without
+// the store since. It returns true when the document has the calls already.
 func (d *document) settle(s *State) (done bool) {
 	arrived := d.written != 0 && slices.Contains(s.Writes, d.written)
 	switch {
@@ -268,8 +269,9 @@ func (d *document) doAlone(calls []*call, now time.Time) {
 	}
 }
 
-// clock is the store's, read to more than the whole seconds of its Date: of the last answers the
-// largest difference to this process's clock is the nearest to the truth.
+// clock estimates the store's time to less than the whole seconds of its Date header. The largest
+// difference to this process's clock among the last answers is the best estimate, because a Date is
+// cut to whole seconds and arrives late.
 func (d *document) clock(now, date time.Time) (time.Time, time.Duration) {
 	const answers = 16
 	d.offsets = append(d.offsets[max(0, len(d.offsets)-answers+1):], date.Sub(now))

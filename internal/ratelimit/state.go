@@ -4,7 +4,7 @@
 // All instances of the handler share one small document for each kind of creation, subscription and
 // region, read and written back under an ETag. State is that document and holds the rules; Limiter
 // shares it through a Store. The document is a cache: when it is lost or cannot be reached,
-// creations go on by what an instance knows, and Retry-After corrects it.
+// creations continue with what an instance knows, and Retry-After corrects it.
 package ratelimit
 
 import (
@@ -14,33 +14,33 @@ import (
 )
 
 // State is what the instances know of a region: its limits, the creations that started lately, and
-// the line of builds that wait. Nothing is reserved ahead: a build that wakes up asks whether it
-// may start now.
+// the line of builds that wait. Turns are not reserved: a build that wakes up asks whether it may
+// start now.
 type State struct {
 	Limits    []Limit   `json:"limits,omitempty"`
 	Unlimited bool      `json:"unlimited,omitempty"` // the answers name no limit
-	Starts    []int64   `json:"starts,omitempty"`    // of the last creations, in Unix milliseconds, each unlike any other, oldest first
+	Starts    []int64   `json:"starts,omitempty"`    // of the last creations, in Unix milliseconds, unique, oldest first
 	NotBefore time.Time `json:"notBefore,omitzero"`  // the end of a Retry-After
-	Next      int       `json:"next,omitempty"`      // the last number that was given to a build
+	Next      int       `json:"next,omitempty"`      // the last number that a build got
 	Line      []int     `json:"line,omitempty"`      // the numbers of the builds that wait, in order
-	Writes    []uint32  `json:"writes,omitempty"`    // the last ones: an instance whose write was not answered looks for it here
+	Writes    []uint32  `json:"writes,omitempty"`    // ids of the last writes: an instance looks here for a write without an answer
 }
 
 const (
-	longestWait = 21 * time.Minute // then a build asks again
+	longestWait = 21 * time.Minute // of a build before it asks again
 	inFlight    = 8 * time.Second  // a creation that started longer ago has its answer
-	stalled     = 32 * time.Second // what is free that long has nobody who comes for it: no build oversleeps as much
-	kept        = 60               // starts that are remembered at least, and of which the pace is taken
+	stalled     = 32 * time.Second // a turn that is free for so long is unused: no build wakes up so late
+	kept        = 60               // starts that are always remembered; the pace is measured from them
 	mostKept    = 2000
 	mostWaiting = 100_000
 )
 
 // Turn is the answer to a build that asks whether it may create its image.
 type Turn struct {
-	Number int           // of the build, to ask again with
-	Before int           // builds that are let go first
-	Wait   time.Duration // before it asks again; 0: it may start now
-	Start  time.Time     // of a build that may start: names the start, see Answer and Return
+	Number int           // of the build, for its next Ask
+	Before int           // builds that go first
+	Wait   time.Duration // until it asks again; 0: it may start now
+	Start  time.Time     // of a build that may start: identifies the start, see Answer and Return
 }
 
 // Ask says whether a build may start now. number is that of its last Turn, 0 for a build that is
@@ -53,8 +53,8 @@ func (s *State) Ask(number int, now time.Time) Turn {
 	number, before := s.enter(number)
 	wait := s.wait(before, now)
 	if wait > 0 && s.unused(now) > stalled {
-		// Those before it have not come for what is free: an eighth of them are taken for gone.
-		// Whoever is not stands in front.
+		// The builds before it have not used the free turns, so an eighth of them count as gone.
+		// One that does come later is still first in line.
 		wait = 0
 		s.Line = slices.Delete(s.Line, 0, before/8)
 	}
@@ -66,7 +66,7 @@ func (s *State) Ask(number int, now time.Time) Turn {
 	return Turn{Number: number, Start: s.start(now)}
 }
 
-// unused is for how long a creation has been free that nobody came for.
+// unused is how long a creation has been possible without a build that asked for it.
 func (s *State) unused(now time.Time) time.Duration {
 	free, idle := -max(s.wait(0, now), -longestWindow), longestWindow
 	if n := len(s.Starts); n > 0 {
@@ -75,15 +75,15 @@ func (s *State) unused(now time.Time) time.Duration {
 	switch {
 	case free >= longestWindow: // no limit has been reached
 		return idle
-	case free > inFlight: // a bucket that is full does not say since when
+	case free > inFlight: // a full bucket does not show since when it is full
 		return max(free, idle)
 	}
 	return free
 }
 
-// enter puts a build into the line, if it is not there, and says how many are before it. One that
-// had its turn and did not use it comes back under its number, and so does each build when the
-// document was lost: it stands where its number does.
+// enter puts a build into the line, if it is not there, and says how many are before it. A build
+// that did not use its turn comes back with its number, and so does every build after the document
+// was lost. The number decides its place.
 func (s *State) enter(number int) (same, before int) {
 	if number <= 0 || number > s.Next+mostWaiting {
 		number = s.Next + 1
@@ -96,8 +96,8 @@ func (s *State) enter(number int) (same, before int) {
 	return number, before
 }
 
-// spread keeps builds that wait equally long from asking at the same moment. It is drawn from what
-// the build knows, so that State is reproducible.
+// spread keeps builds that wait equally long from asking at the same moment. It is computed from
+// the number and the time, so that State is reproducible.
 func spread(number int, wait time.Duration, now time.Time) time.Duration {
 	most := min(max(wait/16, 100*time.Millisecond), 30*time.Second)
 	r := rand.New(rand.NewPCG(uint64(number), uint64(now.UnixNano()))) //nolint:gosec // no secret
@@ -116,8 +116,8 @@ func (s *State) start(now time.Time) time.Time {
 	return time.UnixMilli(at)
 }
 
-// wait is how long until a creation may start that has so many before it. Less than 0: it might
-// have started earlier.
+// wait is how long until a creation with so many others before it may start. It is negative if the
+// creation could have started earlier.
 func (s *State) wait(before int, now time.Time) time.Duration {
 	at := s.slide(before, s.NotBefore, now)
 	for _, l := range s.Limits {
@@ -128,7 +128,7 @@ func (s *State) wait(before int, now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// pace is how many creations a second there were lately, 0 where they are too few to say.
+// pace is the recent number of creations per second, or 0 after too few of them.
 func (s *State) pace(now time.Time) float64 {
 	n := min(len(s.Starts), kept)
 	if n < kept/4 {
@@ -137,11 +137,11 @@ func (s *State) pace(now time.Time) float64 {
 	return float64(n) / max(1, now.Sub(time.UnixMilli(s.Starts[len(s.Starts)-n])).Seconds())
 }
 
-// slide is when the windows have let go of enough creations, if each of those before starts as
-// early as it may.
+// slide is when enough creations have left the windows, if each build before starts as early as
+// possible.
 func (s *State) slide(before int, at, now time.Time) time.Time {
 	limits := s.Limits
-	if len(limits) == 0 { // all that wait come back when the first answers are there
+	if len(limits) == 0 { // all waiting builds come back after the first answers
 		limits, before = []Limit{unknown}, min(before, unknown.Capacity-1)
 	}
 	starts := slices.Clone(s.Starts)
@@ -178,12 +178,12 @@ type Answer struct {
 	RetryAfter time.Duration
 }
 
-// Answer learns from the answer to a creation.
+// Answer updates the state from the answer to a creation.
 func (s *State) Answer(a Answer, now time.Time) {
 	if a.Refused {
 		s.NotBefore = later(s.NotBefore, now.Add(a.RetryAfter))
 		s.Return(a.Start)
-	} else if s.remove(a.Start) { // a creation is counted when it arrives, not when it was let go
+	} else if s.remove(a.Start) { // Azure counts a creation when it arrives, not when it was allowed
 		at := a.Sent.UnixMilli()
 		for slices.Contains(s.Starts, at) {
 			at++
@@ -211,8 +211,8 @@ func (s *State) limit(seen Limit, at time.Time) *Limit {
 	return &s.Limits[i]
 }
 
-// Return takes a turn back that was not used: the creation was refused, the image is there, or the
-// build ended before it.
+// Return takes back a turn that was not used: the creation was refused, the image exists, or the
+// build ended first.
 func (s *State) Return(start time.Time) {
 	if !s.remove(start) {
 		return
@@ -224,7 +224,7 @@ func (s *State) Return(start time.Time) {
 	}
 }
 
-// Leave takes a build out of the line: it has its turn, or ends while it waits.
+// Leave removes a build from the line: it got its turn, or ended while it waited.
 func (s *State) Leave(number int) {
 	if i, found := slices.BinarySearch(s.Line, number); found {
 		s.Line = slices.Delete(s.Line, i, i+1)
@@ -246,7 +246,7 @@ func (s *State) insert(at int64) {
 	s.trim()
 }
 
-// trim forgets the starts that no window reaches.
+// trim removes the starts that are older than every window.
 func (s *State) trim() {
 	window := time.Duration(0)
 	for _, l := range s.Limits {

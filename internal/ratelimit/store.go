@@ -12,14 +12,15 @@ import (
 
 // Store keeps the documents.
 type Store interface {
-	// Load returns the document, nil where there is none, and the time by the store's clock.
+	// Load returns the document, or nil if it does not exist, and the time by the store's clock.
 	Load(ctx context.Context, name string) (body []byte, etag string, now time.Time, err error)
-	// Swap writes the document if it still has the etag, "" for one that is not there. Else the
-	// error is ErrConflict. After any other error the document may have been written all the same.
+	// Swap writes the document if it still has the etag; "" means that it must not exist yet.
+	// Otherwise the error is ErrConflict. After any other error the document may still have been
+	// written.
 	Swap(ctx context.Context, name string, body []byte, etag string) error
 }
 
-// Memory is a Store within one process, for a handler without a shared one.
+// Memory is a Store in one process, for a handler without a shared one.
 type Memory struct {
 	mu        sync.Mutex
 	documents map[string]memoryDocument
@@ -66,14 +67,14 @@ func (m *Memory) Swap(_ context.Context, name string, body []byte, etag string) 
 	return nil
 }
 
-// decode reads a document. One that does not make sense is an error, and is taken for one that is
-// not there.
+// decode reads a document. A document that makes no sense is an error, and the limiter treats it as
+// missing.
 func decode(body []byte, now time.Time) (State, error) {
 	var s State
 	if err := json.Unmarshal(body, &s); err != nil {
 		return State{}, err
 	}
-	const soon = time.Hour // clocks of stores and instances are never that far apart
+	const soon = time.Hour // clocks of stores and instances never differ by more
 	switch latest := now.Add(soon); {
 	case len(s.Limits) > mostLimits || len(s.Starts) > mostKept || len(s.Writes) > keptWrites || len(s.Line) > mostWaiting:
 		return State{}, errors.New("the document has more entries than are ever written")
@@ -89,7 +90,7 @@ func decode(body []byte, now time.Time) (State, error) {
 	return s, nil
 }
 
-// sound says that a limit of a document is one that headers could have made.
+// sound reports whether headers could have produced a document's limit.
 func (l *Limit) sound(latest time.Time) bool {
 	return l.valid() && l.Window >= 0 && l.Window <= longestWindow && !l.At.After(latest) && !l.TokensAt.After(latest) &&
 		l.Capacity >= 0 && l.Capacity <= mostRemaining+mostKept && l.Others >= 0 && l.Others <= l.Capacity &&
@@ -103,7 +104,7 @@ func (s *State) clone() State {
 	return c
 }
 
-// merge adds what an instance did alone since it saw base, while it could not reach the store.
+// merge adds what an instance did since base, while it could not reach the store.
 func (s *State) merge(alone, base State) {
 	for _, t := range alone.Starts {
 		if !slices.Contains(base.Starts, t) && !slices.Contains(s.Starts, t) {
@@ -136,7 +137,7 @@ func (s *State) merge(alone, base State) {
 	s.trim()
 }
 
-// added is what is in one list and not in another. Both are sorted.
+// added is what one list has and the other does not. Both are sorted.
 func added(now, before []int) []int {
 	return slices.DeleteFunc(slices.Clone(now), func(n int) bool {
 		_, found := slices.BinarySearch(before, n)

@@ -11,7 +11,7 @@ import (
 	"goldmint/internal/armid"
 )
 
-// Reason is why an event is left alone. Alerts and the workbook group by it.
+// Reason is why an event is ignored. Alerts and the workbook group by it.
 type Reason string
 
 // The reasons.
@@ -30,7 +30,7 @@ const (
 	CouldNotPublish Reason = "the failed event could not be published"
 )
 
-// Ignored says that an event asks nothing of Goldmint.
+// Ignored says that an event asks for nothing.
 type Ignored struct{ Reason Reason } //nolint:errname // callers read vmevent.Ignored
 
 func (i *Ignored) Error() string { return string(i.Reason) }
@@ -54,8 +54,8 @@ type wire struct {
 	Time        string          `json:"time"`
 }
 
-// wireData is what is read of an action's data. The caller's claims are not: nobody can log what
-// nobody has.
+// wireData is what is read of an action's data. The caller's claims are not read, so that they
+// cannot be logged.
 type wireData struct {
 	OperationName string `json:"operationName"`
 	ResourceURI   string `json:"resourceUri"`
@@ -66,8 +66,8 @@ type wireData struct {
 
 const maxEventID = 256
 
-// Decode reads one event, or an array of one, in either schema. enqueued stands in where the event
-// has no time. The error is an [*Ignored] or a [*Malformed].
+// Decode reads one event, or an array of one, in either schema. enqueued replaces the time of an
+// event without one. The error is an [*Ignored] or a [*Malformed].
 func Decode(body []byte, enqueued time.Time) (Event, error) {
 	w, err := decodeWire(body)
 	if err != nil {

@@ -53,8 +53,8 @@ func versionName(template string, at time.Time) (string, error) {
 
 // imageName fills in the template: {vm} the VM's name, {id} the first 12 digits of its vmId,
 // {date}, {time}, {year}, {month} and {day} those of the event in UTC. What ARM does not allow in a
-// name becomes '-'; a name that is too long loses the end of {vm}, never of what tells one image
-// from another.
+// name becomes '-'; a name that is too long loses the end of {vm}, never of the parts that
+// distinguish images.
 func imageName(template, vm, vmID string, at time.Time) (string, error) {
 	if template == "" {
 		template = DefaultName
@@ -101,7 +101,7 @@ func placeholders(fields map[string]string) string {
 
 var dots = regexp.MustCompile(`\.{2,}`)
 
-// repair makes an image's name of the text where that is possible.
+// repair turns the text into a valid image name where that is possible.
 func repair(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r < 128 && (r == '_' || r == '.' || alphanumeric(r)) {

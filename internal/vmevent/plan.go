@@ -18,14 +18,14 @@ import (
 	"goldmint/internal/request"
 )
 
-// Tags of an image that say which event it comes from. Every image says which VM: build.TagSource,
+// Tags of an image that say which event it comes from. The tags for the VM are build.TagSource and
 // build.TagUniqueID.
 const (
-	TagSourceTime        = "source-event-time"     // of the event that froze the request, RFC 3339
+	TagSourceTime        = "source-event-time"     // of the event that the request was made for, RFC 3339
 	TagSourceCorrelation = "source-correlation-id" // of the operation on the VM
 )
 
-// plan is the request that the VM asks for, or why there cannot be one.
+// plan is the request that the VM asks for, or why that is impossible.
 type plan struct {
 	request request.Request
 	dropped []string // tags of the VM that could not be copied
@@ -33,7 +33,7 @@ type plan struct {
 	code, problem string // why there is no request
 }
 
-// plan makes the request of the VM. It depends on the VM, the settings and the event alone.
+// plan makes the request for the VM. It depends only on the VM, the settings and the event.
 func (p Policy) plan(w Work) plan {
 	v, e := w.vm, w.Event
 	made := plan{request: request.Request{
@@ -65,11 +65,10 @@ func (p Policy) plan(w Work) plan {
 	return p.finished(made, w)
 }
 
-// gallery is the gallery/definition of which the VM becomes a version, "" where it becomes a
-// managed image.
+// gallery is the gallery/definition for the VM's new version, or "" for a managed image.
 func (p Policy) gallery(v VM) string { return cmp.Or(v.tag(TagGallery), p.GalleryImage) }
 
-// version makes the request one for a version of the image definition.
+// version changes the request to one for a version of the image definition.
 func (p Policy) version(made plan, w Work, gallery string) plan {
 	v, r := w.vm, &made.request
 	r.Image, r.Timeout = armcompute.Image{}, request.DefaultVersionTimeout
@@ -163,8 +162,8 @@ func hasTag(tags map[string]*string, name string) bool {
 	return false
 }
 
-// check holds the request against the contract, as the build will. A copied tag that breaks it is
-// left out.
+// check checks the request against the contract, as the build will. A copied tag that breaks the
+// contract is left out.
 func (m *plan) check(provenance map[string]*string) {
 	_, err := request.Decode(m.request.Canonical())
 	if err == nil {
@@ -192,8 +191,8 @@ func tagPointer(name string) string {
 	return "/tags/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
-// failed is the event that no image comes of the VM. Its id is the same for every event about this
-// VM and this code.
+// failed is the event that no image is made of the VM. Its id is the same for every event about
+// this VM and this code.
 func (w Work) failed(code, message string, retryable bool, now time.Time) event.Event {
 	r := w.plan.request
 	sum := sha256.Sum256([]byte(r.ID + "\n" + code))
@@ -208,8 +207,7 @@ func (w Work) failed(code, message string, retryable bool, now time.Time) event.
 	}
 }
 
-// Failed is the event that the work on the VM's event has come to nothing, for a reason outside of
-// the VM.
+// Failed is the event that the work on the VM's event failed for a reason outside of the VM.
 func (w Work) Failed(code, message string, now time.Time) event.Event {
 	if w.plan.request.ID == "" { // the VM was not read in this message
 		r := request.Request{ID: w.Key(), SubscriptionID: w.Event.VM.SubscriptionID, ResourceGroup: w.Event.VM.ResourceGroup, Name: w.Event.VM.Name}

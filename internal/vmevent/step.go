@@ -20,7 +20,7 @@ const (
 	ModeOff    Mode = "off"
 )
 
-// Policy is the settings and what an event may ask for.
+// Policy is the settings that decide what an event leads to.
 type Policy struct {
 	Mode                 Mode
 	ResourceGroup        string   // where images go without a goldmint-resource-group; "" is the VM's own
@@ -35,7 +35,7 @@ type Policy struct {
 // Verb is what a command does.
 type Verb string
 
-// The verbs. After each of the first five, Step gets what came of it; the others end the work on a
+// The verbs. After each of the first five, Step gets the result; the others end the work on a
 // message.
 const (
 	Read      Verb = "read"       // GET the VM with its instance view
@@ -53,15 +53,15 @@ type Command struct {
 	Verb    Verb
 	At      time.Time       // of Continue
 	Reason  string          // of Continue: why, for the log
-	Why     Reason          // of LeaveIt
-	Warn    bool            // of LeaveIt: somebody may miss an image
-	Detail  string          // of LeaveIt, for the log
+	Why     Reason          // of Ignore
+	Warn    bool            // of Ignore: somebody may miss an image
+	Detail  string          // of Ignore, for the log
 	Request request.Request // of Find and Send
 	Dropped []string        // of Send: tags of the VM that were not copied
 	Event   event.Event     // of Publish
 }
 
-// Observation is what came of a command, or that a message woke the work.
+// Observation is the result of a command, or that a message woke the work.
 type Observation interface{ observed() }
 
 // Woken says that a message brought the work here.
@@ -70,7 +70,7 @@ type Woken struct{}
 // Prepared says that ARM generalized the VM.
 type Prepared struct{}
 
-// Found is the image of the build that was looked for; "" where there is none.
+// Found is the image of the build that Find searched for, or "".
 type Found struct{ ImageID string }
 
 // Sent says that the request is in the queue, or was dropped because it had been sent before.
@@ -79,7 +79,7 @@ type Sent struct{}
 // Published says that the event is in the topic.
 type Published struct{}
 
-// Errored says that a command did not go through.
+// Errored says that a command failed.
 type Errored struct {
 	Verb Verb
 	Err  *armerr.Error // nil when the bus failed
@@ -95,9 +95,8 @@ func (Errored) observed()   {}
 
 // Step takes what was observed and returns what the work is now and the one thing to do next.
 //
-// Its rules: believe the VM, not the event; touch nothing of a VM whose tags were not read and do
-// not ask for it; refuse before generalizing what could not be captured afterwards; send nothing
-// while an image of this VM is there.
+// Its rules: believe the VM, not the event; change a VM only if its tags ask for it; refuse a VM
+// that cannot be captured before it is generalized; send nothing while an image of this VM exists.
 func (p Policy) Step(w Work, seen Observation, now time.Time) (Work, Command) {
 	switch o := seen.(type) {
 	case Woken:
@@ -141,7 +140,7 @@ func (p Policy) judge(w Work, now time.Time) (Work, Command) {
 	switch {
 	case p.Mode != ModeAll && !v.optedIn():
 		return leave(w, NotTagged, false, "")
-	case later && !v.optedIn(): // every VM that is only switched off for the night comes this way
+	case later && !v.optedIn(): // for example a VM that is only switched off for the night
 		return leave(w, NotGeneralized, false, "")
 	}
 	w.plan = p.plan(w)
@@ -158,10 +157,11 @@ func (p Policy) judge(w Work, now time.Time) (Work, Command) {
 	case !v.resting() && w.Looks < len(notReady):
 		return p.lookAgain(w, "the VM is "+state(v), now)
 	}
-	return w, Command{Verb: Find, Request: w.plan.request} // after that, ARM says what it thinks of it
+	return w, Command{Verb: Find, Request: w.plan.request} // ARM itself decides about the rest
 }
 
-// ungeneralized: the VM is to be generalized, or ARM still shows the old state.
+// ungeneralized handles a VM that is not generalized: it has to be generalized, or ARM still shows
+// the old state.
 func (p Policy) ungeneralized(w Work, now time.Time) (Work, Command) {
 	v := w.vm
 	switch {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Tags by which a VM's owner says what is wanted. Azure compares the names without case.
+// Tags with which a VM's owner says what to do. Azure compares the names without case.
 const (
 	TagCapture       = "goldmint"                // "capture": make an image when the VM is generalized
 	TagName          = "goldmint-name"           // template of the image's name, or the version's number
@@ -19,7 +19,7 @@ const (
 // VM is what a GET of the VM with its instance view says.
 type VM struct {
 	ID               ID
-	VMID             string // the machine's own GUID, which its name outlives
+	VMID             string // the machine's GUID; a new VM of the same name has another
 	Location         string
 	Tags             map[string]string
 	Generalized      bool
@@ -34,7 +34,7 @@ type VM struct {
 // BuildID is the id, and the MessageId, of the build of this VM's image.
 func (v VM) BuildID() string { return "vm-" + strings.ToLower(v.VMID) }
 
-// tag is the value of a tag, "" where there is none.
+// tag is the value of a tag, or "".
 func (v VM) tag(name string) string {
 	for k, value := range v.Tags {
 		if strings.EqualFold(k, name) {
@@ -55,8 +55,8 @@ func (v VM) zoneResilient(setting bool) bool {
 	return setting
 }
 
-// resting says that the VM is deallocated and nothing goes on with it. An image taken earlier is
-// refused for good.
+// resting reports whether the VM is deallocated and no operation runs on it. If an image is
+// requested earlier, ARM refuses it for good.
 func (v VM) resting() bool {
 	switch strings.ToLower(v.State) {
 	case "creating", "updating", "deleting":

@@ -1,14 +1,14 @@
-// Package vmevent decides what an event about a virtual machine comes to: one ordinary build
+// Package vmevent decides what an event about a virtual machine leads to: one ordinary build
 // request, a failed event, or nothing.
 //
-// Event Grid tells that a VM was deallocated or generalized, perhaps twice, late, or in the wrong
+// Event Grid reports that a VM was deallocated or generalized, perhaps twice, late, or in the wrong
 // order. So an event is only a reason to look: [Policy.Step] believes the VM's own instance view
 // and tags. Like a build it is a pure state machine: it takes what was observed and returns the one
 // thing to do next, and its [Work] travels in a continuation message when it has to look again.
 //
-// That many events give one image rests on the request that is sent. Its id and MessageId are
-// vm-<vmId>, and generalizing is irreversible, so the first request freezes what the image is
-// called and Service Bus drops the others.
+// Many events lead to only one image, because the request's id and MessageId are vm-<vmId>.
+// Generalizing is irreversible, so the first request fixes the image's name and Service Bus drops
+// the others.
 package vmevent
 
 import (
@@ -28,7 +28,7 @@ const (
 
 // Event says that an operation on a VM succeeded.
 type Event struct {
-	ID            string    `json:"id"` // the event's own, the same when Event Grid delivers it again
+	ID            string    `json:"id"` // the event's id, the same when Event Grid delivers it again
 	Operation     Operation `json:"operation"`
 	VM            ID        `json:"vm"`
 	Time          time.Time `json:"time"`
@@ -53,5 +53,5 @@ func (i *ID) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Same says whether both IDs are of one resource: their letter case means nothing.
+// Same reports whether both are IDs of one resource. Letter case does not count.
 func (i ID) Same(o ID) bool { return i.ID.Same(o.ID) }

@@ -15,9 +15,8 @@ var (
 	notReady = retry.Grace{
 		5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute,
 	}
-	// young are the waits before a refusal is believed that may heal: a VM just made, a role just
-	// assigned. Event Grid speaks of every VM of the subscription and the role covers some, so they
-	// are few.
+	// young are the waits after a refusal that may pass: a new VM, a new role assignment. They are
+	// few, because Event Grid reports every VM of the subscription but the role covers only some.
 	young   = retry.Grace{5 * time.Second, 30 * time.Second, 2 * time.Minute}
 	backoff = retry.Backoff{First: 5 * time.Second, Max: 5 * time.Minute}
 )
@@ -28,7 +27,7 @@ func (p Policy) lookAgain(w Work, reason string, now time.Time) (Work, Command) 
 	return p.later(w, wait, reason, now)
 }
 
-// errored decides what follows a command that did not go through.
+// errored decides what follows a command that failed.
 func (p Policy) errored(w Work, o Errored, now time.Time) (Work, Command) {
 	if o.Err == nil {
 		if !now.Before(p.deadline(w)) {
@@ -84,7 +83,7 @@ func (p Policy) later(w Work, wait time.Duration, reason string, now time.Time) 
 		}
 		return w, Command{Verb: Continue, At: at, Reason: reason}
 	}
-	if w.plan.request.ID == "" { // nothing of the VM was read, so nothing is published of it
+	if w.plan.request.ID == "" { // the VM was not read, so nothing is published about it
 		return leave(w, Unreadable, true, reason)
 	}
 	return p.fail(w, "WaitedTooLong", "the VM could not be captured within "+iso8601.Format(p.MaxWait)+" (MAX_WAIT): "+reason, true, now)

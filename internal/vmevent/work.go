@@ -11,14 +11,14 @@ import (
 )
 
 // Work is what is known of the work on one event. It is the state that a continuation message
-// carries; what was read of the VM is not in it, for the next look reads anew.
+// carries; it does not hold what was read of the VM, because the next look reads that again.
 type Work struct {
 	Event      Event     `json:"event"`
 	EnqueuedAt time.Time `json:"enqueuedAt"` // of the event's message, by Service Bus's clock
 
-	Seq       int `json:"seq"`                 // of the message in the chain: 1 is the first
+	Seq       int `json:"seq"`                 // position of the message in the chain, from 1
 	Looks     int `json:"looks,omitempty"`     // at a VM that was not ready
-	Grace     int `json:"grace,omitempty"`     // waits before a refusal is believed that may heal
+	Grace     int `json:"grace,omitempty"`     // waits after a refusal that may pass
 	Transient int `json:"transient,omitempty"` // temporary failures of ARM or the bus
 
 	Poison bool   `json:"poison,omitempty"` // a message of it was delivered too often once
@@ -32,15 +32,15 @@ type Work struct {
 // New is the work on an event whose message was enqueued at that time.
 func New(e Event, enqueued time.Time) Work { return Work{Event: e, EnqueuedAt: enqueued, Seq: 1} }
 
-// Key names the work in MessageIds, however hostile the event's own id is.
+// Key names the work in MessageIds. It is safe even if the event's id is hostile.
 func (w Work) Key() string {
 	e := w.Event
 	sum := sha256.Sum256([]byte(strings.ToLower(e.VM.String()) + "\n" + string(e.Operation) + "\n" + e.ID))
 	return "vm-event-" + hex.EncodeToString(sum[:12])
 }
 
-// Check says what work that came in a message gets wrong, or nil. Only Goldmint writes to the
-// builds queue: this is the second lock on that door.
+// Check returns what is wrong with work that came in a message, or nil. Only Goldmint writes to the
+// builds queue, so this is a second defence.
 func (w Work) Check() error {
 	e := w.Event
 	switch {

@@ -16,7 +16,8 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// carryOn takes up what a message of the function's own says: a build or the work on a VM's event.
+// carryOn continues what a message from the function itself holds: a build or the work on a VM's
+// event.
 func (w *Worker) carryOn(ctx context.Context, m message.Received, log *zap.Logger) (Settlement, error) {
 	switch message.KindOf(m.Body) {
 	case message.Build:
@@ -43,8 +44,8 @@ func (w *Worker) carryOn(ctx context.Context, m message.Received, log *zap.Logge
 	}
 }
 
-// unknown is the refusal of a message that is not the function's own, under the ids that its sender
-// waits for if it was meant for the other queue.
+// unknown is the refusal of a message that the function did not send. If it was meant for the other
+// queue, the refusal has the ids that its sender waits for.
 func (w *Worker) unknown(m message.Received) *refusal {
 	refused := refuse(m, "UnknownMessage", "this queue is the function's own: send build requests to the requests queue")
 	if out, _, err := w.handOn(m); err == nil {
@@ -58,7 +59,7 @@ func (w *Worker) unknown(m message.Received) *refusal {
 	return refused
 }
 
-// build carries a build on.
+// build continues a build.
 func (w *Worker) build(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) (Settlement, error) {
 	if message.Resubmitted(m.ID, firstID(b), b.Key(), b.Seq) {
 		b = b.Anew(m.EnqueuedAt)
@@ -76,9 +77,9 @@ func (w *Worker) build(ctx context.Context, m message.Received, b build.Build, l
 	return Settlement{}, w.run(ctx, m, b, log)
 }
 
-// disallowed ends a build that an allow-list refuses. Before anything was asked of ARM the message
-// is rejected. Later the build has failed: it was announced, or ARM makes its image, and nothing
-// more is created or deleted for it.
+// disallowed ends a build that an allow-list refuses. Before the first request to ARM, the message
+// is rejected. Later the build fails, because it was announced or ARM makes its image. Nothing more
+// is created or deleted for it.
 func (w *Worker) disallowed(ctx context.Context, m message.Received, b build.Build, r *refusal, log *zap.Logger) (Settlement, error) {
 	switch {
 	case b.Decided():
@@ -126,10 +127,10 @@ func (w *Worker) steps(ctx context.Context, m message.Received, b build.Build, t
 	return fmt.Errorf("build %s did not settle within %d steps", b.Key(), maxSteps)
 }
 
-// maxSteps is far above the longest way through one message: watch, look, delete, publish.
+// maxSteps is far more than the longest handling of one message: watch, look, delete, publish.
 const maxSteps = 16
 
-// act carries a command out and says what came of it.
+// act carries out a command and returns its result.
 func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *zap.Logger) build.Observation {
 	seen, err := w.perform(ctx, b, do)
 	if err != nil {
@@ -167,8 +168,8 @@ func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (
 
 func observed[T build.Observation](o T, err error) (build.Observation, error) { return o, err }
 
-// forARM keeps a quarter of the invocation's time for the bus: when ARM does not answer, there is
-// time to say so.
+// forARM keeps a quarter of the invocation's time for the bus, so that a build can still continue
+// when ARM does not answer.
 func (w *Worker) forARM(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -177,8 +178,8 @@ func (w *Worker) forARM(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, time.Until(deadline)*3/4)
 }
 
-// resume sends the build to the queue, to be taken up at do.At. Sent before the message is
-// completed: a crash between the two is absorbed by duplicate detection.
+// resume sends the build to the queue, to be continued at do.At. It does so before the message is
+// completed. After a crash in between, duplicate detection drops the second continuation.
 func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, do build.Command, log *zap.Logger) error {
 	if do.Event.Type != "" {
 		b = w.announce(ctx, b, do.Event, log)
@@ -195,8 +196,8 @@ func (w *Worker) resume(ctx context.Context, m message.Received, b build.Build, 
 	return nil
 }
 
-// announce publishes that the build waits. It is news and no more: where it cannot be published,
-// the build goes on and says so the next time.
+// announce publishes that the build waits. Nothing depends on that event: if it cannot be
+// published, the build continues and publishes it the next time.
 func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) build.Build {
 	if !w.news(ctx, e, log) {
 		b.Delays = b.Delays[:len(b.Delays)-1]
@@ -207,7 +208,7 @@ func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log
 	return b
 }
 
-// news publishes what nothing depends on, and reports whether it could.
+// news publishes an event that nothing depends on, and reports whether that worked.
 func (w *Worker) news(ctx context.Context, e event.Event, log *zap.Logger) bool {
 	err := w.publish(ctx, e)
 	if err != nil {
@@ -225,7 +226,7 @@ func (w *Worker) publishOutside(ctx context.Context, b build.Build, e event.Even
 	return nil
 }
 
-// turn is whether a build may create its image while one message is handled.
+// turn is a build's turn to create its image, for the handling of one message.
 type turn struct {
 	w        *Worker
 	document string
@@ -234,9 +235,9 @@ type turn struct {
 	used     bool
 }
 
-// ask says when to come back if the build may not go on now, nil if it may. It is asked before the
-// first look of a build that has nothing at ARM yet, so that waiting costs ARM nothing, else before
-// the PUT.
+// ask returns when to come back if the build has to wait, or nil if it may go on. A new build calls
+// it before its first look, so that waiting needs no request to ARM; any other build calls it
+// before the PUT.
 func (t *turn) ask(ctx context.Context, b *build.Build, do build.Command, seen build.Observation) *build.Postponed {
 	if t.w.Limits == nil || t.asked || !mayCreate(*b, do, seen) {
 		return nil
@@ -251,7 +252,7 @@ func (t *turn) ask(ctx context.Context, b *build.Build, do build.Command, seen b
 	return nil
 }
 
-// mayCreate says whether the command is, or may come to, the creation of the image.
+// mayCreate reports whether the command creates the image, or may lead to that.
 func mayCreate(b build.Build, do build.Command, seen build.Observation) bool {
 	if do.Verb == build.Create {
 		return true
@@ -260,8 +261,8 @@ func mayCreate(b build.Build, do build.Command, seen build.Observation) bool {
 	return first && do.Verb == build.Look && !woken.Redelivered && b.Attempts == 0 && !b.Decided()
 }
 
-// took tells the limiter what ARM's answer to a PUT says of the limits. Of a PUT without an answer
-// nothing is known but that it may have been counted.
+// took passes what ARM's answer to a PUT says about the limits to the limiter. A PUT without an
+// answer may have been counted.
 func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen build.Observation, sent time.Time) {
 	if t.w.Limits == nil || do.Verb != build.Create {
 		return
@@ -276,7 +277,7 @@ func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen 
 			return
 		}
 		a.Limits = o.Err.Left
-		// Throttling with another status is that of a source, and no limit of the region.
+		// Throttling with another status comes from a source and is no limit of the region.
 		if a.Refused = o.Err.Status == 429; a.Refused {
 			a.RetryAfter = max(o.Err.RetryAfter, time.Second)
 		} else if len(a.Limits) == 0 {
@@ -286,14 +287,14 @@ func (t *turn) took(ctx context.Context, b *build.Build, do build.Command, seen 
 	t.w.Limits.Answer(ctx, t.document, a)
 }
 
-// over gives back a turn that was not used: there was an image, or the process could not go on.
+// over returns a turn that was not used: the image existed, or the process could not go on.
 func (t *turn) over(ctx context.Context) {
 	if t.asked && !t.used {
 		t.w.Limits.Return(ctx, t.document, t.got)
 	}
 }
 
-// leave takes a build that ends out of the line, in case it still waits there.
+// leave removes a build that ends from the line, in case it still waits there.
 func (w *Worker) leave(ctx context.Context, b build.Build) {
 	if w.Limits != nil {
 		w.Limits.Leave(ctx, b.RateLimit(), b.Number)

@@ -13,15 +13,15 @@ import (
 // remedy is what to do about a message that is poison.
 const remedy = "Look at the handler's log for this build id; once the cause is gone, `goldmint dead-letters resubmit` sends it again."
 
-// poison ends a build whose message comes back again and again: whatever kills its handling, nobody
-// waits for ever.
+// poison ends a build whose message comes back again and again, so that its sender does not wait
+// for ever.
 func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) (Settlement, error) {
 	text := fmt.Sprintf("delivered %d times without being dealt with; last step: %s", m.DeliveryCount, stepName(b))
 	buried := Settlement{"PoisonMessage", text + ". " + remedy}
 	logPoisoned := func(outcome string) {
 		log.Error(logPoison, zap.String("outcome", outcome), zap.String("step", stepName(b)))
 	}
-	if b.Decided() { // telling the verdict is what fails
+	if b.Decided() { // publishing the verdict is what fails
 		logPoisoned("published")
 		image := w.lookForPoison(ctx, m, b, log)
 		w.leave(ctx, b)
@@ -39,8 +39,8 @@ func (w *Worker) poison(ctx context.Context, m message.Received, b build.Build, 
 	return buried, nil
 }
 
-// lookForPoison looks once more whether the image is there after all. It may be the look that
-// kills: so at the next delivery nothing is asked any more.
+// lookForPoison looks once more whether the image exists. That look may be what kills the process,
+// so the next delivery does not look.
 func (w *Worker) lookForPoison(ctx context.Context, m message.Received, b build.Build, log *zap.Logger) build.Image {
 	if m.DeliveryCount > w.Rules.PoisonDelivery {
 		return build.Image{}

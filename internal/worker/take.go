@@ -30,7 +30,7 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.reason + ": " + r.text }
 
-// refuse is the refusal of a message of which nothing can be known but its ids.
+// refuse is the refusal of a message of which only the ids are known.
 func refuse(m message.Received, reason, format string, args ...any) *refusal {
 	return &refusal{
 		reason: reason, text: fmt.Sprintf(format, args...),
@@ -38,7 +38,7 @@ func refuse(m message.Received, reason, format string, args ...any) *refusal {
 	}
 }
 
-// take checks a message from outside and hands it on.
+// take checks a message from outside and sends it on to the builds queue.
 func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) (Settlement, error) {
 	if m.DeliveryCount >= w.Rules.PoisonDelivery {
 		if err := w.probe(ctx, m); err != nil {
@@ -64,12 +64,12 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 	return Settlement{}, nil
 }
 
-// Decode goes through all that taking a message does before anything is sent. What kills this kills
-// every process that is given the message; see [Worker.Probe].
+// Decode does everything that TakeRequest does before it sends anything. If a message kills the
+// process here, it kills every process that gets it; see [Worker.Probe].
 func (w *Worker) Decode(m message.Received) { _, _, _ = w.handOn(m) }
 
-// handOn is the message to the builds queue that the one from outside asks for, and for a request
-// the event that says so. An error is a *refusal, or *vmevent.Ignored.
+// handOn returns the message to the builds queue that a message from outside asks for, and for a
+// request also the queued event. An error is a *refusal, or *vmevent.Ignored.
 func (w *Worker) handOn(m message.Received) (message.Outgoing, event.Event, error) {
 	switch message.KindOf(m.Body) {
 	case message.Build, message.VMWork:
@@ -107,15 +107,15 @@ func (w *Worker) takeRequest(m message.Received) (message.Outgoing, event.Event,
 	return out, b.Queued(w.Now()), err
 }
 
-// ofVM says whether an id is of the form that builds made from VM events have. They are reserved:
-// who could take one before its VM is generalized would keep the VM's image from being made.
+// ofVM reports whether an id has the form of builds from VM events. These ids are reserved: a
+// request that took one before its VM is generalized would prevent the VM's image.
 func ofVM(buildID string) bool {
 	vmID, ok := strings.CutPrefix(buildID, "vm-")
 	return ok && armid.IsGUID(vmID)
 }
 
-// firstID is the MessageId of a build's first message. That of a VM has no digest, so that a second
-// event about the VM, with other tags perhaps, starts nothing.
+// firstID is the MessageId of a build's first message. The MessageId for a VM has no digest, so
+// that a second event about the VM starts nothing, even if the tags have changed.
 func firstID(b build.Build) string {
 	if ofVM(b.Request.ID) {
 		return message.FirstID(b.Request.ID)
@@ -129,7 +129,7 @@ func (w *Worker) outgoing(b build.Build, id string) (message.Outgoing, error) {
 	return e.Outgoing(id, b.Request.ID)
 }
 
-// allow holds the handler's own rules against the build.
+// allow checks the build against the handler's own rules.
 func (r Rules) allow(b build.Build) error {
 	refuse := func(reason, format string, args ...any) error {
 		return &refusal{reason: reason, text: fmt.Sprintf(format, args...), buildID: b.Request.ID, digest: b.Digest}
@@ -145,8 +145,8 @@ func (r Rules) allow(b build.Build) error {
 	return nil
 }
 
-// probe tries a message that came back too often in a process of its own. One that kills its reader
-// would take the other invocations of the process along, at every delivery.
+// probe decodes a message that came back too often in a separate process. Otherwise a message that
+// kills its reader would end all other invocations of the process, at every delivery.
 func (w *Worker) probe(ctx context.Context, m message.Received) error {
 	err := w.Probe(ctx, m)
 	if !errors.Is(err, ErrKilled) {
@@ -159,8 +159,8 @@ func (w *Worker) probe(ctx context.Context, m message.Received) error {
 	return refused
 }
 
-// refused publishes that the message can never succeed and dead-letters it. Another error than a
-// refusal is given back.
+// refused publishes that the message can never succeed and dead-letters it. It returns any other
+// error as it is.
 func (w *Worker) refused(ctx context.Context, m message.Received, err error, log *zap.Logger) (Settlement, error) {
 	var r *refusal
 	if !errors.As(err, &r) {

@@ -18,8 +18,8 @@ import (
 type VMs interface {
 	VM(ctx context.Context, id vmevent.ID) (vmevent.VM, error)
 	Generalize(ctx context.Context, id vmevent.ID) error
-	// ImageOf is the resource ID of an image that a build of the request's id has made or is making
-	// where the request asks for one, under whatever name, "" where there is none.
+	// ImageOf returns the resource ID of an image that a build of the request's id has made or is
+	// making, or "". It searches where the request wants its image; the name does not matter.
 	ImageOf(ctx context.Context, r request.Request) (string, error)
 }
 
@@ -45,8 +45,8 @@ func (w *Worker) vmOutgoing(work vmevent.Work, id string) (message.Outgoing, err
 	return e.Outgoing(id, work.Key())
 }
 
-// vmWork carries the work on a VM's event on. Each effect may be repeated: generalizing is, and
-// what is sent has the same MessageId each time.
+// vmWork continues the work on a VM's event. Each effect may be repeated: generalizing again
+// changes nothing, and what is sent has the same MessageId each time.
 func (w *Worker) vmWork(ctx context.Context, m message.Received, work vmevent.Work, log *zap.Logger) (Settlement, error) {
 	log = log.With(zap.String("vm", work.Event.VM.String()), zap.String("operation", string(work.Event.Operation)))
 	if m.DeliveryCount >= w.Rules.PoisonDelivery {
@@ -98,8 +98,8 @@ func (w *Worker) poisonedVM(ctx context.Context, m message.Received, work vmeven
 	return Settlement{"PoisonMessage", text + ". " + remedy}, nil
 }
 
-// sendBuild sends the build of a VM's image to the builds queue, as any other, under an id that
-// only this VM has.
+// sendBuild sends the build of a VM's image to the builds queue like any other build, with an id
+// that only this VM has.
 func (w *Worker) sendBuild(ctx context.Context, work vmevent.Work, do vmevent.Command, log *zap.Logger) error {
 	b := build.New(do.Request, do.Request.SubscriptionID, work.EnqueuedAt)
 	out, err := w.outgoing(b, firstID(b))
@@ -163,8 +163,8 @@ func (w *Worker) resumeVMEvent(ctx context.Context, m message.Received, work vme
 	return nil
 }
 
-// logIgnored tells of an event that asks for nothing. Somebody may miss an image where an
-// allow-list is the reason.
+// logIgnored logs an event that asks for nothing. It warns if an allow-list is the reason, because
+// somebody may miss the image.
 func logIgnored(log *zap.Logger, ignored *vmevent.Ignored) {
 	level := zap.InfoLevel
 	if ignored.Reason == vmevent.NotAllowed {
@@ -173,7 +173,7 @@ func logIgnored(log *zap.Logger, ignored *vmevent.Ignored) {
 	log.Log(level, logVMEventIgnored, zap.String("reason", string(ignored.Reason)))
 }
 
-// logVMIgnored tells of a VM of which no image is made.
+// logVMIgnored logs that no image is made of a VM.
 func logVMIgnored(log *zap.Logger, work vmevent.Work, do vmevent.Command) {
 	level := zap.InfoLevel
 	if do.Warn {

@@ -1,9 +1,9 @@
-// Package worker handles one message: decode it, let the build decide, act, publish, and say what
-// becomes of the message.
+// Package worker handles one message: it decodes it, lets the build decide, acts, publishes, and
+// returns how to settle the message.
 //
 // [Worker.TakeRequest] and [Worker.BuildImage] are the two functions of the Functions app. The
-// first checks what anybody may send and hands it on; the second does all work at Azure Resource
-// Manager.
+// first checks messages from any sender and sends them on; the second does all work at Azure
+// Resource Manager.
 package worker
 
 import (
@@ -22,19 +22,20 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// Bus is Service Bus as the worker needs it. Each call is safe to repeat: duplicate detection drops
-// a repeated MessageId.
+// Bus is the part of Service Bus that the worker needs. Each call is safe to repeat, because
+// duplicate detection drops a repeated MessageId.
 type Bus interface {
 	// Publish sends the event to the topic.
 	Publish(ctx context.Context, e event.Event) error
 	// Enqueue sends a message to the builds queue.
 	Enqueue(ctx context.Context, m message.Outgoing) error
 	// DeadLetter moves the locked message of the queue to its dead-letter queue. reason and
-	// description are cut to what Service Bus takes.
+	// description are cut to the limits of Service Bus.
 	DeadLetter(ctx context.Context, q message.Queue, lockToken, reason, description string) error
 }
 
-// ARM is Azure Resource Manager as the worker needs it. An error is a *armerr.Error, or wraps one.
+// ARM is the part of Azure Resource Manager that the worker needs. An error is a *armerr.Error, or
+// wraps one.
 type ARM interface {
 	Image(ctx context.Context, id string) (build.Image, error)
 	Create(ctx context.Context, b build.Build) (build.Accepted, error)
@@ -54,8 +55,8 @@ type Worker struct {
 	Now      func() time.Time
 	Log      *zap.Logger
 
-	// Probe decodes a message that came back too often in a process of its own. [ErrKilled] says
-	// that the message killed it.
+	// Probe decodes a message that came back too often in a separate process. [ErrKilled] says that
+	// the message killed it.
 	Probe func(context.Context, message.Received) error
 }
 
@@ -68,28 +69,27 @@ type Rules struct {
 	PoisonDelivery        int // delivery count from which a message is poison
 }
 
-// TakeRequest handles one message of the requests queue: it checks what anybody may send, and
-// rejects it, ignores it or hands it to the builds queue. It asks ARM nothing. Nil means that the
-// message is dealt with and may be completed; an error that the bus failed, or that nobody foresaw
-// this, and the message has to come again.
+// TakeRequest handles one message of the requests queue: it checks the message, and rejects it,
+// ignores it or sends it on to the builds queue. It does not call ARM. Nil means that the message
+// is handled and may be completed. An error means that the bus failed or something unforeseen
+// happened, and that the message has to be delivered again.
 func (w *Worker) TakeRequest(ctx context.Context, m message.Received) error {
 	return w.settle(ctx, message.Requests, m, (*Worker).take)
 }
 
 // BuildImage handles one message of the builds queue, to which the function alone may send. Its
-// error is as that of [Worker.TakeRequest].
+// error means the same as that of [Worker.TakeRequest].
 func (w *Worker) BuildImage(ctx context.Context, m message.Received) error {
 	return w.settle(ctx, message.Builds, m, (*Worker).carryOn)
 }
 
-// Settlement is what becomes of a handled message. The zero value completes it, which is the host's
-// part.
+// Settlement is how to settle a handled message. The zero value means that the host completes it.
 type Settlement struct {
 	Reason      string // PascalCase, of the dead-letter queue; empty to complete the message
 	Description string // for a person
 }
 
-// settle handles a message and does with it what the handling says.
+// settle handles a message and settles it as the handling says.
 func (w *Worker) settle(ctx context.Context, q message.Queue, m message.Received, handle func(*Worker, context.Context, message.Received, *zap.Logger) (Settlement, error)) error {
 	log := w.Log.With(zap.String("queue", string(q)), zap.String("invocationId", m.InvocationID), zap.String("messageId", event.Clean(m.ID, maxMessageID)),
 		zap.Int64("sequenceNumber", m.SequenceNumber), zap.Int("deliveryCount", m.DeliveryCount))
@@ -104,17 +104,17 @@ func (w *Worker) settle(ctx context.Context, q message.Queue, m message.Received
 	return nil
 }
 
-// publish sends an event to the topic, as this Goldmint's.
+// publish sends an event to the topic, with the source of this Goldmint.
 func (w *Worker) publish(ctx context.Context, e event.Event) error {
 	e.Source = w.Rules.EventSource
 	return w.Bus.Publish(ctx, e)
 }
 
-// maxMessageID is what Service Bus allows.
+// maxMessageID is Service Bus's limit.
 const maxMessageID = 128
 
-// inTime is w with a clock that is not behind the message: Service Bus had it before. A build timed
-// by a clock that is behind comes back at once, again and again.
+// inTime is w with a clock that is not behind the message's enqueued time. With a clock that is
+// behind, a build would compute moments in the past and come back at once, again and again.
 func (w *Worker) inTime(m message.Received) *Worker {
 	behind := m.EnqueuedAt.Sub(w.Now())
 	if behind <= 0 {
@@ -139,10 +139,10 @@ func RetryPause(delivery int) time.Duration {
 	return 2 * time.Minute
 }
 
-// ErrKilled is that a process died of decoding a message.
+// ErrKilled says that a process died while it decoded a message.
 var ErrKilled = errors.New("a process that read the message died")
 
-// logDone tells what came of a command.
+// logDone logs the result of a command.
 func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen build.Observation) {
 	if do.Verb != build.Publish {
 		log.Debug("step", zap.String("step", string(do.Verb)), zap.Any("seen", redacted(seen)))
@@ -151,7 +151,7 @@ func (w *Worker) logDone(log *zap.Logger, b build.Build, do build.Command, seen 
 	logPublished(log, b.ImageID(), do.Event)
 }
 
-// logPublished tells of a build what its event tells the world.
+// logPublished logs the event that a build has published.
 func logPublished(log *zap.Logger, imageID string, e event.Event) {
 	d := e.Data
 	fields := []zap.Field{
@@ -179,12 +179,12 @@ func sinceStart(d event.Data) float64 {
 	return d.EndedAt.Sub(d.StartedAt).Round(time.Millisecond).Seconds()
 }
 
-// logStepFailed logs that a command did not go through.
+// logStepFailed logs that a command failed.
 func logStepFailed[V ~string](log *zap.Logger, step V, err error) {
 	log.Warn("step failed", zap.String("step", string(step)), zap.String("error", event.Clean(err.Error(), event.MaxDeadLetter)))
 }
 
-// logErrored logs the same of a build's command, and where Azure throttled it.
+// logErrored logs the same for a build's command, and that Azure throttled it.
 func logErrored(log *zap.Logger, b build.Build, t build.Errored, err error) {
 	logStepFailed(log, t.Verb, err)
 	if t.Err != nil && t.Err.Class() == armerr.Throttled {
@@ -222,7 +222,7 @@ const (
 	logRejected         = "rejected"
 	logDeadLettered     = "dead_lettered"
 	logPoison           = "poison"
-	logVMEventIgnored   = "vm_event_ignored" // warn where somebody may miss an image
+	logVMEventIgnored   = "vm_event_ignored" // a warning if somebody may miss an image
 	logVMEventRequested = "vm_event_requested"
 	logVMEventContinued = "vm_event_continued"
 )
@@ -240,8 +240,8 @@ func LogFields() []string {
 	return []string{"queue", "invocationId", "messageId", "sequenceNumber", "deliveryCount"}
 }
 
-// LogEvents is the fixed list of log events: a promise to whoever queries the logs. infra/queries
-// ask for nothing else, and a test holds a whole run's lines against it.
+// LogEvents is the fixed list of log events. It stays stable for queries of the logs. infra/queries
+// use nothing else, and a test checks all lines of a run against it.
 func LogEvents() []LogEvent {
 	return []LogEvent{
 		{logTaken, "a message from outside was checked and handed on", []string{"id", "buildId"}},

@@ -1,5 +1,5 @@
-// Command package lays the Functions app out as the host wants it, in a folder and in a zip file,
-// and checks the layout. The same commit gives the same bytes.
+// Command package writes the Functions app in the layout that the host needs, as a folder and as a
+// zip file, and checks the layout. The same commit produces the same bytes.
 package main
 
 import (
@@ -71,8 +71,8 @@ func layOut(out string) error {
 	return errors.Join(errs...)
 }
 
-// check says what the host would trip over in a package: each of these was the cause of a failed
-// deployment somewhere.
+// check returns what the host would not accept in a package. Each of these problems has caused a
+// failed deployment somewhere.
 func check(app fs.FS) error {
 	return errors.Join(checkHandler(app), checkJSON(app, "host.json"), checkJSON(app, "take-request/function.json"), checkJSON(app, "build-image/function.json"), checkStrangers(app))
 }
@@ -118,8 +118,8 @@ func checkJSON(app fs.FS, name string) error {
 	return nil
 }
 
-// checkStrangers refuses files that have no business there: a function.json in the app's root is
-// ignored by the host, and local.settings.json holds secrets.
+// checkStrangers refuses files that do not belong in a package: a function.json in the app's root
+// is ignored by the host, and local.settings.json holds secrets.
 func checkStrangers(app fs.FS) error {
 	known := map[string]bool{"handler": true, "host.json": true, "take-request/function.json": true, "build-image/function.json": true}
 	return fs.WalkDir(app, ".", func(path string, d fs.DirEntry, err error) error {
