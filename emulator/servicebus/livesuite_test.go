@@ -13,11 +13,14 @@ import (
 	"goldmint/emulator/servicebus"
 )
 
+// timed passes on a machine that is slow enough.
+const timed = "TestReceiveWithDifferentWaitTime"
+
 // notPassing are the tests of Microsoft's suite that the emulator does not pass, and why.
 var notPassing = map[string]string{
-	"TestNewClientWithWebsockets":      "the emulator has no AMQP over WebSockets",
-	"TestReceiveWithDifferentWaitTime": "it wants a service that takes longer than 20 ms for 1,000 messages",
-	"TestSessionReceiver_Detach":       "it wants links that end a while after the answer to the change that ends them, so that a message comes before",
+	"TestNewClientWithWebsockets": "the emulator has no AMQP over WebSockets",
+	timed:                         "it wants a service that takes longer than 20 ms for 1,000 messages",
+	"TestSessionReceiver_Detach":  "it wants links that end a while after the answer to the change that ends them, so that a message comes before",
 }
 
 // TestMicrosoftsLiveSuite runs the tests that azservicebus has for the real service, from the copy
@@ -62,7 +65,7 @@ func TestMicrosoftsLiveSuite(t *testing.T) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(notPassing)) {
-		if slices.Contains(got["pass"], name) {
+		if name != timed && slices.Contains(got["pass"], name) {
 			t.Errorf("passed: %s, although it should not: %s", name, notPassing[name])
 		}
 	}
