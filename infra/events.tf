@@ -1,4 +1,4 @@
-# Event Grid tells the queue that a VM was generalized or deallocated.
+# Event Grid sends the queue an event when a VM was generalized or deallocated.
 
 locals {
   vm_events   = var.vm_events.policy != "off"
@@ -8,12 +8,12 @@ locals {
   topic_name  = local.own_topic ? azurerm_eventgrid_system_topic.vms[0].name : try(local.topic_parts[8], null)
   topic_group = local.own_topic ? azurerm_resource_group.main.name : try(local.topic_parts[4], null)
 
-  # Event Grid gets through the firewalls of Service Bus and storage with a system-assigned identity only.
+  # The firewalls of Service Bus and storage let Event Grid in only with a system-assigned identity.
   own_identity = local.own_topic && !local.private
   deliverer_id = local.own_identity ? azurerm_user_assigned_identity.event_grid[0].id : try(var.existing_system_topic.identity_id, null)
   deliver_as   = local.deliverer_id == null ? "SystemAssigned" : "UserAssigned"
 
-  # The resource groups of this subscription whose VMs may become images; the policy `all` never means all the world.
+  # The resource groups of this subscription whose VMs may become images; the policy `all` means all of these.
   vm_subject_prefixes = [
     for id in sort(var.image_resource_group_ids) : "${id}/providers/Microsoft.Compute/virtualMachines/"
     if split("/", id)[2] == local.subscription_id

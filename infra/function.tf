@@ -30,7 +30,7 @@ resource "azurerm_storage_container" "deployment" {
   container_access_type = "private"
 }
 
-# What the handler knows of Resource Manager's rate limits: a document for each kind of creation, subscription and region.
+# The handler's state of Resource Manager's rate limits: a document for each kind of creation, subscription and region.
 resource "azurerm_storage_container" "ratelimit" {
   name                  = "ratelimit"
   storage_account_id    = azurerm_storage_account.main.id
@@ -55,7 +55,7 @@ resource "azurerm_function_app_flex_consumption" "main" {
   runtime_name    = "custom"
   runtime_version = "1.0"
 
-  # For each function. One is enough for any burst, and nothing relies on it.
+  # For each function. One is enough for any burst, and nothing depends on the number.
   maximum_instance_count = var.maximum_instance_count
   instance_memory_in_mb  = 512
 
@@ -108,7 +108,7 @@ locals {
 
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING = "ClientId=${local.client_id};Authorization=AAD"
 
-    # Alerts count log lines (queries/): none may be sampled away.
+    # Alerts count log lines (queries/), so sampling is off.
     AzureFunctionsJobHost__logging__applicationInsights__samplingSettings__isEnabled = "false"
   }
 
@@ -141,7 +141,7 @@ locals {
   # Where images and gallery image versions may be written.
   written = concat(sort(var.image_resource_group_ids), sort(var.gallery_ids))
 
-  # Where a request goes that names no subscription: this one, if it may hold images.
+  # The subscription for requests that name none: this one, if it may hold images.
   image_subscription_ids  = distinct([for id in sort(var.image_resource_group_ids) : split("/", id)[2]])
   default_subscription_id = contains(local.image_subscription_ids, local.subscription_id) ? local.subscription_id : local.image_subscription_ids[0]
 }

@@ -1,5 +1,5 @@
 # Optional (gallery_ids, gallery_source_ids): versions of images in Azure Compute Galleries. No right here exists otherwise.
-# Two roles, since they go to different places: one publishes into a gallery, the other lets ARM copy from a source.
+# Two roles, because they have different scopes: one publishes into a gallery, the other lets ARM copy from a source.
 
 locals {
   # On each gallery: each action and why.

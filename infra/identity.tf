@@ -1,4 +1,4 @@
-# Who may do what: two identities, one custom role, and nothing wider than an entity or a resource group.
+# Rights: two identities and one custom role. No scope is wider than an entity or a resource group.
 
 resource "azurerm_user_assigned_identity" "function" {
   name                = "id-${local.name}-function"
@@ -28,7 +28,7 @@ locals {
   }
   roles = { for name, id in local.role_ids : name => "/subscriptions/${local.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/${id}" }
 
-  # The function's whole power over Azure's resources: each action and why.
+  # All that the function may do to Azure's resources: each action and why.
   image_actions = {
     "Microsoft.Compute/images/read"                       = "look before creating; the verdict on a build comes from the image"
     "Microsoft.Compute/images/write"                      = "create the image"
@@ -75,8 +75,8 @@ resource "azurerm_role_assignment" "function_requests" {
   principal_type     = "ServicePrincipal"
 }
 
-# The function's own queue: it receives, sends, and lets the scale controller count what is scheduled, which wants this role.
-# Behind ten scheduled messages a controller without it sees an empty queue.
+# The function's own queue: it receives, sends, and lets the scale controller count scheduled messages, which needs this role.
+# Without it the controller sees an empty queue behind ten scheduled messages.
 resource "azurerm_role_assignment" "function_builds" {
   scope              = azurerm_servicebus_queue.builds.id
   role_definition_id = local.roles.service_bus_data_owner
@@ -148,7 +148,7 @@ resource "azurerm_role_assignment" "waiters" {
   principal_id       = each.value
 }
 
-# Operators read and resubmit dead letters. Whoever sends to the builds queue can write any build: see docs/security.md.
+# Operators read and resubmit dead letters. With the right to send to the builds queue they can write any build: see docs/security.md.
 resource "azurerm_role_assignment" "operators_receive" {
   for_each = local.operator_queues
 

@@ -1,4 +1,4 @@
-# Goldmint in one subscription: a queue that asks for images, a function that builds them, a topic that tells of them.
+# Goldmint in one subscription: a queue that asks for images, a function that builds them, a topic for the events about them.
 # Read on in messaging.tf, function.tf, events.tf, identity.tf, monitoring.tf; network.tf is optional.
 
 data "azurerm_client_config" "current" {}
@@ -7,7 +7,7 @@ locals {
   subscription_id = data.azurerm_client_config.current.subscription_id
   name            = "goldmint-${var.environment_name}"
 
-  # Names that must be unique in the world carry six letters of their own, the same at every apply.
+  # Names that must be globally unique end in six characters of a hash, the same at every apply.
   suffix = substr(sha256("${local.subscription_id}/${var.location}/${var.environment_name}"), 0, 6)
 
   # azd finds what it deploys to by these two tags (azure.yaml).

@@ -17,7 +17,7 @@ resource "azurerm_servicebus_namespace" "main" {
   dynamic "network_rule_set" {
     for_each = local.private ? [true] : []
     content {
-      # With public access off only private endpoints and trusted services get in; Event Grid is one of those.
+      # With public access off only private endpoints and trusted services have access; Event Grid is a trusted service.
       default_action                = "Allow" # Deny is refused where no address rule is given
       public_network_access_enabled = false
       trusted_services_allowed      = true
@@ -27,7 +27,7 @@ resource "azurerm_servicebus_namespace" "main" {
   tags = local.tags
 }
 
-# Build requests and VM events, from anybody. Duplicates are found by the next queue: here nobody could squat on a MessageId.
+# Build requests and VM events, from anybody. The next queue detects duplicates. Here any sender could block a MessageId.
 # No sessions: Event Grid cannot deliver to a session queue.
 resource "azurerm_servicebus_queue" "requests" {
   name         = "image-requests"
@@ -42,7 +42,7 @@ resource "azurerm_servicebus_queue" "requests" {
   requires_session   = false
 }
 
-# Builds under way, from the function alone: the state of a build is a message.
+# Builds in progress, from the function alone: the state of a build is a message.
 resource "azurerm_servicebus_queue" "builds" {
   name         = "image-builds"
   namespace_id = azurerm_servicebus_namespace.main.id
@@ -67,7 +67,7 @@ resource "azurerm_servicebus_topic" "events" {
   default_message_ttl                     = "P7D" # caps every subscription's
 }
 
-# Peeked by waiters, received by nobody: it empties itself, so expiry is no fault and needs no dead-letter queue.
+# Waiters peek here and nobody receives. Messages leave it by expiry, which is no fault and needs no dead-letter queue.
 resource "azurerm_servicebus_subscription" "history" {
   name     = "history"
   topic_id = azurerm_servicebus_topic.events.id
@@ -87,7 +87,7 @@ resource "azurerm_servicebus_subscription_rule" "history" {
   sql_filter      = "1=1"
 }
 
-# An example to copy for what comes after: it receives the images, not the failures. An event's label is its type.
+# An example for programs that use the images: it receives the images, not the failures. An event's label is its type.
 resource "azurerm_servicebus_subscription" "downstream" {
   name     = "downstream"
   topic_id = azurerm_servicebus_topic.events.id

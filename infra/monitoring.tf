@@ -15,7 +15,7 @@ resource "azurerm_log_analytics_workspace" "main" {
 locals {
   workspace_id = var.log_analytics_workspace_id != null ? var.log_analytics_workspace_id : azurerm_log_analytics_workspace.main[0].id
 
-  # Premium alone can log who used which entity, and whom the network rules refused.
+  # Only Premium can log who used which entity, and whom the network rules refused.
   service_bus_logs = concat(["OperationalLogs"], local.private ? ["RuntimeAuditLogs", "VNetAndIPFilteringLogs"] : [])
 }
 
@@ -80,7 +80,7 @@ locals {
         dimension   = "EntityName"
         entity      = queue
       }
-      # Service Bus has no metric for a message's age: a queue that was not empty once in half an hour comes near it.
+      # Service Bus has no metric for a message's age: a queue that was never empty for half an hour is close to that.
       "queue-age-${key}" = {
         description = "Messages have waited in ${queue} for half an hour: is the function running, may it receive?"
         scope       = azurerm_servicebus_namespace.main.id

@@ -1,6 +1,6 @@
-# Optional (private_network): Service Bus and storage leave the internet. Nothing here exists otherwise.
+# Optional (private_network): Service Bus and storage are not reachable from the internet. Nothing here exists otherwise.
 # Submitters and waiters must then be in this VNet or one peered with it. Application Insights stays public.
-# Landing zones forbid VNets and DNS zones of one's own: then subnets and zones that exist are named instead.
+# Landing zones forbid new VNets and DNS zones: then name existing subnets and zones instead.
 
 locals {
   own_vnet  = local.private && try(var.private_network.function_subnet_id, null) == null

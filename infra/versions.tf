@@ -30,12 +30,12 @@ provider "azurerm" {
 
   features {
     application_insights {
-      # Azure would add an alert rule of its own, unknown to Terraform, and destroy would stumble over it.
+      # Azure would add an alert rule that Terraform does not know, and destroy would fail because of it.
       disable_generated_rule = true
     }
 
     servicebus {
-      # A new subscription comes with a rule that lets everything in. It goes at once: every rule is written down in messaging.tf.
+      # A new subscription has a rule that accepts everything. It is deleted at once, because messaging.tf has every rule.
       auto_delete_subscription_default_rule = true
     }
   }

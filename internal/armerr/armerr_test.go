@@ -69,7 +69,7 @@ func TestClass(t *testing.T) {
 	}
 }
 
-// TestWordsOfTheMessage: where the code says nothing, Azure's words do.
+// TestWordsOfTheMessage: without a known code the words of the message decide.
 func TestWordsOfTheMessage(t *testing.T) {
 	for message, want := range map[string]Class{
 		"Gallery replication jobs failed in one or more regions. The failing regions' details are as follows: '{region:northeurope}'.": Transient,
@@ -87,8 +87,8 @@ func TestWordsOfTheMessage(t *testing.T) {
 	}
 }
 
-// TestAbsentTakesA404: the same words with another status, as of a gateway that cannot reach the
-// service, are no absence.
+// TestAbsentTakesA404: the same code with another status does not mean absence. It may come from a
+// gateway that cannot reach the service.
 func TestAbsentTakesA404(t *testing.T) {
 	for _, c := range []struct {
 		status int

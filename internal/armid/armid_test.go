@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseRefuses what would leave its place in a URL, or is another's id.
+// TestParseRefuses ids that would change the path of a URL, and ids of other types.
 func TestParseRefuses(t *testing.T) {
 	vm := group + "/providers/Microsoft.Compute/virtualMachines/"
 	for s, words := range map[string]string{
@@ -72,8 +72,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestCheck goes on with the rules for single names; the words for all that a person can get wrong
-// are tested with requests.
+// TestCheck checks the rules for single names. The messages for a person's mistakes are tested with
+// requests.
 func TestCheck(t *testing.T) {
 	const account = group + "/providers/Microsoft.Storage/storageAccounts/"
 	for id, want := range map[string]string{

@@ -26,7 +26,7 @@ const (
 	vm           = "/subscriptions/" + subscription + "/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"
 )
 
-// token is a credential that gives a fixed token.
+// token is a credential that returns a fixed token.
 type token string
 
 func (t token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -54,7 +54,7 @@ func start(t *testing.T, o arm.Options) (*arm.Server, *ARM) {
 	return s, a
 }
 
-// TestCreateWatchLookDelete goes the way of one image with the real client.
+// TestCreateWatchLookDelete makes and deletes one image with the real client.
 func TestCreateWatchLookDelete(t *testing.T) {
 	s, a := start(t, arm.Options{})
 	ctx, b := t.Context(), newBuild(t)
@@ -92,8 +92,8 @@ func TestCreateWatchLookDelete(t *testing.T) {
 	}
 }
 
-// TestErrorsKeepWhatARMSays: code, message, details, Retry-After, and nothing is retried in the
-// process.
+// TestErrorsKeepWhatARMSays: they keep code, message, details and Retry-After. The client retries
+// nothing by itself.
 func TestErrorsKeepWhatARMSays(t *testing.T) {
 	s, a := start(t, arm.Options{Limits: arm.Windows(1, 10)})
 	b := newBuild(t)
@@ -143,8 +143,8 @@ func TestFailedOperation(t *testing.T) {
 	}
 }
 
-// TestOperationThatSaysNothing: an answer that is not an operation's is no trouble that passes. ARM
-// was seen to give one when a token was 20 minutes old; the image knows.
+// TestOperationThatSaysNothing: an answer without an operation is not a transient error. ARM was
+// recorded to return one when a token was 20 minutes old. Then the image shows the outcome.
 func TestOperationThatSaysNothing(t *testing.T) {
 	for _, body := range []string{`{}`, `{"status":""}`, `{"status":null,"name":"x"}`, `{"properties":{}}`, ``, `null`, `[]`, `<html>`} {
 		_, a := start(t, arm.Options{Intercept: func(r *http.Request) http.Handler {
@@ -226,7 +226,7 @@ func TestNoTokenLeavesARM(t *testing.T) {
 	if strangers > 0 || len(s.Calls()) != calls {
 		t.Errorf("%d requests reached the stranger, %d reached ARM; want none", strangers, len(s.Calls())-calls)
 	}
-	for name, change := range map[string]func(map[string]any){ // and real ones work, so the refusals above mean something
+	for name, change := range map[string]func(map[string]any){ // real tokens work, so the refusals above are not accidental
 		"the real token":    func(map[string]any) {},
 		"one with Location": func(t map[string]any) { t["locURL"] = t["asyncURL"].(string) + "&monitor=true" },
 	} {
@@ -237,7 +237,8 @@ func TestNoTokenLeavesARM(t *testing.T) {
 	}
 }
 
-// TestGuardRefusesOtherHosts: the pipeline itself, whatever got past the check of the token.
+// TestGuardRefusesOtherHosts: the pipeline itself refuses them, even after a wrong token has passed
+// its check.
 func TestGuardRefusesOtherHosts(t *testing.T) {
 	endpoint, _ := url.Parse("https://management.azure.com")
 	g := onlyTo(endpoint)
@@ -268,7 +269,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// TestUnreachable: no answer is an error that can be retried and tells no URL.
+// TestUnreachable: no answer is an error that can be retried and does not contain the URL.
 func TestUnreachable(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()

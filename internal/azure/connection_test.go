@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzConnectionString: whatever an operator pastes into the setting gives a client or an error,
-// never a panic, and the error does not hold the key.
+// FuzzConnectionString: any text in the setting leads to a client or an error, never to a panic,
+// and the error does not contain the key.
 func FuzzConnectionString(f *testing.F) {
 	const key = "c2VjcmV0LWtleS1zZWNyZXQta2V5"
 	for _, prefix := range []string{

@@ -10,8 +10,8 @@ import (
 	"goldmint/internal/armerr"
 )
 
-// TestErrorsOfOddShapes: ARM's front end and the services behind it do not write their errors
-// alike. What can be read is kept, above all the words.
+// TestErrorsOfOddShapes: ARM's front end and the services behind it write their errors in different
+// forms. All that can be read is kept, above all the message.
 func TestErrorsOfOddShapes(t *testing.T) {
 	for body, want := range map[string]armerr.Error{
 		`{"error":{"code":"X","message":"why"}}`:                                   {Code: "X", Message: "why"},
@@ -37,7 +37,7 @@ func TestErrorsOfOddShapes(t *testing.T) {
 	}
 }
 
-// TestOperationOfOddShape: its status counts, whatever else cannot be read.
+// TestOperationOfOddShape: its status counts, even if nothing else can be read.
 func TestOperationOfOddShape(t *testing.T) {
 	_, a := start(t, arm.Options{Intercept: func(r *http.Request) http.Handler {
 		if !strings.Contains(r.URL.Path, "/operations/") {

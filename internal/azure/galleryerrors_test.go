@@ -36,7 +36,7 @@ const (
 // galleryCase is one way in which Azure refuses a version or fails to make it, and what is expected
 // of Goldmint.
 type galleryCase struct {
-	definition arm.Definition   // where its versions go: generation V2 unless it says otherwise
+	definition arm.Definition   // of its versions: generation V2 unless it says otherwise
 	none       bool             // there is no gallery
 	vm         func(*arm.VM)    // changes the source
 	body       []string         // pairs that are replaced in the request's text
@@ -51,7 +51,7 @@ type galleryCase struct {
 	noCall     string           // why Goldmint cannot meet it
 }
 
-// tested is the Azure in which a case is played.
+// tested is the local Azure of a case.
 type tested struct {
 	*testing.T
 	*arm.Server
@@ -70,7 +70,7 @@ func (c *tested) create(id, storage string) {
 	}
 }
 
-// call is another client's.
+// call sends a request as another client.
 func (c *tested) call(method, id, body string) int {
 	c.Helper()
 	r, err := http.NewRequestWithContext(c.Context(), method, c.Endpoint()+id+"?api-version=2026-03-03", strings.NewReader(body))
@@ -171,8 +171,8 @@ func softDeleted(make func(*tested)) func(*tested) {
 }
 
 // TestGalleryErrors plays every recorded and documented error of gallery image versions from the
-// request to its end, with the real client on the local ARM: an end comes, with Azure's words and
-// what to do, after the retries that may heal it, and nothing half made stays behind.
+// request to its end, with the real client on the local ARM: each build ends, with Azure's words
+// and what to do, after the retries that may help, and leaves nothing incomplete behind.
 // docs/gallery-errors.md is its table; -update writes it.
 func TestGalleryErrors(t *testing.T) {
 	text, err := os.ReadFile("testdata/gallery-errors.json")
@@ -208,7 +208,7 @@ func TestGalleryErrors(t *testing.T) {
 	checkTable(t, "../../docs/gallery-errors.md", rows)
 }
 
-// galleryRow plays a case and says in a table's row what Goldmint did.
+// galleryRow runs a case and returns a table row with what Goldmint did.
 func galleryRow(t *testing.T, name string, c galleryCase, words string) (row string) {
 	t.Helper()
 	if c.noCall != "" {
@@ -307,7 +307,7 @@ func (p *putAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return got, err
 }
 
-// check holds the end of a case: Azure's words, what to do, no more creations than the attempts.
+// check checks the end of a case: Azure's words, what to do, no more creations than the attempts.
 func (c galleryCase) check(t *testing.T, p played, words string) {
 	t.Helper()
 	end := p.end()
@@ -332,7 +332,7 @@ func (c galleryCase) check(t *testing.T, p played, words string) {
 	}
 }
 
-// tell is what became of a case, in a table's cell.
+// tell is the outcome of a case, for a table's cell.
 func (p played) tell() string {
 	end := p.end()
 	took := "at once"
@@ -361,7 +361,7 @@ func (p played) tell() string {
 	return text + ": " + e.Message
 }
 
-// summed is the list with what stands in it several times in a row as "3 × 404".
+// summed is the list with repeated entries written as "3 × 404".
 func summed(list []string) (all []string) {
 	for i := 0; i < len(list); {
 		n := 1

@@ -43,13 +43,14 @@ func blobStore(t *testing.T) (*RateLimitStore, *blob.Server) {
 	return store, server
 }
 
-// TestRateLimitStore holds the store to what the limiter builds on, at the local blob storage.
+// TestRateLimitStore checks what the limiter needs of the store, with the local blob storage.
 func TestRateLimitStore(t *testing.T) {
 	store, _ := blobStore(t)
 	holdStore(t, store)
 }
 
-// TestRateLimitStoreAtAzurite holds the same at Microsoft's emulator: interop/azurite.sh starts it.
+// TestRateLimitStoreAtAzurite checks the same with Microsoft's emulator: interop/azurite.sh starts
+// it.
 func TestRateLimitStoreAtAzurite(t *testing.T) {
 	at := os.Getenv("AZURITE_CONTAINER")
 	if at == "" {
@@ -103,8 +104,8 @@ func holdStore(t *testing.T, s *RateLimitStore) {
 	}
 }
 
-// TestRateLimitStoreFails holds that each fault is an error that the limiter can go on from, and
-// never a conflict.
+// TestRateLimitStoreFails: each fault is an error after which the limiter can continue, and never a
+// conflict.
 func TestRateLimitStoreFails(t *testing.T) {
 	for name, f := range map[string]blob.Faults{
 		"unreachable": {Unreachable: true}, "denied": {Denied: true}, "slow": {Delay: time.Minute},
@@ -166,9 +167,9 @@ func TestRateLimitsUnderFaults(t *testing.T) {
 	}
 }
 
-// TestBuildsGoOnWhateverTheStoreDoes: with each fault of the storage and each thing that can become
-// of a document, builds go by what is known. One warning is reported where the store cannot be
-// used, and the document has them all once it can.
+// TestBuildsGoOnWhateverTheStoreDoes: with each fault of the storage and each damaged document,
+// builds continue with what is known. One warning is reported while the store cannot be used.
+// Afterwards the document has all builds.
 func TestBuildsGoOnWhateverTheStoreDoes(t *testing.T) {
 	const document = "images/sub/region"
 	for name, c := range map[string]struct {
@@ -212,7 +213,7 @@ func TestBuildsGoOnWhateverTheStoreDoes(t *testing.T) {
 			if err := json.Unmarshal(body, &shared); err != nil || len(shared.Starts) != 4 {
 				t.Errorf("the document has %d of four creations: %s", len(shared.Starts), body)
 			}
-			stale := name == "stale" && len(reports) == 0 // it conflicts until the budget is used up, which is no failure of the store
+			stale := name == "stale" && len(reports) == 0 // it conflicts until the budget is used up, which is not a failure of the store
 			if len(reports) != c.reports && !stale || c.reports == 2 && (reports[0] == nil || reports[1] != nil) {
 				t.Errorf("reported %v", reports)
 			}

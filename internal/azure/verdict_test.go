@@ -24,7 +24,7 @@ func finish(t *testing.T, s *arm.Server, a *ARM, b build.Build) event.Event {
 	return play(t, s, a, b).end()
 }
 
-// played is what became of a build.
+// played is the outcome of a build.
 type played struct {
 	events     []event.Event // published
 	executions int           // of the function: messages that were handled
@@ -34,8 +34,8 @@ type played struct {
 
 func (p played) end() event.Event { return p.events[len(p.events)-1] }
 
-// play goes the way of a build: the state machine decides, the real client acts on the local ARM,
-// whose clock is turned to when each continuation is due. Every continuation goes through JSON.
+// play runs a build: the state machine decides, and the real client acts on the local ARM, whose
+// clock is turned to the time of each continuation. Every continuation goes through JSON.
 func play(t *testing.T, s *arm.Server, a *ARM, b build.Build) (done played) {
 	t.Helper()
 	p := build.DefaultPolicy()
@@ -119,8 +119,8 @@ func errorBody(code string) string {
 	return fmt.Sprintf(`{"error":{"code":%q,"message":"in Azure's words"}}`, code)
 }
 
-// TestVerdicts: what Azure was seen to do, or may do, between the request and its end, and the
-// event that comes of it.
+// TestVerdicts: what Azure was recorded to do, or may do, between the request and its end, and the
+// event that results.
 func TestVerdicts(t *testing.T) {
 	notFound := errorBody("ResourceNotFound")
 	for name, c := range map[string]struct {
@@ -130,8 +130,7 @@ func TestVerdicts(t *testing.T) {
 		attempts  int
 	}{
 		"nothing odd": {want: event.Succeeded, attempts: 1},
-		// The first GET finds nothing, and nor do the next two: those after the operation has
-		// ended.
+		// The first GET finds nothing, and neither do the two after the operation has ended.
 		"the image is seen late":                {intercept: when(3, answer(404, notFound), image("GET")), want: event.Succeeded, attempts: 1},
 		"the image is gone":                     {intercept: when(-1, answer(404, notFound), image("GET")), want: "ImageVanished", attempts: 1},
 		"404 without a code, twice":             {intercept: when(2, answer(404, "<html>"), image("GET")), want: event.Succeeded, attempts: 1},
@@ -168,8 +167,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestRetryLater: operations that end so are tried again as often as BUILD_ATTEMPTS allows, others
-// are not.
+// TestRetryLater: operations with these errors are tried again as often as BUILD_ATTEMPTS allows;
+// others are not.
 func TestRetryLater(t *testing.T) {
 	for _, c := range []struct {
 		code     string
@@ -198,7 +197,7 @@ func TestRetryLater(t *testing.T) {
 	}
 }
 
-// ageless takes from the image that is there what tells its age, as before ARM had systemData.
+// ageless removes the time of creation from the existing image, as before ARM had systemData.
 func ageless(r *http.Request) http.Handler {
 	if !image("GET")(r) {
 		return nil
@@ -206,7 +205,7 @@ func ageless(r *http.Request) http.Handler {
 	return answer(200, `{"name":"img","location":"westeurope","properties":{"provisioningState":"Succeeded"}}`)
 }
 
-// TestPutAnswered202: ARM has taken the image on. The client counts that as an error, the build
+// TestPutAnswered202: ARM has accepted the PUT. The client treats that as an error, but the build
 // does not.
 func TestPutAnswered202(t *testing.T) {
 	var s *arm.Server

@@ -90,7 +90,7 @@ func (g *gallery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestVersion goes the way of one version with the real client.
+// TestVersion makes and deletes one version with the real client.
 func TestVersion(t *testing.T) {
 	g := &gallery{t: t}
 	s := httptest.NewServer(g)
@@ -180,8 +180,7 @@ func TestTokenFitsItsTarget(t *testing.T) {
 	}
 }
 
-// TestVersionErrors: a definition that is missing is no version that is missing, but may be one
-// just made.
+// TestVersionErrors: a missing definition is not a missing version, but it may be new.
 func TestVersionErrors(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)

@@ -182,8 +182,8 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
-// TestUniqueID: the image and the events say what exactly an image was made from, where ARM tells
-// and as far as it lets one read.
+// TestUniqueID: the image and the events have the unique id of the source, where ARM returns one
+// and the identity may read it.
 func TestUniqueID(t *testing.T) {
 	const compute = "/subscriptions/" + subscription + "/resourceGroups/rg/providers/Microsoft.Compute/"
 	disk := func(field, id string) string {

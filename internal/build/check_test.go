@@ -11,7 +11,7 @@ import (
 
 const checkedSubscription = "11111111-1111-1111-1111-111111111111"
 
-// travelling is a build as an honest continuation carries it.
+// travelling is a build as a real continuation carries it.
 func travelling(t *testing.T) Build {
 	t.Helper()
 	r, err := request.Decode([]byte(`{"id":"b","resourceGroup":"rg","name":"img","image":{"location":"westeurope","properties":{"sourceVirtualMachine":
@@ -24,7 +24,8 @@ func travelling(t *testing.T) Build {
 	return b
 }
 
-// TestCheckRefusesCraftedBuilds: what a sender may write into a continuation and what may not pass.
+// TestCheckRefusesCraftedBuilds: builds that a sender may write into a continuation and that have
+// to be refused.
 func TestCheckRefusesCraftedBuilds(t *testing.T) {
 	for name, test := range map[string]struct {
 		craft func(*Build)
@@ -55,8 +56,8 @@ func TestCheckRefusesCraftedBuilds(t *testing.T) {
 	}
 }
 
-// TestBuildsOutliveTheirSettings: what was begun under other settings is no forgery. It ends, and
-// its end is told.
+// TestBuildsOutliveTheirSettings: a build from before a change of the settings is not a forgery. It
+// ends, and its end is published.
 func TestBuildsOutliveTheirSettings(t *testing.T) {
 	b := travelling(t)
 	b.Attempts, b.Attempt.Token = 3, ""
@@ -76,8 +77,8 @@ func TestBuildsOutliveTheirSettings(t *testing.T) {
 	}
 }
 
-// TestAbsurdTimesBoundTheWait: whatever times and counts pass the check, the next look comes within
-// bounds.
+// TestAbsurdTimesBoundTheWait: with all times and counts that pass the check, the next look comes
+// within bounds.
 func TestAbsurdTimesBoundTheWait(t *testing.T) {
 	p, now := DefaultPolicy(), zero.Add(time.Minute)
 	for name, at := range map[string]time.Time{

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestEventsNameTheImageAlike: ARM answers with the resource group in capitals at times. Whoever
-// filters by the subject of the started event has to get the end too.
+// TestEventsNameTheImageAlike: ARM answers with the resource group in capitals at times. A
+// subscriber that filters by the subject of the started event has to get the end too.
 func TestEventsNameTheImageAlike(t *testing.T) {
 	p, b := DefaultPolicy(), travelling(t)
 	b.Attempt.Token, b.Announced = "", false

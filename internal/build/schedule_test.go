@@ -13,7 +13,7 @@ import (
 	"goldmint/internal/request"
 )
 
-// cost is how late the news of an operation's end is, and what it cost.
+// cost is how late the end of an operation is seen, and the calls that this takes.
 type cost struct {
 	late  time.Duration
 	calls int // to ARM, from the first look to the verdict
@@ -88,7 +88,7 @@ func seconds(ages ...float64) (all []time.Duration) {
 // seconds from its start.
 type recordedImage struct {
 	Answered, Seconds float64
-	Placed            bool // the looks were placed by it; the others judge them
+	Placed            bool // the times of the looks were chosen from it; the others check them
 }
 
 func recordedImages(t *testing.T) (all []recordedImage) {
@@ -128,9 +128,9 @@ func every(interval float64, all []recordedImage) (late time.Duration, calls flo
 	return late / time.Duration(len(all)), calls / float64(len(all))
 }
 
-// TestLooksAtImages: the news comes at once where Azure's operations were recorded to end, those by
-// which the looks were placed and those by which they were not, and an operation of a minute costs
-// no more than ten calls. docs/figures.md has the table.
+// TestLooksAtImages: the end is seen at once where Azure's operations were recorded to end, for the
+// recordings from which the times of the looks were chosen and for the others, and an operation of
+// a minute costs no more than ten calls. docs/figures.md has the table.
 func TestLooksAtImages(t *testing.T) {
 	p, b := DefaultPolicy(), travelling(t)
 	b.Attempts, b.AcceptedAt, b.Attempt = 0, time.Time{}, Attempt{}

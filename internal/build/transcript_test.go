@@ -20,9 +20,9 @@ import (
 
 var update = flag.Bool("update", false, "write what Step says into the transcripts")
 
-// TestTranscripts plays testdata/*.txt: lines say what is observed, indented lines what Step
-// answers. They are the specification of a build to read; `go test ./internal/build -run
-// Transcripts -update` writes the answers anew.
+// TestTranscripts runs testdata/*.txt: lines are observations, indented lines are what Step
+// answers. They are a readable specification of a build; `go test ./internal/build -run Transcripts
+// -update` writes the answers anew.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -79,7 +79,7 @@ func play(t *testing.T, script string) string {
 	return out.String()
 }
 
-// line carries out one line and gives the command that came of it.
+// line carries out one line and returns the command that follows.
 func (p *player) line(text string) string {
 	word, rest, _ := strings.Cut(text, " ")
 	args := arguments(rest)

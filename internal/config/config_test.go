@@ -55,7 +55,7 @@ func TestLoadTellsAllProblemsAtOnce(t *testing.T) {
 		t.Errorf("the error names MAX_WAIT %d times, want once:\n%v", n, err)
 	}
 	if strings.Contains(err.Error(), "c2VjcmV0") {
-		t.Errorf("the error tells the secret:\n%v", err)
+		t.Errorf("the error contains the secret:\n%v", err)
 	}
 }
 
@@ -70,12 +70,12 @@ func TestListsMayHoldSpaces(t *testing.T) {
 	}
 }
 
-// enough is the settings without which nothing starts.
+// enough is the required settings.
 func enough() []string {
 	return []string{"FUNCTIONS_CUSTOMHANDLER_PORT=4321", "ServiceBusConnection__fullyQualifiedNamespace=x.servicebus.windows.net"}
 }
 
-// TestBounds: each of these would start and then do harm.
+// TestBounds: with each of these the handler would start and then do harm.
 func TestBounds(t *testing.T) {
 	if c, err := Load(append(enough(), "ALLOWED_RESOURCE_GROUPS=", "ARM_AUDIENCE=")); err != nil || len(c.AllowedResourceGroups) > 0 {
 		t.Fatalf("allowed %q, %v", c.AllowedResourceGroups, err)

@@ -20,7 +20,7 @@ import (
 	"goldmint/internal/history"
 )
 
-// TestCoreTools goes the way of docs/local.md's "With Core Tools": the package,
+// TestCoreTools follows "With Core Tools" of docs/local.md: the package,
 // local.settings.example.json and the three emulators as processes of their own. The Functions host
 // is Goldmint's own here; `func start` takes its place.
 func TestCoreTools(t *testing.T) {
@@ -45,7 +45,7 @@ func TestCoreTools(t *testing.T) {
 	} {
 		text, ok := value.(string)
 		if !ok || settings[name] == "" {
-			t.Fatalf("no emulator told %s, or the example lacks it", name)
+			t.Fatalf("no emulator printed %s, or the example lacks it", name)
 		}
 		settings[name] = text
 	}
@@ -75,7 +75,7 @@ func askTheDoctor(t *testing.T, goldmint string, settings map[string]string) {
 	run(t, exec.Command(goldmint, "doctor", "--settings", file, "--resource-group", group))
 }
 
-// buildFromBlob submits an example and gives the event that ends it.
+// buildFromBlob submits an example and returns the event that ends it.
 func buildFromBlob(t *testing.T, settings map[string]string) event.Event {
 	t.Helper()
 	client, err := azservicebus.NewClientFromConnectionString(settings["ServiceBusConnection"], nil)
@@ -113,7 +113,7 @@ func buildFromBlob(t *testing.T, settings map[string]string) event.Event {
 	return last
 }
 
-// startEmulator runs one emulator and gives its ready line.
+// startEmulator runs one emulator and returns its ready line.
 func startEmulator(t *testing.T, goldmint, name string, arguments ...string) map[string]any {
 	t.Helper()
 	command := exec.Command(goldmint, append([]string{"emulator", name}, arguments...)...)

@@ -93,7 +93,7 @@ func (t *bill) metrics(n int) map[string]float64 {
 
 var executed = regexp.MustCompile(`executed 'Functions\.([\w-]+)' \(\w+, id \S+, (\d+) ms\)`)
 
-// buildOnce runs one build on a local Azure of its own.
+// buildOnce runs one build on a separate local Azure.
 func buildOnce(b *testing.B, handler string, ask func(*flow)) bill {
 	b.Helper()
 	var mu sync.Mutex
@@ -122,7 +122,7 @@ func buildOnce(b *testing.B, handler string, ask func(*flow)) bill {
 			b.Fatalf("%s %s; logged:\n%s", id, outcome, f.text())
 		}
 	}
-	if err := f.azure.Host.Stop(context.WithoutCancel(b.Context())); err != nil { // the last execution is told
+	if err := f.azure.Host.Stop(context.WithoutCancel(b.Context())); err != nil { // the last execution is reported
 		b.Fatal(err)
 	}
 	used.events = f.published()

@@ -16,8 +16,8 @@ import (
 )
 
 // These are dry runs: the scripts and hooks are the real ones, while az, azd, terraform and sleep
-// are stubs on the PATH that write down how they were called and answer as the test says. What
-// Azure itself makes of the calls only Azure can say.
+// are stubs on the PATH that write down how they were called and answer as the test says. How Azure
+// itself answers the calls is not tested.
 
 const stub = `#!/bin/sh
 line="${0##*/} $*"
@@ -76,7 +76,7 @@ func (s stage) write(name, content string, mode os.FileMode) {
 	}
 }
 
-// sh runs a line in the project's root and gives what it printed, its exit status and the stubs'
+// sh runs a line in the project's root and returns what it printed, its exit status and the stubs'
 // calls.
 func (s stage) sh(line string) (output string, status int, calls []string) {
 	s.Helper()
@@ -185,8 +185,8 @@ func TestDeployScript(t *testing.T) {
 	}
 }
 
-// project is what azd reads of azure.yaml, as its schema spells it; nothing else may be in the
-// file.
+// project is what azd reads of azure.yaml, with the names of its schema. The file may have nothing
+// else.
 type project struct {
 	Name  string `yaml:"name"`
 	Infra struct {

@@ -32,8 +32,8 @@ import (
 )
 
 // TestFlow runs builds from end to end with no more rights than the custom roles grant, through
-// everything that is logged and everything that is asked of Resource Manager, and holds both
-// against what the deployment says of them.
+// everything that is logged and everything that is asked of Resource Manager, and compares both
+// with what the deployment says about them.
 func TestFlow(t *testing.T) {
 	handler := buildHandler(t)
 	flows := []func(*testing.T, string) []arm.Call{flowOfEveryEvent, flowOfFailures, flowOfGalleryVersions}
@@ -53,8 +53,8 @@ func TestFlow(t *testing.T) {
 }
 
 // flowOfEveryEvent provokes every log event: a success, a throttled one, a replacement, a VM's
-// image, a VM that is left alone, one that is looked at again, a rejection, a message that the
-// builds queue should not hold, and a poisoned one, whose build is tried once more.
+// image, a VM that is ignored, one that is looked at again, a rejection, a message that the builds
+// queue should not hold, and a poisoned one, whose build is tried once more.
 func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	var intercept once
@@ -77,12 +77,12 @@ func flowOfEveryEvent(t *testing.T, handler string) []arm.Call {
 	intercept.answer(http.MethodGet, "/virtualMachines/slow", http.StatusServiceUnavailable)
 	f.deallocated("slow", capture)
 
-	// The host tells enqueued times in whole seconds: what is replaced must be a second older.
+	// The host reports enqueued times in whole seconds, so a replaced image must be a second older.
 	// Being throttled takes more.
 	f.until("the throttled image", func() bool { return f.ended("first") && f.ended("throttled") })
 	f.submit("second", func(r *request.Request) { r.IfExists = request.Replace })
 
-	// The poisoned one is given another try later: nobody waits for that here.
+	// The poisoned one gets another attempt later, for which this test does not wait.
 	unpoisoned := func() map[string]string {
 		ends := f.outcomes()
 		delete(ends, "poison")
@@ -127,11 +127,11 @@ func flowOfFailures(t *testing.T, handler string) []arm.Call {
 	return calls
 }
 
-// fastVersions makes a version's minutes parts of a second.
+// fastVersions shortens a version's minutes to parts of a second.
 const fastVersions = 1000
 
 // flowOfGalleryVersions publishes every example of a gallery image version that the deployment's
-// roles allow: no role gives a storage account's keys, so none is from a VHD.
+// roles allow: no role grants a storage account's keys, so none is from a VHD.
 func flowOfGalleryVersions(t *testing.T, handler string) []arm.Call {
 	t.Helper()
 	f := startFlow(t, localazure.Options{Handler: handler, Settings: map[string]string{}, ARM: arm.Options{Speed: fastVersions}})
@@ -231,7 +231,7 @@ func (f *flow) log(line string) {
 	}
 }
 
-// until waits, line by line of the log, for something to be so.
+// until waits for a condition, and checks it after each line of the log.
 func (f *flow) until(what string, so func() bool) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), f.limit)
@@ -271,7 +271,7 @@ func (f *flow) outcomes() map[string]string {
 
 func (f *flow) ended(buildID string) bool { return f.outcomes()[buildID] != "" }
 
-// unseen are the declared events that no line has told yet.
+// unseen are the declared events that have not been logged yet.
 func (f *flow) unseen() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -284,8 +284,8 @@ func (f *flow) unseen() []string {
 	return names
 }
 
-// checkLines fails where a line lacks a field that its event promises, or tells an event that is
-// not declared.
+// checkLines fails where a line lacks a field that its event promises, or has an event that is not
+// declared.
 func (f *flow) checkLines() {
 	f.t.Helper()
 	f.mu.Lock()
@@ -350,8 +350,7 @@ func (f *flow) example(path, id string, change func(*request.Request)) []byte {
 	return text
 }
 
-// sendAbandoned sends a build that the builds queue delivered once, to nobody's use, before the
-// host gets to see it.
+// sendAbandoned sends a build whose first delivery is abandoned before the host gets it.
 func (f *flow) sendAbandoned(id string) {
 	f.t.Helper()
 	if err := f.azure.Host.Stop(f.t.Context()); err != nil {

@@ -22,8 +22,8 @@ const (
 	longestHistory = 7 * 24 * time.Hour // history_ttl is P7D at most
 )
 
-// A build's messages, waiting and working together, must live and be told apart for longer than the
-// build.
+// A build's messages, waiting and working together, must live and be distinguished for longer than
+// the build.
 func TestMessagesOutliveTheLongestBuild(t *testing.T) {
 	m := readModule(t)
 	longestBuild := duration(t, azureSettings(t)["MAX_WAIT"]) + request.MaxTimeout
@@ -38,8 +38,8 @@ func TestMessagesOutliveTheLongestBuild(t *testing.T) {
 	}
 }
 
-// TestDuplicatesAreFoundForTheLongestBuild: whatever MAX_WAIT and timeout are allowed, a build ends
-// while its messages and events are still told from their repeats. A version's default timeout is
+// TestDuplicatesAreFoundForTheLongestBuild: with every allowed MAX_WAIT and timeout, a build ends
+// while duplicates of its messages and events are still detected. A version's default timeout is
 // within the bounds as well.
 func TestDuplicatesAreFoundForTheLongestBuild(t *testing.T) {
 	m := readModule(t)
@@ -77,7 +77,7 @@ func TestServiceBusLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if poison := defaults(t).PoisonDelivery; most <= 2*poison {
-		t.Errorf("the handler steps in at delivery %d, but the queue gives up at %d", poison, most)
+		t.Errorf("the handler steps in at delivery %d, but the queue dead-letters at %d", poison, most)
 	}
 }
 
@@ -95,8 +95,8 @@ func TestEventGridRetriesInsideTheDuplicateWindow(t *testing.T) {
 	}
 }
 
-// host.json: the lock outlasts every invocation, the host settles, and nothing scales behind the
-// handler's back.
+// host.json: the lock outlasts every invocation, the host settles, and nothing but the handler
+// limits its concurrency.
 func TestHostLimits(t *testing.T) {
 	var host struct {
 		FunctionTimeout string

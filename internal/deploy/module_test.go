@@ -16,8 +16,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// module is infra/ as Terraform reads it, evaluated as far as that goes without Azure:
-// a resource's id is its own address, what Azure alone knows is unknown.
+// module is infra/ as Terraform reads it, evaluated as far as that goes without Azure: a resource's
+// id is its own address, and what only Azure knows is unknown.
 type module struct {
 	source    map[string]string           // by file name
 	resources map[string]*hclsyntax.Block // by address: azurerm_servicebus_queue.builds
@@ -119,7 +119,7 @@ func (m *module) evaluate(t *testing.T) {
 	}
 }
 
-// value is what an expression comes to, unknown where it needs Azure.
+// value is the value of an expression, unknown where it needs Azure.
 func (m *module) value(expression hclsyntax.Expression) cty.Value {
 	value, problems := expression.Value(m.scope)
 	if problems.HasErrors() {
@@ -177,7 +177,7 @@ func (m *module) local(t *testing.T, name string) cty.Value {
 	t.Helper()
 	value := m.scope.Variables["local"].GetAttr(name)
 	if !value.IsKnown() {
-		t.Fatalf("local.%s cannot be told without Azure", name)
+		t.Fatalf("local.%s is unknown without Azure", name)
 	}
 	return value
 }
@@ -213,7 +213,7 @@ func (m *module) textOf(t *testing.T, where string, body *hclsyntax.Body, attrib
 	return asText(t, where+"."+attribute, m.value(found.Expr))
 }
 
-// written is an attribute as it is written, not what it comes to.
+// written is an attribute's source text, not its value.
 func (m *module) written(block *hclsyntax.Block, attribute string) string {
 	found := block.Body.Attributes[attribute]
 	if found == nil {
@@ -227,7 +227,7 @@ func asText(t *testing.T, what string, value cty.Value) string {
 	t.Helper()
 	text, err := convert.Convert(value, cty.String)
 	if err != nil || !text.IsKnown() || text.IsNull() {
-		t.Fatalf("%s cannot be told without Azure: %#v", what, value)
+		t.Fatalf("%s is unknown without Azure: %#v", what, value)
 	}
 	return text.AsString()
 }

@@ -13,8 +13,8 @@ import (
 // mutatedVariable names a copy of infra/ to test in the place of the real one.
 const mutatedVariable = "GOLDMINT_MUTATED_INFRA"
 
-// mutations are one-line changes that each make the deployment less safe and that Terraform takes
-// without a word.
+// mutations are one-line changes that each make the deployment less safe and that Terraform accepts
+// without a warning.
 var mutations = []struct{ file, from, to, means string }{
 	{"messaging.tf", `local_auth_enabled            = false`, `local_auth_enabled            = true`, "keys open Service Bus"},
 	{"messaging.tf", `minimum_tls_version           = "1.2"`, `minimum_tls_version           = "1.0"`, "old TLS to Service Bus"},

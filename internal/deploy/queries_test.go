@@ -55,7 +55,7 @@ func TestQueriesNameLoggedEventsAndFields(t *testing.T) {
 	}
 }
 
-// named is what a query asks for: names of events, names of their fields.
+// named is what a query uses: names of events, names of their fields.
 func named(query string) (events, fields []string) {
 	query = kqlComment.ReplaceAllString(query, "")
 	for _, test := range eventTest.FindAllStringSubmatch(query, -1) {
@@ -94,7 +94,7 @@ func TestEveryQueryIsUsed(t *testing.T) {
 	}
 }
 
-// Whoever is woken by an alert finds its name on the page for operators.
+// The page for operators has the name of each alert.
 func TestAlertsAreExplained(t *testing.T) {
 	page, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
@@ -109,7 +109,7 @@ func TestAlertsAreExplained(t *testing.T) {
 	}
 }
 
-// Every event is seen by some query, or it is not worth its name.
+// Every event is used by some query.
 func TestEveryEventIsSeen(t *testing.T) {
 	seen := map[string]bool{}
 	for _, query := range readQueries(t) {

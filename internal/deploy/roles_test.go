@@ -102,7 +102,7 @@ func TestCustomRoleActions(t *testing.T) {
 	}
 }
 
-// Who holds what on what: the whole of it. A right that is not in this table is too much.
+// All role assignments: identity, role and scope. A right that is not in this table is too much.
 func TestRoleAssignments(t *testing.T) {
 	type grant struct{ Scope, Role, Principal string }
 	const function = "azurerm_user_assigned_identity.function.principal_id"
@@ -216,8 +216,8 @@ func TestActionsAreSpelt(t *testing.T) {
 	}
 }
 
-// Resource Manager asks for a right on the source of a version too. Each is in a role, and none is
-// there for nothing.
+// Resource Manager asks for a right on the source of a version too. Each right is in a role, and
+// each right in a role is used.
 func TestRightsOnGallerySources(t *testing.T) {
 	for example, action := range map[string]string{
 		"from-managed-image": "Microsoft.Compute/images/read",
@@ -238,7 +238,7 @@ func TestRightsOnGallerySources(t *testing.T) {
 	if status, body := putVersion(t, "from-vm", deployedActions(t, "image_actions")); status != http.StatusForbidden || !strings.Contains(body, "Microsoft.Compute/galleries/images/versions/write") {
 		t.Errorf("a deployment that names no gallery publishes a version: %d %s", status, body)
 	}
-	// The keys of a storage account are the account's whole content: no role gives them.
+	// The keys of a storage account open all of its content, so no role grants them.
 	if status, body := putVersion(t, "from-vhd", deployedActions(t, everyRole()...)); status != http.StatusForbidden || !strings.Contains(body, "Microsoft.Storage/storageAccounts/listKeys/action") {
 		t.Errorf("from-vhd: %d %s", status, body)
 	}

@@ -116,7 +116,7 @@ func defaults(t *testing.T) config.Config {
 	return c
 }
 
-// What function.tf sets, the handler takes.
+// The handler accepts what function.tf sets.
 func TestHandlerTakesTheSettings(t *testing.T) {
 	var environ []string
 	for name, value := range azureSettings(t) {
@@ -167,7 +167,7 @@ func TestSettingsOfCoreTools(t *testing.T) {
 	}
 }
 
-// What both places set, they set alike, but for what names a subscription.
+// What both places set is equal, except for the subscription.
 func TestLocalSettingsAgreeWithAzure(t *testing.T) {
 	azure, local := azureSettings(t), localSettings(t)
 	for _, s := range settings {
@@ -181,7 +181,7 @@ func TestLocalSettingsAgreeWithAzure(t *testing.T) {
 	}
 }
 
-// Terraform's settings come to what the variables say.
+// Terraform's settings have the values of the variables.
 func TestSettingsFromVariables(t *testing.T) {
 	got := azureSettings(t)
 	for name, want := range map[string]string{

@@ -60,7 +60,7 @@ func TestCutsAreMarked(t *testing.T) {
 	}
 }
 
-// The event that is given stays as it is.
+// The event that is passed in stays as it is.
 func TestMarshalChangesNothing(t *testing.T) {
 	e := golden()["failed"]
 	e.Data.Error.Message = "line\nbreak"
@@ -88,7 +88,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// However long the text, and however much of it is redacted, a cut shows.
+// A cut is always visible, for any length of the text and of its redacted part.
 func TestCleanMarksWhatIsFarTooLong(t *testing.T) {
 	text := "https://a/b?" + strings.Repeat("x", 1<<20)
 	if got, want := event.Clean(text, 100), "https://a/b?[redacted]…[cut]"; got != want {

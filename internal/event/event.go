@@ -40,7 +40,7 @@ type Event struct {
 	ID      string    // see ID; unique within the source, the same when published again
 	Source  string    // who publishes: the function app, as a URI reference
 	Type    string    // one of the constants above
-	Subject string    // the image's resource ID; empty when a rejected message named none
+	Subject string    // the image's resource ID; empty when a rejected message did not name it
 	Time    time.Time // when it happened
 	Data    Data
 }

@@ -117,7 +117,7 @@ func TestThousandsOfOthers(t *testing.T) {
 	}
 }
 
-// Messages that are no events, or of a newer kind, hold nobody up.
+// Messages that are not events, or of a newer kind, do not stop the reader.
 func TestPassesOver(t *testing.T) {
 	s := newStage(t, servicebus.Faults{})
 	for _, body := range []string{"no event", `{"specversion":"1.0"}`, ""} {

@@ -15,15 +15,15 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// stopped are the ways in which a handler is told to end, is ended, or answers too late, while
-// thirty builds are sent and under way.
+// stopped are the ways in which a handler is asked to end, is killed, or answers too late, during
+// thirty builds.
 var stopped = []struct {
 	name     string
 	underway int // invocations that run at the first signal
 	signals  []syscall.Signal
 	toGroup  bool
 	again    bool // the same to the next process
-	late     bool // answers come after their messages' locks were lost, and these dealt with again
+	late     bool // answers come after their messages' locks were lost and the messages were handled again
 }{
 	{name: "SIGTERM as the first requests come", underway: 1, signals: []syscall.Signal{syscall.SIGTERM}},
 	{name: "SIGTERM while requests keep coming", underway: 5, signals: []syscall.Signal{syscall.SIGTERM}},
@@ -36,10 +36,10 @@ var stopped = []struct {
 	{name: "answers after the lock was lost", late: true},
 }
 
-// TestAStoppedHandlerLosesNothing: whenever the handler is told to stop, and however late it
-// answers, every build has one end, no message is dead-lettered, and none is delivered more than
-// once more for each process that ended or each late answer. A redelivered build waits for ten
-// seconds, so all of them wait side by side.
+// TestAStoppedHandlerLosesNothing: at any moment of the stop and with late answers, every build has
+// one end, no message is dead-lettered, and none is delivered more than once more for each process
+// that ended or each late answer. A redelivered build waits for ten seconds, so all of them wait
+// side by side.
 func TestAStoppedHandlerLosesNothing(t *testing.T) {
 	const builds = 30
 	worlds, sent := make([]*azure, len(stopped)), make([]map[string]build.Build, len(stopped))

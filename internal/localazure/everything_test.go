@@ -20,7 +20,7 @@ import (
 	"goldmint/internal/request"
 )
 
-// faultyBuilds is how many builds go through all of it.
+// faultyBuilds is the number of builds.
 const faultyBuilds = 200
 
 // seed is GOLDMINT_SEED, else 4: one whose unluckiest build is soon done. A seed decides which
@@ -40,8 +40,8 @@ func seed(t *testing.T) uint64 {
 }
 
 // TestEverythingFails: two hundred builds while the handler is killed, the host restarted, Service
-// Bus cut and Resource Manager throttles, fails, forgets and loses its answers. Each build ends,
-// once, and what was told of it is true.
+// Bus cut and Resource Manager throttles, fails, forgets and loses its answers. Each build ends
+// once, and what was published about it is true.
 func TestEverythingFails(t *testing.T) {
 	t.Parallel()
 	seed := seed(t)
@@ -184,7 +184,7 @@ func (h *peeking) read(a *azure) {
 	})
 }
 
-// drained waits until nothing is left in the queues: whatever was handed on comes to its end too.
+// drained waits until nothing is left in the queues: all continuations are handled too.
 func (a *azure) drained() {
 	a.t.Helper()
 	deadline := time.After(5 * time.Minute)
@@ -204,7 +204,7 @@ func (a *azure) drained() {
 	}
 }
 
-// check holds what was told against what is there.
+// check compares what was published with what exists.
 func check(t *testing.T, a *azure, builds map[string]build.Build, all []event.Event) {
 	t.Helper()
 	ends := map[string][]event.Event{}

@@ -62,7 +62,7 @@ func TestEveryFaultHasAMeaning(t *testing.T) {
 	}
 }
 
-// TestEveryChanceHasASwitch: what the emulators can do wrong, --faults lets them do.
+// TestEveryChanceHasASwitch: --faults can cause every fault of the emulators.
 func TestEveryChanceHasASwitch(t *testing.T) {
 	var f Faults
 	switches := map[any]bool{}
@@ -78,7 +78,7 @@ func TestEveryChanceHasASwitch(t *testing.T) {
 	}
 }
 
-// FuzzParseFaults: a specification is refused, or its chances are chances.
+// FuzzParseFaults: a specification is refused, or its chances are between 0 and 1.
 func FuzzParseFaults(f *testing.F) {
 	f.Add("throttle=0.05,kill=10s")
 	f.Add("drop=1e-3,,busy= ")

@@ -127,7 +127,7 @@ func (a *azure) send(messageID string, body []byte) {
 	}
 }
 
-// events follows the history until enough says so, and gives all that was published.
+// events follows the history until enough says so, and returns all that was published.
 func (a *azure) events(enough func([]event.Event) bool) []event.Event {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), 5*time.Minute)
@@ -247,8 +247,8 @@ func TestTenExamples(t *testing.T) {
 	}
 }
 
-// TestBadInput: each gives one rejected event and one dead-lettered message that name the problem;
-// the queue goes on.
+// TestBadInput: each leads to one rejected event and one dead-lettered message that name the
+// problem, and the queue continues.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{})
@@ -333,8 +333,7 @@ func TestKilledHandlerLosesNothing(t *testing.T) {
 	}
 }
 
-// killable keeps the time short for which a redelivered message leaves the field to its earlier
-// delivery.
+// killable shortens the time that a redelivered message waits for its earlier delivery.
 func killable() map[string]string {
 	settings := map[string]string{"INVOCATION_TIMEOUT": "PT10S"}
 	for k, v := range quick {

@@ -21,8 +21,8 @@ import (
 	"goldmint/internal/vmevent"
 )
 
-// forger is a client with rights of its own, and what it knows: the victim's whole request, and
-// with Listen on the history the run and the digest of its build.
+// forger is a client with its rights and its knowledge: it knows the victim's whole request. With
+// Listen on the history it also knows the run and the digest of the build.
 type forger struct {
 	t      *testing.T
 	client *azservicebus.Client
@@ -31,7 +31,7 @@ type forger struct {
 	digest string
 }
 
-// attack is a message of a forger, and what has to become of it in the queue of requests.
+// attack is a message of a forger, with its expected outcome in the queue of requests.
 type attack struct {
 	name string
 	make func(f *forger) message.Outgoing
@@ -186,7 +186,7 @@ func (f *forger) listen(rights map[string]servicebus.Rights) {
 	}
 }
 
-// checkVictim holds that the victim's build began once, ended once and well, and that nothing else
+// checkVictim checks that the victim's build began once and succeeded once, and that nothing else
 // was made but the forger's own image.
 func (a *azure) checkVictim(f *forger, all []event.Event) {
 	a.t.Helper()
@@ -201,8 +201,8 @@ func (a *azure) checkVictim(f *forger, all []event.Event) {
 	}
 }
 
-// checkAttacks holds that each attack which is no request lies in the dead-letter queue, with its
-// reason, and returns what became of each.
+// checkAttacks checks that each attack which is not a request is in the dead-letter queue with its
+// reason, and returns the outcome of each.
 func (a *azure) checkAttacks(letters []*azservicebus.ReceivedMessage) string {
 	a.t.Helper()
 	became := map[string]string{}

@@ -11,9 +11,9 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// TestGalleryExamples: a request for each source of a gallery image version gives a version, and an
-// event with its id and where it is. The first tells Goldmint the limits, so the others need not
-// wait.
+// TestGalleryExamples: a request for each source of a gallery image version makes a version, and
+// publishes an event with its id and its regions. The answer to the first has the limits, so the
+// others need not wait.
 func TestGalleryExamples(t *testing.T) {
 	t.Parallel()
 	settings := maps.Clone(quick)

@@ -15,8 +15,8 @@ import (
 	"goldmint/internal/request"
 )
 
-// hostile is what a sender with Send on the queue alone may put into it. None of it is a request,
-// but for the name of the message that each is; canary is a server that nobody should talk to.
+// hostile is what a sender with Send on the queue alone may put into it. None of it is a request.
+// The map's keys name the messages. canary is a server that must not get a request.
 func hostile(t *testing.T, good, canary string) map[string]string {
 	t.Helper()
 	with := func(members string) string { return strings.Replace(good, `{`, `{`+members+`,`, 1) }
@@ -79,8 +79,8 @@ func continuation(t *testing.T, canary string) string {
 }
 
 // TestHostileSenders: through the real handler, each hostile message is rejected and dead-lettered,
-// nobody else is spoken to, no secret is told, no line of the log is forged, the process lives, and
-// the next good request gives its image.
+// no other server gets a request, no secret is published, no line of the log is forged, the process
+// lives, and the next good request makes its image.
 func TestHostileSenders(t *testing.T) {
 	t.Parallel()
 	var strangers atomic.Int64
@@ -122,8 +122,8 @@ func TestHostileSenders(t *testing.T) {
 	checkLines(t, a, told)
 }
 
-// checkLines holds what the handler wrote to its console: whole JSON objects, none of a sender's
-// making, and no secret.
+// checkLines checks what the handler wrote to its console: whole JSON objects, none forged by a
+// sender, and no secret.
 func checkLines(t *testing.T, a *azure, told string) {
 	t.Helper()
 	a.mu.Lock()
@@ -141,7 +141,7 @@ func checkLines(t *testing.T, a *azure, told string) {
 		t.Error("the handler logged nothing")
 	}
 	if strings.Contains(told, secret) {
-		t.Error("a secret was told in an event, a dead-letter description or the log")
+		t.Error("a secret is in an event, a dead-letter description or the log")
 	}
 }
 

@@ -33,9 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// answersLate makes the handler one whose answers to some messages come after these were delivered
-// again and dealt with: their locks last five seconds and are not renewed, as where the host lost
-// its connection.
+// answersLate makes a handler whose answers to some messages come after these were delivered again
+// and handled: their locks last five seconds and are not renewed, as where the host lost its
+// connection.
 func answersLate(t *testing.T, o localazure.Options) localazure.Options {
 	t.Helper()
 	handler, err := handlerBinary()
@@ -54,7 +54,7 @@ func answersLate(t *testing.T, o localazure.Options) localazure.Options {
 	return o
 }
 
-// answerLate starts the handler on a port of its own and stands before it.
+// answerLate starts the handler on another port and forwards requests to it.
 func answerLate(handler string) error {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -78,7 +78,7 @@ func answerLate(handler string) error {
 			_ = conn.Close()
 			break
 		}
-		<-tick.C // the host gives up after 30 seconds
+		<-tick.C // the host stops waiting after 30 seconds
 	}
 	front := &late{
 		handler: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}),
@@ -95,11 +95,11 @@ type late struct {
 	mu      sync.Mutex
 	came    map[string]int           // first deliveries, by function
 	held    map[string]int           // answers held back, by function
-	waiting map[string]chan struct{} // by message: closed when it was dealt with again
+	waiting map[string]chan struct{} // by message: closed when it was handled again
 }
 
 // mostLate bounds the answers of a function that are held back at once: half of the host's calls,
-// or none is left for a message that comes again.
+// because a message that comes again needs a free one.
 const mostLate = 8
 
 func (l *late) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -16,9 +16,9 @@ import (
 
 const vmGroup = "/subscriptions/" + localazure.SubscriptionID + "/resourceGroups/vms/providers/Microsoft.Compute/virtualMachines/"
 
-// TestVMsBecomeImages: nobody asks for an image. VMs are deallocated and generalized through
-// Resource Manager, its events reach the deployed handler through the queue, and each tagged VM
-// gives one image.
+// TestVMsBecomeImages: there is no request. VMs are deallocated and generalized through Resource
+// Manager, its events reach the deployed handler through the queue, and each tagged VM becomes one
+// image.
 func TestVMsBecomeImages(t *testing.T) {
 	t.Parallel()
 	a := start(t, localazure.Options{ARM: arm.Options{ActionDuration: 300 * time.Millisecond}})
@@ -33,7 +33,7 @@ func TestVMsBecomeImages(t *testing.T) {
 		a.ARM.PutVM(arm.VM{ID: vmGroup + name, Location: "westeurope", Tags: tags, HyperVGeneration: "V2"})
 		a.act(token, name, "deallocate")
 	}
-	a.ARM.FastForward(time.Second) // the deallocations are over, and told
+	a.ARM.FastForward(time.Second) // the deallocations are over, and their events are sent
 	for _, name := range []string{"by-hand", "網頁伺服器", "ภาพ", "untagged"} {
 		a.act(token, name, "generalize")
 	}

@@ -20,7 +20,7 @@ var (
 
 const minute = time.Minute
 
-// promise is what a burst has to hold.
+// promise is the limits that a burst has to keep.
 type promise struct{ time, refused, messages float64 }
 
 // bursts are the scenarios, each with its promise, and with another for one instance where that
@@ -116,7 +116,7 @@ func (b burst) least() time.Duration {
 	return max(time.Minute, leastTime(b.limit(), n-b.galleries))
 }
 
-// TestBurst holds what pacing promises: a thousand builds that come at once are all created, the
+// TestBurst checks what pacing promises: a thousand builds that come at once are all created, the
 // last not much later than the limit allows, and hardly one is refused.
 func TestBurst(t *testing.T) {
 	for _, b := range bursts() {
@@ -203,7 +203,7 @@ func (b burst) print(r result, p policy, instances int, least time.Duration) {
 		100*float64(r.conflicts)/float64(max(1, r.writes)))
 }
 
-// TestASeedGivesOneCourse: what a burst shows can be played again.
+// TestASeedGivesOneCourse: two runs with one seed are the same.
 func TestASeedGivesOneCourse(t *testing.T) {
 	s := scenario{limit: images40, builds: 250, answerLost: 0.05, stale: 0.1}
 	one, two := s.play(t, goldmint, 4, 7), s.play(t, goldmint, 4, 7)
@@ -212,8 +212,7 @@ func TestASeedGivesOneCourse(t *testing.T) {
 	}
 }
 
-// TestOrder holds that at two requests a second nobody is overtaken by many that came ten seconds
-// later.
+// TestOrder: at two requests a second no build is overtaken by many that came ten seconds later.
 func TestOrder(t *testing.T) {
 	for _, b := range []scenario{{limit: bucket60, every: 500 * time.Millisecond}, {limit: images40, every: 500 * time.Millisecond}} {
 		instances := []int{40}
@@ -229,8 +228,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestATrickleNeverWaits: a build whose limits have room takes its start and two looks, three
-// messages.
+// TestATrickleNeverWaits: a build takes three messages while the limits have room: its start and
+// two looks.
 func TestATrickleNeverWaits(t *testing.T) {
 	for _, s := range []scenario{
 		{limit: bucket60, every: 10 * time.Second, builds: 100},

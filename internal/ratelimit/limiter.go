@@ -178,7 +178,7 @@ func (l *Limiter) swap(ctx context.Context, name string, d *document, calls []*c
 			conflict = err
 		case ctx.Err() != nil:
 			return cmp.Or(conflict, err)
-		case d.written != 0 && d.alone == nil && lost < mostLost: // the next look reports whether it was written
+		case d.written != 0 && d.alone == nil && lost < mostLost: // the next load shows whether it was written
 			lost++
 		default:
 			return err

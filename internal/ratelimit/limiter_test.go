@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// oddStore is a Memory whose calls fail as told.
+// oddStore is a Memory whose calls fail as its fields say.
 type oddStore struct {
 	*Memory
 	fail func() error // of every call
@@ -77,8 +77,8 @@ func (b *bench) ask() Turn {
 	return b.Ask(context.Background(), "r", 0)
 }
 
-// TestItNeverStopsABuild: whatever the store does, builds go on by what is known, one report is
-// made of it, and the document has everything once the store is back.
+// TestItNeverStopsABuild: when the store fails, builds continue with what is known, and there is
+// one report. Once the store works again, the document has everything.
 func TestItNeverStopsABuild(t *testing.T) {
 	down := errors.New("down")
 	for name, c := range map[string]struct {
@@ -143,8 +143,8 @@ func TestAWriteWithoutAnswerIsCountedOnce(t *testing.T) {
 	}
 }
 
-// TestASlowStoreIsLeftAlone: nobody waits for it longer than the budget, and for a while nobody
-// asks it again.
+// TestASlowStoreIsLeftAlone: calls wait for it no longer than the budget, and for a while there is
+// no further request.
 func TestASlowStoreIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var loads atomic.Int32

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A model is a limit of Resource Manager's, told as its headers tell it. at is the time since the
+// A model is a rate limit of Resource Manager's, reported in its headers. at is the time since the
 // burst began.
 type model interface {
 	take(at time.Duration) (header string, retryAfter time.Duration)
 	String() string
 }
 
-// tokens is a bucket, of which the header tells what is left.
+// tokens is a bucket, whose header says what is left.
 type tokens struct {
 	capacity, refill float64 // refill a minute
 	used             float64
@@ -56,7 +56,7 @@ func (w *windows) header(minutes, left int) string {
 func (w *windows) take(at time.Duration) (string, time.Duration) {
 	left3, wait3 := w.left(at, 3*time.Minute, w.per3)
 	left30, wait30 := w.left(at, 30*time.Minute, w.per30)
-	switch { // of a refused creation it tells the limit that is used up
+	switch { // after a refusal the header names the limit that is used up
 	case left3 < 1:
 		return w.header(3, 0), wholeSeconds(wait3)
 	case left30 < 1:
@@ -149,7 +149,7 @@ func (s *shared) take(at time.Duration) (string, time.Duration) {
 	return s.model.take(at)
 }
 
-// silent names no limit and refuses nothing.
+// silent has no header and refuses nothing.
 type silent struct{}
 
 func (silent) String() string { return "no limit" }
@@ -157,7 +157,7 @@ func (silent) take(time.Duration) (string, time.Duration) {
 	return "Microsoft.Compute/GetOperationResource;44", 0
 }
 
-// wholeSeconds is d as Retry-After tells it.
+// wholeSeconds is d as Retry-After has it.
 func wholeSeconds(d time.Duration) time.Duration { return d.Truncate(time.Second) + time.Second }
 
 // leastTime is the earliest at which the model lets the last of n creations start.

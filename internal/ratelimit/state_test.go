@@ -8,8 +8,8 @@ import (
 
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-// known is a state that has heard of limits: each creation so long before noon was answered with
-// the header.
+// known is a state with known limits: each creation so long before noon was answered with the
+// header.
 func known(header string, ago ...time.Duration) *State {
 	s := &State{}
 	for _, d := range ago {
@@ -29,7 +29,7 @@ func TestAFewFindOut(t *testing.T) {
 		if turn.Wait == 0 {
 			went++
 		} else if turn.Wait > 12*time.Second {
-			t.Errorf("told to wait for %s, want until the first answers are there", turn.Wait)
+			t.Errorf("has to wait for %s, want until the first answers are there", turn.Wait)
 		}
 	}
 	if went != unknown.Capacity || s.Next != 100 || len(s.Line) != s.Next-went {
@@ -51,9 +51,8 @@ func TestNoLimitNoLine(t *testing.T) {
 	}
 }
 
-// TestEveryLimitApplies holds that a limit is heeded by its form and not by its name: that of
-// gallery versions, and windows and buckets that nobody has heard of yet. It fails when a header
-// names a limit and is ignored.
+// TestEveryLimitApplies: the form of a limit counts, not its name. The limits are those of gallery
+// versions, and unknown windows and buckets. It fails if a limit in a header is ignored.
 func TestEveryLimitApplies(t *testing.T) {
 	for _, name := range []string{"CreateImages3Min", "CreateUpdateGalleryImageVersion3Min", "SomethingNew3Min", "SomethingNew10Hour", "SomethingNewMaximum", "Other"} {
 		s := known(strings.Replace(header, "CreateImages3Min;39", name+";0", 1), time.Second)
@@ -99,7 +98,7 @@ func TestRefusedStandsInFront(t *testing.T) {
 	}
 }
 
-// TestTheLineDoesNotFill holds that no number stays in the line that never comes.
+// TestTheLineDoesNotFill: the number of a build that never comes does not stay in the line.
 func TestTheLineDoesNotFill(t *testing.T) {
 	s := known(header, time.Minute)
 	found := s.Ask(0, noon)
@@ -117,7 +116,7 @@ func TestTheLineDoesNotFill(t *testing.T) {
 }
 
 // TestAPlaceIsTakenOnce: a build that was delivered twice, and one whose process died after its
-// turn, stand where they stood.
+// turn, keep their places.
 func TestAPlaceIsTakenOnce(t *testing.T) {
 	s := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
 	first, second := s.Ask(0, noon), s.Ask(0, noon)
@@ -131,8 +130,8 @@ func TestAPlaceIsTakenOnce(t *testing.T) {
 	}
 }
 
-// TestWhoComesBackStandsInOrder: builds whose places were given up do not all take themselves for
-// the first.
+// TestWhoComesBackStandsInOrder: builds that come back after their places were dropped are not all
+// first.
 func TestWhoComesBackStandsInOrder(t *testing.T) {
 	s := known("Microsoft.Compute/CreateImages3Min;0", time.Second)
 	s.Next = 100
@@ -159,7 +158,7 @@ func TestAForgottenLineBeginsAnew(t *testing.T) {
 	}
 }
 
-// TestWhatNobodyComesForIsUsed: numbers of builds that vanished without a word hold nobody up for
+// TestWhatNobodyComesForIsUsed: the numbers of builds that disappeared do not block others for
 // long.
 func TestWhatNobodyComesForIsUsed(t *testing.T) {
 	s := known(header, time.Hour)
@@ -196,7 +195,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// FuzzParse holds that what is read of a header makes a document that can be read again.
+// FuzzParse: limits from any header make a document that can be read again.
 func FuzzParse(f *testing.F) {
 	f.Add(header)
 	f.Add("Microsoft.Compute/CreateImagesSubscriptionMaximum;59,x/0Min;1,/Hour;0,;;,/")
@@ -208,7 +207,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzDecode holds that no document makes a build wait for longer than it asks anyway, or panics.
+// FuzzDecode: no document causes a panic, or a wait longer than the longest allowed one.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"limits":[{"name":"a","window":180000000000,"remaining":3,"capacity":40,"others":2,"at":"2026-11-27T11:59:00Z"},{"name":"b","remaining":9,"tokens":2,"tokensAt":"2026-11-27T11:59:00Z"}],"starts":[1796000000000,1796000000001],"next":5,"granted":3}`))
 	f.Add([]byte(`{"notBefore":"2026-11-27T12:30:00Z","next":9223372036854775807}`))

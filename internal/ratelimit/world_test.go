@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// The world in which bursts are played: a queue, instances with a limiter each, the store between
-// them, Resource Manager. Its time is synctest's. Everything in it that is not drawn here is the
-// code that is deployed. A seed gives one course: each message and each limiter draws for itself,
-// and no two things happen at the same moment.
+// The simulation of bursts: a queue, instances with a limiter each, their common store, and
+// Resource Manager. Its time is synctest's. The limiters are the deployed code. A seed determines a
+// run, because each message and each limiter has its own random numbers, and no two things happen
+// at the same moment.
 const (
 	putTakes   = 4800 * time.Millisecond // of a PUT, at least
 	putSpread  = time.Second             // by which it takes longer now and then
@@ -27,7 +27,7 @@ const (
 	clockError = 5 * time.Second       // by which an instance's clock is off, at most
 )
 
-// scenario is what a burst consists of. The zero value is a burst of nothing on a good day.
+// scenario is what a burst consists of. The zero value is the default burst without faults.
 type scenario struct {
 	name      string
 	limit     func() model
@@ -42,10 +42,10 @@ type scenario struct {
 	allDie     bool             // at that moment, all processes
 	dies       float64          // chance of a process to die between its turn and the PUT
 	answerLost float64          // chance of a write to be applied though its answer is lost
-	stale      float64          // chance of a load to give an older document
+	stale      float64          // chance that a load returns an older document
 }
 
-// result is what a burst came to.
+// result is the result of a burst.
 type result struct {
 	builds, started, refused, messages int
 	last                               time.Duration // when the last was started
@@ -85,7 +85,7 @@ type message struct {
 	random   *rand.Rand
 }
 
-// policy is what decides over creations.
+// policy decides when a creation may start.
 type policy int
 
 const (
@@ -276,7 +276,7 @@ func (w *world) handle(i int, m *message) {
 		w.busy.Done()
 	case turn.Wait > 0:
 		m.number = turn.Number
-		if m.twice { // the second delivery hands the build on, not knowing what the first has done
+		if m.twice { // the second delivery sends the build on, because it does not know what the first has done
 			m.twice = false
 		}
 		w.schedule(m, turn.Wait)
@@ -335,7 +335,7 @@ func (m *message) upTo(d time.Duration) time.Duration {
 	return time.Duration(m.random.Int64N(int64(d)))
 }
 
-// settle lets builds that one write has answered go on one after another.
+// settle lets the builds of one write continue one after another.
 func (m *message) settle() { sleep(m.upTo(time.Millisecond)) }
 
 func (w *world) note(f func(*result)) {
@@ -381,7 +381,7 @@ func (s *slowStore) travel(ctx context.Context) error {
 	return pause(ctx, d)
 }
 
-// Load implements Store. Its clock tells whole seconds, as a Date does.
+// Load implements Store. Its clock has whole seconds, like a Date header.
 func (s *slowStore) Load(ctx context.Context, name string) ([]byte, string, time.Time, error) {
 	if err := s.travel(ctx); err != nil {
 		return nil, "", time.Time{}, err

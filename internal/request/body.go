@@ -11,8 +11,8 @@ import (
 	"goldmint/internal/tree"
 )
 
-// Parse reads a source that is JSON in UTF-8, wrapped as some senders do or not. The error is
-// always an [*Invalid]; what it says is better than what a reader of JSON could.
+// Parse reads a source that is JSON in UTF-8, with or without the wrapping of some senders. The
+// error is always an [*Invalid], which says more than the error of a JSON reader.
 func Parse(source *tree.Source) (*tree.Node, error) {
 	if err := Unwrap(source); err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func syntaxProblem(source *tree.Source, err error) error {
 	}
 	at, hint := source.At(0), ""
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		at = source.At(int(max(syntax.Offset-1, 0))) // the offset counts the offending byte too
+		at = source.At(int(max(syntax.Offset-1, 0))) // the offset includes the wrong byte
 	}
 	if bytes.IndexByte([]byte(`{["`), bytes.TrimSpace(source.Text)[0]) < 0 {
 		hint = "; send one JSON object that starts with {"
@@ -41,8 +41,7 @@ func syntaxProblem(source *tree.Source, err error) error {
 	return Refuse(InvalidJSON, at, "the body is not JSON: line %d, column %d: %v%s", at.Line, at.Column, err, hint)
 }
 
-// Unwrap takes a text out of what a sender wrapped it in, and refuses one that is empty or not
-// UTF-8.
+// Unwrap removes a sender's wrapping from a text, and refuses a text that is empty or not UTF-8.
 func Unwrap(source *tree.Source) error {
 	if rest, wrapped := bytes.CutPrefix(source.Text, dataContract); wrapped {
 		text, ok := dataContractText(rest)
@@ -58,8 +57,8 @@ func Unwrap(source *tree.Source) error {
 	return checkEncoding(source)
 }
 
-// starts are the first bytes of what is not plain UTF-8. UTF-32's little-endian mark starts with
-// UTF-16's.
+// starts are the first bytes of texts that are not plain UTF-8. UTF-32's little-endian mark starts
+// with UTF-16's.
 var starts = []struct{ bytes, words string }{
 	{"\x1F\x8B", "is compressed with gzip; send the JSON itself"},
 	{"\xAC\xED\x00\x05", "is an object that Java serialized; send the JSON itself, as bytes"},
@@ -70,7 +69,7 @@ var starts = []struct{ bytes, words string }{
 	{"\xFE\xFF", "starts with a UTF-16 byte order mark; send UTF-8 without one"},
 }
 
-// checkEncoding refuses a body that is not plain UTF-8, naming what it is instead where that can be
+// checkEncoding refuses a body that is not plain UTF-8. The error names the encoding if it can be
 // recognized.
 func checkEncoding(source *tree.Source) error {
 	body := source.Text
@@ -92,14 +91,14 @@ func checkEncoding(source *tree.Source) error {
 	return nil
 }
 
-// envelopes are what frameworks wrap a message in, by a field that only they write.
+// envelopes are the wrappings of frameworks, each with a field that only it has.
 var envelopes = []struct{ field, words string }{
 	{"specversion", " in a CloudEvent (Dapr does so unless rawPayload is true)"},
 	{"messageType", " as MassTransit does (UseRawJsonSerializer turns it off)"},
 	{"ContentData", " as Logic Apps show a message, in base64"},
 }
 
-// enveloped finds a request that stands in a field of the document, which is no request itself.
+// enveloped finds a request in a field of a document that is not a request itself.
 func (c *check) enveloped(root *tree.Node) bool {
 	if root.At("resourceGroup").Given() || root.At("image").Given() || root.At("galleryImageVersion").Given() {
 		return false
@@ -122,7 +121,7 @@ func (c *check) enveloped(root *tree.Node) bool {
 	return false
 }
 
-// wrapping names what a body that is no JSON was wrapped in, "" where nothing is recognized.
+// wrapping names the wrapping of a body that is not JSON, or is "" for an unknown one.
 func wrapping(body []byte) string {
 	text := bytes.TrimSpace(body)
 	switch {
@@ -144,10 +143,10 @@ func wrapping(body []byte) string {
 // useDataContractSerializer is false.
 var dataContract = []byte("@\x06string\x083http://schemas.microsoft.com/2003/10/Serialization/")
 
-// dataContractText is the text of the element: records of binary XML, each a byte of its kind, its
-// length and its characters.
+// dataContractText is the text of the element. It consists of records of binary XML: a byte for the
+// kind, the length and the characters.
 func dataContractText(rest []byte) (text []byte, ok bool) {
-	sizes := map[byte]int{0x98: 1, 0x9A: 2, 0x9C: 4} // of the length; a kind with its lowest bit set ends the element
+	sizes := map[byte]int{0x98: 1, 0x9A: 2, 0x9C: 4} // bytes of the length; a kind with its lowest bit set ends the element
 	for len(rest) > 0 && rest[0] != 0x01 {
 		kind, size := rest[0], sizes[rest[0]&^1]
 		if size == 0 || len(rest) < 1+size {

@@ -88,7 +88,7 @@ func TestNotGiven(t *testing.T) {
 	}
 }
 
-// A variable that a pipeline did not replace is named, whatever the pipeline.
+// The message names a variable that a pipeline did not replace, for each kind of pipeline.
 func TestPlaceholders(t *testing.T) {
 	for _, macro := range []string{
 		"$(Build.BuildId)", "${{ github.sha }}", "${VERSION}", "%BUILD_ID%", "{{version}}", "#{Octopus.Release}#", "<version>", "$[variables.v]", "$env:VERSION",
@@ -156,7 +156,7 @@ func TestQuotesAreAskedForWhereTextIsWanted(t *testing.T) {
 	}
 }
 
-// ConvertTo-Json of PowerShell goes 2 levels deep unless it is told to go deeper.
+// ConvertTo-Json of PowerShell goes 2 levels deep unless -Depth says more.
 func TestCutOffByPowerShell(t *testing.T) {
 	for _, text := range []string{"@{lun=1; blobUri=}", "System.Collections.Hashtable", "System.Object[]"} {
 		body := fmt.Sprintf(`{"resourceGroup": "rg", "name": "web", "image": {"location": "westeurope", "properties": %q}}`, text)
@@ -219,7 +219,7 @@ func (f field) with(value string) string {
 	return value
 }
 
-// problem is what is said of a field.
+// problem is the message about a field.
 func (f field) problem(t *testing.T, body string) string {
 	t.Helper()
 	_, err := request.Decode([]byte(body))
@@ -235,8 +235,8 @@ func (f field) problem(t *testing.T, body string) string {
 	return ""
 }
 
-// In every field, whatever it wants, what a pipeline did not replace is called a placeholder; where
-// text is wanted, a number is told to be put in quotes.
+// In every field the message for an unreplaced variable says that it is a placeholder; where text
+// is wanted, the message for a number says to put it in quotes.
 func TestEveryField(t *testing.T) {
 	all := fields(t)
 	if len(all) < 100 {

@@ -14,7 +14,7 @@ import (
 	"goldmint/internal/tree"
 )
 
-// repeated finds the members that appear twice, given or not.
+// repeated finds the members that appear twice, with or without a value.
 func (c *check) repeated(n *tree.Node) {
 	last := make(map[string]*tree.Node)
 	for _, child := range slices.Backward(n.Children) {
@@ -27,10 +27,10 @@ func (c *check) repeated(n *tree.Node) {
 	}
 }
 
-// complete makes the changes that a sender may leave to the reader: an ID gets its leading slash,
-// and what a template left empty goes. Null and "" mean "not given", to Azure as well, and so does
-// an object that holds nothing else; the values of tags and metadata may be empty. It reports
-// whether the value is given. Unknown fields stay: they are reported.
+// complete makes the changes that a sender may leave to the reader: it adds the leading slash to an
+// ID and removes what a template left empty. Null and "" mean "not given", for Azure too, and so
+// does an object that has only such values. The values of tags and metadata may be empty. Unknown
+// fields stay, so that they are reported. complete returns whether the value is given.
 func (s *schema) complete(n *tree.Node) bool {
 	if n.Raw != "" && (s.Type == "string" || s.Enum != nil) {
 		n.Set(&tree.Node{Kind: tree.String, Text: n.Raw, Place: n.Place})
@@ -66,7 +66,7 @@ func (s *schema) complete(n *tree.Node) bool {
 
 var slashless = regexp.MustCompile(`(?i)^(subscriptions|communitygalleries)/`)
 
-// value holds a value against the contract.
+// value checks a value against the contract.
 func (c *check) value(s *schema, n *tree.Node) {
 	found := ""
 	if n.Kind == tree.String && !s.free {
@@ -96,10 +96,10 @@ func (c *check) value(s *schema, n *tree.Node) {
 	}
 }
 
-// What ConvertTo-Json writes in place of an object or a list that lies too deep.
+// What ConvertTo-Json writes instead of an object or a list that is nested too deeply.
 var cutOff = regexp.MustCompile(`^(@\{.*\}|System\..*)$`)
 
-// kindOf is what a JSON Schema's type is as a kind of value, and in a message.
+// kindOf maps a type of JSON Schema to the kind of value, and to its name in a message.
 var kindOf = map[string]struct {
 	kind  tree.Kind
 	words string
@@ -153,7 +153,7 @@ func (c *check) object(s *schema, n *tree.Node) {
 	}
 }
 
-// missing says what a missing property of s is for.
+// missing is the message for a missing property of s, with what the property is for.
 func (c *check) missing(s *schema, n *tree.Node) {
 	property := s.properties[n.Name]
 	purpose := property.MissingMessage
@@ -163,7 +163,7 @@ func (c *check) missing(s *schema, n *tree.Node) {
 	c.add(n, "is missing%s", purpose)
 }
 
-// unknown is the message for a field that the contract does not have there.
+// unknown is the message for a field that the contract does not have at that place.
 func (c *check) unknown(s *schema, name string) string {
 	if name == "systemData" {
 		return "is read-only: Azure sets it; leave it out"
@@ -171,7 +171,7 @@ func (c *check) unknown(s *schema, name string) string {
 	if near := nearest(name, s.names); near != "" {
 		return "is unknown; did you mean " + quote.Foreign(near) + "?"
 	}
-	if places := c.contract.places[name]; len(places) > 0 && len(places) <= 2 { // more would not help
+	if places := c.contract.places[name]; len(places) > 0 && len(places) <= 2 { // more would not help the sender
 		return "has no place here; it belongs at " + quote.List(places, "or")
 	}
 	return "is unknown; allowed here are " + quote.List(s.names, "and")
@@ -184,7 +184,7 @@ func (c *check) array(s *schema, n *tree.Node) {
 	case length < s.MinItems:
 		c.add(n, "must be %s", s.ErrorMessage)
 	}
-	for _, element := range n.Children[:min(len(n.Children), s.MaxItems+1)] { // every array of the contract has one
+	for _, element := range n.Children[:min(len(n.Children), s.MaxItems+1)] { // every array of the contract has a MaxItems
 		c.value(s.items, element)
 	}
 }
@@ -209,7 +209,7 @@ func (c *check) text(s *schema, n *tree.Node) {
 
 var plainInteger = regexp.MustCompile(`^-?[0-9]{1,18}$`)
 
-// integer wants plain digits: 1e999999999 must never be expanded.
+// integer accepts only plain digits, because 1e999999999 must never be expanded.
 func (c *check) integer(s *schema, n *tree.Node) {
 	if !plainInteger.MatchString(n.Text) {
 		c.add(n, "must be a whole number in plain digits, such as 64")
@@ -221,7 +221,7 @@ func (c *check) integer(s *schema, n *tree.Node) {
 	}
 }
 
-// word wants one of a few texts.
+// word accepts one of a few texts.
 func (c *check) word(s *schema, n *tree.Node) {
 	found := string(n.Kind)
 	switch {
@@ -238,13 +238,13 @@ func (c *check) word(s *schema, n *tree.Node) {
 	c.add(n, "must be %s, not %s", either(s.Enum), found)
 }
 
-// What people leave standing in an example, and what a pipeline leaves when a variable is not set:
+// Placeholders that people leave in an example, or a pipeline leaves when a variable is not set:
 // {name}, {{ name }}, ${NAME}, ${{ name }}, #{Name}#, $(Name), $[name], $[[ name ]], <name>, <<
 // name >>, <+name>, <%= name %>, $env:NAME, $SOME_NAME, and as the whole value __NAME__ and $NAME.
 var placeholder = regexp.MustCompile(`[$#@]?\{+[^{}]*\}+#?|\$\([^()]*\)|\$\[+[^\[\]]*\]+|<[<+%]?=? ?[A-Za-z][^<>]*>+` +
 	`|\$env:\w+|\$[A-Z][A-Z0-9]*_[A-Z0-9_]+|^__\w+?__$|^\$\w+$`)
 
-// %NAME% is a placeholder where the text is not that of a URL with escapes.
+// %NAME% is a placeholder unless the text is a URL with escapes.
 var percent = regexp.MustCompile(`%[A-Za-z_][A-Za-z0-9_.]*%`)
 
 func findPlaceholder(s string) string {
@@ -266,10 +266,10 @@ func either(values []string) string {
 	return quote.List(quoted, "or")
 }
 
-// nearest is the candidate that name was probably meant to be, or "": the same letters in another
-// case, or few letters different.
+// nearest is the candidate that the sender probably meant, or "". It has the same letters in
+// another case, or differs in a few letters.
 func nearest(name string, candidates []string) string {
-	const longest = 40 // no field is longer; the effort stays bounded
+	const longest = 40 // no field is longer, and the limit bounds the work
 	if len(name) > longest {
 		return ""
 	}
@@ -283,7 +283,7 @@ func nearest(name string, candidates []string) string {
 }
 
 // distance is how many letters must be put in, taken out, replaced or swapped with their neighbour
-// to turn a into b (optimal string alignment); limit where it is no less.
+// to turn a into b (optimal string alignment); limit if it is not smaller.
 func distance(a, b string, limit int) int {
 	if max(len(a)-len(b), len(b)-len(a)) >= limit {
 		return limit

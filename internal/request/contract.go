@@ -21,15 +21,15 @@ import (
 type schema struct {
 	keywords
 	properties map[string]*schema
-	names      []string // of the properties that a sender may give, sorted
-	values     *schema  // of an object whose names are the sender's own: tags and metadata
+	names      []string // of the properties that a sender may set, sorted
+	values     *schema  // of an object whose names the sender chooses: tags and metadata
 	items      *schema
 	pattern    *regexp.Regexp
-	sources    []string // the properties of which one has to be given
-	free       bool     // any text will do, one that looks like a placeholder too
+	sources    []string // the properties of which one is required
+	free       bool     // any text is allowed, even one that looks like a placeholder
 }
 
-// keywords are those of JSON Schema that are checked here, and four of the contract's own.
+// keywords are the keywords of JSON Schema that are checked here, and four of Goldmint's own.
 type keywords struct {
 	Ref                  string                     `json:"$ref"`
 	Defs                 map[string]json.RawMessage `json:"$defs"`
@@ -52,18 +52,18 @@ type keywords struct {
 
 	ErrorMessage   string   // follows "must be"
 	MissingMessage string   // follows "is missing"
-	ResourceTypes  []string // those whose IDs are allowed, here or in the field id; empty for an ID of another form
+	ResourceTypes  []string // whose IDs are allowed, here or in the field id; empty for an ID of another form
 }
 
 // contract is the schema of the whole request.
 type contract struct {
 	*schema
 	root   keywords
-	places map[string][]string // the name of a field to the paths at which it belongs
+	places map[string][]string // for the name of a field, the paths where it belongs
 }
 
-// loadContract reads the embedded schema once. That it can be read is a property of the program,
-// not of any input.
+// loadContract reads the embedded schema once. It panics on an error, because the schema is part of
+// the program and not an input.
 var loadContract = sync.OnceValue(func() *contract {
 	c := &contract{places: make(map[string][]string)}
 	mustUnmarshal(contracts.BuildRequest, &c.root)
@@ -78,7 +78,7 @@ func mustUnmarshal(text []byte, v any) {
 	}
 }
 
-// read puts a schema's keywords over those of the one that it refers to.
+// read merges a schema's keywords over those of the schema that it refers to.
 func (c *contract) read(text json.RawMessage, k *keywords) {
 	var own keywords
 	mustUnmarshal(text, &own)
@@ -88,7 +88,7 @@ func (c *contract) read(text json.RawMessage, k *keywords) {
 	mustUnmarshal(text, k)
 }
 
-// load reads the schema of what lies at a path.
+// load reads the schema of the value at a path.
 func (c *contract) load(text json.RawMessage, path string) *schema {
 	s := &schema{properties: make(map[string]*schema)}
 	c.read(text, &s.keywords)
@@ -96,7 +96,7 @@ func (c *contract) load(text json.RawMessage, path string) *schema {
 		at := strings.TrimPrefix(path+"."+name, ".")
 		property := c.load(s.Properties[name], at)
 		s.properties[name] = property
-		if !property.ReadOnly && name != "$schema" { // which is no part of what is asked
+		if !property.ReadOnly && name != "$schema" { // these are not part of a request
 			s.names = append(s.names, name)
 			c.places[name] = append(c.places[name], at)
 		}
@@ -122,7 +122,7 @@ func (c *contract) load(text json.RawMessage, path string) *schema {
 	return s
 }
 
-// child is the schema of a member, nil where the contract has none of that name.
+// child is the schema of a member, or nil for an unknown name.
 func (s *schema) child(name string) *schema {
 	if property := s.properties[name]; property != nil {
 		return property
@@ -159,11 +159,11 @@ func checkDate(text string) error {
 var blobHost = regexp.MustCompile(`^[a-z0-9]{3,24}\.(blob\.core\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn|cloudapi\.de)` +
 	`|(z[0-9]{1,2}\.)?blob\.storage\.azure\.net)$`)
 
-// Printable ASCII without what no URL holds unescaped.
+// Printable ASCII without the characters that a URL has to escape.
 var urlText = regexp.MustCompile(`^[!#-;=?-\[\]_a-z~]*$`)
 
-// checkBlobURL wants the plain https URL of a blob. It never repeats a query or a password in its
-// error.
+// checkBlobURL accepts only the plain https URL of a blob. Its error never repeats a query or a
+// password.
 func checkBlobURL(text string) error {
 	example := "such as https://account.blob.core.windows.net/container/disk.vhd"
 	u, err := url.Parse(text)

@@ -16,9 +16,8 @@ import (
 	"goldmint/internal/tree"
 )
 
-// Decode reads a build request. What is left out gets its default, ids get their leading slash and
-// an image from a blob its generation; every other value stays as given. The error is always an
-// [*Invalid].
+// Decode reads a build request. It fills in defaults, the leading slash of ids and the generation
+// of an image from a blob. Every other value stays as given. The error is always an [*Invalid].
 func Decode(body []byte) (Request, error) {
 	return decode(body, MaxBytes, true)
 }
@@ -39,8 +38,8 @@ func decode(body []byte, maxBytes int, fresh bool) (Request, error) {
 	return r, err
 }
 
-// FromTree makes the request that a document asks for, whatever the document was written in. It
-// completes the document on the way. The error is always an [*Invalid].
+// FromTree makes the request that a document asks for, in any format. It also completes the
+// document. The error is always an [*Invalid].
 func FromTree(root *tree.Node) (Request, error) {
 	return fromTree(root, MaxBytes, true)
 }
@@ -53,7 +52,7 @@ func fromTree(root *tree.Node, maxBytes int, fresh bool) (Request, error) {
 	if !c.enveloped(root) {
 		c.repeated(root)
 		c.contract.complete(root)
-		c.ruleVersionName(root) // which says better what is wrong with a version's name than the pattern of all names
+		c.ruleVersionName(root) // its message about a version's name is better than that of the pattern for all names
 		c.value(c.contract.schema, root)
 		c.rules(root)
 		if fresh {
@@ -84,11 +83,11 @@ func notAnObject(root *tree.Node) string {
 	return "the body is a JSON " + string(root.Kind) + "; send one JSON object"
 }
 
-// typed is the Go form of a document without problems.
+// typed converts a document without problems to Go types.
 func typed(root *tree.Node) (Request, error) {
 	properties := root.At("image", "properties")
 	if n := properties.At("hyperVGeneration"); !n.Given() && properties.At("storageProfile", "osDisk", "blobUri").Given() {
-		n.Set(&tree.Node{Kind: tree.String, Text: string(armcompute.HyperVGenerationTypesV1)}) // which Azure wants to be told
+		n.Set(&tree.Node{Kind: tree.String, Text: string(armcompute.HyperVGenerationTypesV1)}) // Azure requires it
 	}
 	w := wire{IfExists: Fail, Timeout: iso8601.Format(DefaultTimeout)}
 	if root.At("galleryImageVersion").Given() {
@@ -119,30 +118,29 @@ func typed(root *tree.Node) (Request, error) {
 
 // The reasons for which a body is refused.
 const (
-	EmptyBody       = "EmptyBody"       // there is nothing in it
+	EmptyBody       = "EmptyBody"       // it is empty
 	RequestTooLarge = "RequestTooLarge" // it exceeds MaxBytes
 	InvalidEncoding = "InvalidEncoding" // it is not UTF-8
 	InvalidJSON     = "InvalidJSON"     // it is not one JSON object
 	InvalidRequest  = "InvalidRequest"  // it breaks the contract
 )
 
-// maxProblems bounds what is said of one request: a hostile one can be wrong in ten thousand
-// places.
+// maxProblems bounds the problems of one request, because a hostile one can be wrong in ten
+// thousand places.
 const maxProblems = 50
 
-// Invalid says why a body is no build request, with all problems at once, in the order in which
-// they stand in the body.
+// Invalid says why a body is no build request. It has all problems, in the order of the body.
 type Invalid struct { //nolint:errname // callers read request.Invalid
 	Reason   string    // one of the constants above
 	Problems []Problem // at least one
 	ID       string    // the build id in the body, when it can be read
-	Digest   string    // hex SHA-256 of the body: tells one rejected body from another
+	Digest   string    // hex SHA-256 of the body: distinguishes rejected bodies
 }
 
 // Problem is one thing to correct.
 type Problem struct {
 	Pointer    string // JSON pointer to the place (RFC 6901); "" is the whole body
-	Path       string // the same for people: image.properties.storageProfile.dataDisks[0].lun
+	Path       string // the place as people write it: image.properties.storageProfile.dataDisks[0].lun
 	Message    string // what is wrong and what is allowed
 	tree.Place        // where it was written
 }
@@ -155,7 +153,7 @@ func (p Problem) String() string {
 	return p.Path + ": " + p.Message
 }
 
-// Error lists all problems: on one line when there is one, else one a line.
+// Error lists all problems: a single one on the same line, otherwise one per line.
 func (e *Invalid) Error() string {
 	if len(e.Problems) == 1 {
 		return e.Reason + ": " + e.Problems[0].String()
@@ -168,14 +166,13 @@ func (e *Invalid) Error() string {
 	return b.String()
 }
 
-// Refuse is an Invalid with one problem that concerns the whole document, at the place where it
-// shows.
+// Refuse is an Invalid with one problem of the whole document, at the place where it was noticed.
 func Refuse(reason string, at tree.Place, format string, args ...any) *Invalid {
 	return &Invalid{Reason: reason, Problems: []Problem{{Message: fmt.Sprintf(format, args...), Place: at}}}
 }
 
-// check collects the problems of one document. The first at a place wins: who speaks first knows
-// the most precise reason.
+// check collects the problems of one document. The first problem at a place wins, because the more
+// precise checks run first.
 type check struct {
 	contract *contract
 	seen     map[string]bool
@@ -195,7 +192,7 @@ func (c *check) add(n *tree.Node, format string, args ...any) {
 	}
 }
 
-// problems are the findings in the order of the document, cut at maxProblems.
+// problems are the problems in the order of the document, cut at maxProblems.
 func (c *check) problems() []Problem {
 	slices.SortFunc(c.found, func(a, b finding) int {
 		return cmp.Or(tree.Compare(a.node, b.node), cmp.Compare(a.Pointer, b.Pointer))

@@ -18,13 +18,13 @@ import (
 // The form of a build id, as in the contract.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,48}$`)
 
-// digestLength is how much of a digest a key holds: 128 bits, so that nobody finds two
-// requests of one key; short enough for a message id.
+// digestLength is how many digits of a digest a key has: 128 bits, so that nobody can make two
+// requests with one key, and short enough for a message id.
 const digestLength = 32
 
-// Identity is the id of a build: the request's own, else the id of the message
-// that carried it when it has an id's form, else a hash of that, else the
-// message's sequence number. It is the same for every delivery of a message.
+// Identity is the id of a build: the request's own id. Without one it is the message's id, or a
+// hash of that if it does not have the form of a build id. Without both it is the message's
+// sequence number. It is the same for every delivery of a message.
 func Identity(id, messageID string, sequenceNumber int64) string {
 	switch {
 	case id != "":
@@ -39,8 +39,7 @@ func Identity(id, messageID string, sequenceNumber int64) string {
 	}
 }
 
-// IDOf is the id that a body gives its build; that of a request that is
-// otherwise wrong counts too. It is empty where there is none.
+// IDOf is the build id in a body, or "". A request with problems may still have an id.
 func IDOf(body []byte) string {
 	r, err := Decode(body)
 	var invalid *Invalid
@@ -50,14 +49,14 @@ func IDOf(body []byte) string {
 	return r.ID
 }
 
-// WithIdentity is r with the id that [Identity] gives it.
+// WithIdentity is r with the id from [Identity].
 func (r Request) WithIdentity(messageID string, sequenceNumber int64) Request {
 	r.ID = Identity(r.ID, messageID, sequenceNumber)
 	return r
 }
 
-// Key names one build: its id and enough of its request's digest to tell it
-// from another request under the same id.
+// Key names one build: its id and enough of its request's digest to distinguish it from another
+// request with the same id.
 func Key(id, digest string) string {
 	return id + "/" + digest[:min(digestLength, len(digest))]
 }
@@ -78,9 +77,8 @@ type wire struct {
 	GalleryImageVersion *armcompute.GalleryImageVersion `json:"galleryImageVersion,omitempty"`
 }
 
-// Canonical is the one JSON text of a request: defaults written out, fields in
-// a fixed order, names sorted, nothing escaped that need not be. Decoding it
-// gives r again.
+// Canonical is the one JSON text of a request: defaults written out, fields in a fixed order, names
+// sorted, only necessary escapes. Decoding it returns r again.
 func (r Request) Canonical() []byte {
 	w := wire{
 		ID:             r.ID,
@@ -113,9 +111,8 @@ func (r Request) MarshalJSON() ([]byte, error) {
 	return r.Canonical(), nil
 }
 
-// UnmarshalJSON reads a request inside one of Goldmint's own messages as
-// strictly as [Decode] does. It allows four times the size, for the text
-// around may have escaped characters that the sender had not.
+// UnmarshalJSON reads a request inside one of Goldmint's own messages as strictly as [Decode] does.
+// It allows four times the size, because the surrounding text may have escaped characters.
 func (r *Request) UnmarshalJSON(body []byte) error {
 	decoded, err := decode(body, 4*MaxBytes, false)
 	if err != nil {
@@ -125,8 +122,8 @@ func (r *Request) UnmarshalJSON(body []byte) error {
 	return nil
 }
 
-// Digest is the hex SHA-256 of the canonical form without the id: it reports whether two requests
-// ask for the same. The handler's default subscription is no part of it.
+// Digest is the hex SHA-256 of the canonical form without the id: it shows whether two requests ask
+// for the same. It does not include the handler's default subscription.
 func (r Request) Digest() string {
 	r.ID = ""
 	sum := sha256.Sum256(r.Canonical())

@@ -1,11 +1,11 @@
 // Package request is what a message asks for: one managed image or one gallery image version,
 // described in Azure's own words, read strictly because the sender is not trusted.
 //
-// [Decode] is the way in. It holds a body against the contract (schema/build-request.schema.json)
-// and against the rules a schema cannot say, reports every problem at once in words a person can
-// act on, and fills in what was left out. A [Request] that came from it is safe to hand to Azure
-// Resource Manager: its names cannot leave their place in a URL and its ids point at resources of
-// the right kind.
+// [Decode] reads a request. It checks a body against the contract
+// (schema/build-request.schema.json) and against the rules that a schema cannot express, reports
+// all problems at once with what to do about them, and fills in what was left out. A [Request] from
+// it is safe to send to Azure Resource Manager: its names cannot change the path of a URL, and its
+// ids are those of resources of the right kind.
 package request
 
 import (
@@ -18,12 +18,12 @@ import (
 	"goldmint/internal/armid"
 )
 
-// Limits of a request. Service Bus carries 256 KB; a request has to fit there
-// together with what Goldmint adds to it.
+// Limits of a request. Service Bus carries 256 KB, and a request has to fit together with what
+// Goldmint adds to it.
 const (
 	MaxBytes         = 64 << 10 // of a body, and of its canonical form
 	MaxMetadataBytes = 8 << 10  // of all metadata keys and values together
-	MaxTags          = 45       // Azure allows 50; Goldmint needs some for itself
+	MaxTags          = 45       // Azure allows 50; Goldmint adds its own
 )
 
 // Limits of [Request.Timeout] and its default.
@@ -31,7 +31,7 @@ const (
 	MinTimeout     = 5 * time.Minute
 	MaxTimeout     = 24 * time.Hour
 	DefaultTimeout = 2 * time.Hour
-	// A version ends when every region has it, which takes hours for a large one.
+	// A version is done when every region has it, which takes hours for a large one.
 	DefaultVersionTimeout = 6 * time.Hour
 )
 
@@ -51,7 +51,7 @@ type Request struct {
 
 	Image armcompute.Image // the body, unless GalleryImageVersion is set
 
-	GalleryName         string // the three are set together
+	GalleryName         string // all three are set, or none
 	GalleryImageName    string
 	GalleryImageVersion *armcompute.GalleryImageVersion
 }
@@ -65,7 +65,7 @@ const (
 	GalleryImageVersion Target = "galleryImageVersion"
 )
 
-// Target is what is made.
+// Target is the kind of resource that is made.
 func (r Request) Target() Target {
 	if r.GalleryImageVersion != nil {
 		return GalleryImageVersion
@@ -73,7 +73,7 @@ func (r Request) Target() Target {
 	return Image
 }
 
-// Location is the region in which the resource is made, as it was written.
+// Location is the region of the resource, as the request writes it.
 func (r Request) Location() string {
 	if v := r.GalleryImageVersion; v != nil {
 		return value(v.Location)
@@ -81,7 +81,7 @@ func (r Request) Location() string {
 	return value(r.Image.Location)
 }
 
-// Tags are the tags that the request gives its resource.
+// Tags are the tags that the request sets on its resource.
 func (r Request) Tags() map[string]*string {
 	if v := r.GalleryImageVersion; v != nil {
 		return v.Tags
@@ -89,7 +89,7 @@ func (r Request) Tags() map[string]*string {
 	return r.Image.Tags
 }
 
-// IfExists says what to do when another image already has the name.
+// IfExists says what to do if another image already has the name.
 type IfExists string
 
 // The values of ifExists; Fail is the default.
@@ -121,7 +121,7 @@ type Source struct {
 }
 
 // Source is the virtual machine or image, or what the operating system disk is copied from. It is
-// empty for a request that did not come from [Decode].
+// empty for a request that is not from [Decode].
 func (r Request) Source() Source {
 	for _, id := range r.sources() {
 		if id != nil {
@@ -131,7 +131,7 @@ func (r Request) Source() Source {
 	return Source{}
 }
 
-// sources are the fields that name one.
+// sources are the fields that name a source.
 func (r Request) sources() []*string {
 	if r.Target() == GalleryImageVersion {
 		profile := value(value(r.GalleryImageVersion.Properties).StorageProfile)
@@ -156,7 +156,7 @@ func sourceType(id string) string {
 	return "blob"
 }
 
-// value is what p points at, or nothing.
+// value is what p points at, or the zero value.
 func value[T any](p *T) T {
 	if p == nil {
 		return *new(T)

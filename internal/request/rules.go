@@ -13,13 +13,13 @@ import (
 	"goldmint/internal/tree"
 )
 
-// rules say of the whole document what a schema cannot say, or not as well.
+// rules check what a schema cannot express, or not with as good a message.
 func (c *check) rules(root *tree.Node) {
 	c.ruleTarget(root)
 	c.ruleImage(root.At("image", "properties"))
 	for _, name := range []string{"resourceGroup", "name", "galleryName", "galleryImageName"} {
 		if n := root.At(name); n.Kind == tree.String && strings.Contains(n.Text, "..") {
-			c.add(n, `may not hold ".."`) // Azure does not mind, but no honest name needs it
+			c.add(n, `may not hold ".."`) // Azure allows it, but it could change a path
 		}
 	}
 	c.ruleLabels(root)
@@ -32,7 +32,7 @@ func (c *check) rules(root *tree.Node) {
 	}
 }
 
-// ruleTarget wants one of the two resources that can be asked for.
+// ruleTarget requires exactly one of the two kinds of resource.
 func (c *check) ruleTarget(root *tree.Node) {
 	image, version := root.At("image"), root.At("galleryImageVersion")
 	gallery, definition := root.At("galleryName"), root.At("galleryImageName")
@@ -57,8 +57,8 @@ func (c *check) ruleTarget(root *tree.Node) {
 
 var versionForm = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
 
-// ruleVersionName wants what Azure orders versions by, three 32-bit integers, and no replacement:
-// scale sets and machines refer to versions.
+// ruleVersionName requires three 32-bit integers, because Azure orders versions by them. It refuses
+// a replacement, because scale sets and machines refer to versions.
 func (c *check) ruleVersionName(root *tree.Node) {
 	if !root.At("galleryImageVersion").Given() || root.At("image").Given() {
 		return
@@ -82,7 +82,7 @@ func (c *check) ruleVersionName(root *tree.Node) {
 	}
 }
 
-// ruleImage wants a virtual machine or an operating system disk, and only one of them. Azure takes
+// ruleImage requires either a virtual machine or an operating system disk. Azure accepts
 // zoneResilient beside a virtual machine.
 func (c *check) ruleImage(properties *tree.Node) {
 	vm, profile := properties.At("sourceVirtualMachine"), properties.At("storageProfile")
@@ -104,8 +104,8 @@ func (c *check) ruleImage(properties *tree.Node) {
 	c.uniqueLuns(dataDisks)
 }
 
-// unique wants another key in each element. say gets a key that is taken and the element that has
-// it.
+// unique requires a different key in each element. say gets a repeated key and the element that has
+// it already.
 func unique(elements []*tree.Node, key func(*tree.Node) (string, bool), say func(n, other *tree.Node)) {
 	first := make(map[string]*tree.Node)
 	for _, n := range elements {
@@ -130,7 +130,7 @@ func (c *check) uniqueLuns(disks *tree.Node) {
 	})
 }
 
-// ruleVersionSource wants one source in all, and one for each disk.
+// ruleVersionSource requires one source for the whole version, or one for each disk.
 func (c *check) ruleVersionSource(profile *tree.Node) {
 	source, osDisk, dataDisks := profile.At("source"), profile.At("osDiskImage"), profile.At("dataDiskImages")
 	switch {
@@ -160,11 +160,11 @@ func (c *check) ruleVersionSource(profile *tree.Node) {
 	c.uniqueLuns(dataDisks)
 }
 
-// sameRegion is a region's name as Azure compares it: West Europe is westeurope.
+// sameRegion is a region's name in the form that Azure compares: West Europe is westeurope.
 func sameRegion(name string) string { return strings.ToLower(strings.ReplaceAll(name, " ", "")) }
 
-// rulePublishing wants each region once, the version's own among them, and no other for a shallow
-// version.
+// rulePublishing requires each region once and the version's own region among them. A shallow
+// version may have only its own.
 func (c *check) rulePublishing(version, publishing *tree.Node) {
 	regions, zones := publishing.At("targetRegions"), publishing.At("targetExtendedLocations")
 	home, ok := version.At("location").String()
@@ -207,8 +207,8 @@ func (c *check) rulePublishing(version, publishing *tree.Node) {
 	}
 }
 
-// ruleEndOfLife wants the end of life in the future. It holds for what a sender asks now: a request
-// that was accepted stays valid inside Goldmint's own messages when the date passes.
+// ruleEndOfLife requires an end of life in the future. It applies only to new requests: an accepted
+// request stays valid inside Goldmint's own messages when the date passes.
 func (c *check) ruleEndOfLife(root *tree.Node) {
 	end := root.At("galleryImageVersion", "properties", "publishingProfile", "endOfLifeDate")
 	if date, err := time.Parse(time.RFC3339, end.Text); err == nil && date.Before(time.Now()) {
@@ -219,7 +219,8 @@ func (c *check) ruleEndOfLife(root *tree.Node) {
 // Azure's own prefixes of tag names.
 var reservedTags = []string{"microsoft", "azure", "windows"}
 
-// ruleLabels holds tags against Azure's rules and keeps Goldmint's own apart, and bounds metadata.
+// ruleLabels checks tags against Azure's rules, refuses the names of Goldmint's own tags, and
+// bounds metadata.
 func (c *check) ruleLabels(root *tree.Node) {
 	c.ruleTags(root.At("image", "tags"))
 	c.ruleTags(root.At("galleryImageVersion", "tags"))
@@ -282,7 +283,7 @@ func tagNameProblem(name string) string {
 // The signature of a SAS token.
 var signature = regexp.MustCompile(`(?i)[?&]sig=[^&\s]{16}`)
 
-// ruleLabel looks at the value of a tag or metadata entry.
+// ruleLabel checks the value of a tag or metadata entry.
 func (c *check) ruleLabel(n *tree.Node) {
 	text, ok := n.String()
 	switch {
@@ -294,8 +295,8 @@ func (c *check) ruleLabel(n *tree.Node) {
 	}
 }
 
-// unprintable are the control characters and Unicode's line and paragraph separators, which break a
-// log line as well.
+// unprintable are the control characters and Unicode's line and paragraph separators, which also
+// break a log line.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 }

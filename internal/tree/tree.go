@@ -1,5 +1,5 @@
-// Package tree is a document as a tree of values that know where they were written. JSON, JSON with
-// comments and YAML all become such a tree, so that what is said of a document needs one walk.
+// Package tree is a document as a tree of values with their places in the text. JSON, JSON with
+// comments and YAML all become such a tree, so that one set of checks works for all of them.
 package tree
 
 import (
@@ -18,7 +18,7 @@ import (
 // Kind is the kind of a value, in JSON's own words.
 type Kind string
 
-// The kinds. Missing is that of a place at which there is nothing.
+// The kinds. Missing is the kind of a place without a value.
 const (
 	Missing Kind = ""
 	Null    Kind = "null"
@@ -29,22 +29,22 @@ const (
 	Object  Kind = "object"
 )
 
-// Node is a value and where it was written. An object keeps the order of its members, and members
-// that appear twice: the reader of the tree decides what that means.
+// Node is a value and its place. An object keeps the order of its members, and members that appear
+// twice, because the reader of the tree decides what those mean.
 type Node struct {
 	Kind     Kind
 	Text     string  // a string, a number as it was written, true or false
 	Name     string  // in an object
 	Children []*Node // members or elements
 	Place    Place   // of a member, that of its name
-	Broken   bool    // the name or the text holds half a character: a \ud800 without its partner
-	Raw      string  // what a person typed in a --set: the text, where text is wanted
+	Broken   bool    // the name or the text has an unpaired surrogate, such as \ud800
+	Raw      string  // what a person typed in a --set, for a field that wants text
 
 	parent *Node
 	index  int // among the parent's children
 }
 
-// Place is a character of a source, both numbers from 1; line 0 is no place.
+// Place is a position in a source. Both numbers start at 1; line 0 means no place.
 type Place struct {
 	Source       *Source
 	Line, Column int
@@ -64,8 +64,8 @@ func (s *Source) At(offset int) Place {
 	return Place{s, line, utf8.RuneCount(before[strings.LastIndexByte(string(before), '\n')+1:]) + 1}
 }
 
-// At is the member that a chain of names leads to, the last one where a name appears twice. What is
-// not there is a node all the same, of kind Missing and at the place of what is around it.
+// At is the member at a chain of names, the last one if a name appears twice. A member that does
+// not exist is a node of kind Missing, at the place of its parent.
 func (n *Node) At(names ...string) *Node {
 	for _, name := range names {
 		next := &Node{Name: name, Place: n.Place, parent: n, index: len(n.Children)}
@@ -79,10 +79,10 @@ func (n *Node) At(names ...string) *Node {
 	return n
 }
 
-// Given reports whether there is something.
+// Given reports whether there is a value.
 func (n *Node) Given() bool { return n.Kind != Missing }
 
-// Drop takes the value away. Its place stays, for what may be said of that.
+// Drop removes the value. Its place stays, for messages about it.
 func (n *Node) Drop() { n.Kind = Missing }
 
 // Members are the members of an object that are given; anything else has none.
@@ -101,7 +101,7 @@ func (n *Node) Elements() []*Node {
 	return n.Children
 }
 
-// String is the text of a string, "" of anything else.
+// String is the text of a string, or "" for other kinds.
 func (n *Node) String() (text string, ok bool) {
 	if n.Kind != String {
 		return "", false
@@ -109,10 +109,10 @@ func (n *Node) String() (text string, ok bool) {
 	return n.Text, true
 }
 
-// Is reports whether the value is the string, or the number or boolean of that text.
+// Is reports whether the value is a string, number or boolean with that text.
 func (n *Node) Is(text string) bool { return n.Kind != Missing && n.Text == text }
 
-// Set puts a value in the node's place. A node that was nowhere becomes its parent's last child.
+// Set replaces the node's value. A node that was missing becomes its parent's last child.
 func (n *Node) Set(v *Node) {
 	if n.parent != nil && !n.attached() {
 		n.parent.Children = append(n.parent.Children, n)
@@ -135,7 +135,8 @@ func (n *Node) Element(index int) *Node {
 	return &Node{Place: n.Place, parent: n, index: index}
 }
 
-// Compare orders nodes as they stand in the document; what is missing comes with what is around it.
+// Compare orders nodes by their position in the document. A missing node has the position of its
+// parent.
 func Compare(a, b *Node) int { return slices.Compare(a.position(), b.position()) }
 
 func (n *Node) position() []int {
@@ -183,21 +184,22 @@ func (n *Node) appendJSON(b []byte) []byte {
 }
 
 func appendQuote(b []byte, s string) []byte {
-	b, _ = jsontext.AppendQuote(b, s) // which minds invalid UTF-8 alone
+	b, _ = jsontext.AppendQuote(b, s) // its only error is invalid UTF-8
 	return b
 }
 
-// Limits of a document, far above what a request can use and far below what costs anything to read.
+// Limits of a document, far more than a request can use and far less than would be expensive to
+// read.
 const (
 	maxDepth  = 16
 	maxValues = 6_000
-	maxName   = 64 // bytes, of a field that holds an object or an array: all paths below repeat it
+	maxName   = 64 // bytes, for the name of an object or array, because all paths below repeat it
 )
 
-// Builder makes the nodes of one document and holds it within the limits.
+// Builder makes the nodes of one document and enforces the limits.
 type Builder struct{ values int }
 
-// Add makes the next child of a parent, or the root for nil.
+// Add makes the next child of a parent, or the root if the parent is nil.
 func (b *Builder) Add(parent *Node, kind Kind, name string, at Place) (*Node, error) {
 	n := &Node{Kind: kind, Name: name, Place: at, parent: parent}
 	depth := 0
@@ -233,14 +235,13 @@ func (n *Node) Pointer() string {
 	}
 }
 
-// isElement tells an element from what is looked for by a name in something that turns out to be an
+// isElement reports whether the node is an element, rather than a name that At searched for in an
 // array.
 func (n *Node) isElement() bool { return n.parent.Kind == Array && n.Name == "" }
 
 var escape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// Path is the place as people write it: a.b[0].c, with a quoted name where a bare one could be
-// misread.
+// Path is the place as people write it: a.b[0].c, with quotes around a name that could be misread.
 func (n *Node) Path() string {
 	if n.parent == nil {
 		return ""
@@ -260,7 +261,7 @@ func (n *Node) Path() string {
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$"
 
 // ReadJSON reads a source whose text is JSON. An error says which limit the document exceeds, or
-// that the text is no JSON, for which encoding/json has the better words.
+// that the text is not JSON; for the latter encoding/json has better messages.
 func ReadJSON(source *Source) (*Node, error) {
 	r := jsonReader{
 		source: source, line: 1, column: 1,
@@ -274,11 +275,11 @@ type jsonReader struct {
 	Builder
 	source       *Source
 	decoder      *jsontext.Decoder
-	offset       int // up to which lines and columns are counted
+	offset       int // lines and columns are counted up to here
 	line, column int
 }
 
-// value reads the next value. A member of an object has the place of its name.
+// value reads the next value. A member of an object gets the place of its name.
 func (r *jsonReader) value(parent *Node) (*Node, error) {
 	var name string
 	var at Place
@@ -346,7 +347,7 @@ func (r *jsonReader) place(length int) Place {
 	return Place{r.source, r.line, r.column}
 }
 
-// unquote is the text of a JSON string, and whether it holds half a character.
+// unquote is the text of a JSON string, and whether it has an unpaired surrogate.
 func unquote(raw jsontext.Value) (text string, broken bool) {
 	b, err := jsontext.AppendUnquote(nil, raw)
 	return string(b), err != nil

@@ -19,8 +19,7 @@ func read(t *testing.T, text string) *tree.Node {
 	return root
 }
 
-// Each value knows its path, its kind and where it was written: a member stands where its name
-// does.
+// Each value has its path, its kind and its place: a member has the place of its name.
 func TestReadJSON(t *testing.T) {
 	root := read(t, "{\n  \"é\": \"x\", \"a\": [1, {\"b c\": null}],\n\t\"d\": {\"\": true, \"x/y~z\": \"\\ud800\"}, \"a\": \"😀\" }")
 	var got []string
@@ -53,8 +52,7 @@ func TestReadJSON(t *testing.T) {
 	}
 }
 
-// What is looked for is always there: a missing member has the place of what is around it, and can
-// be set.
+// At always returns a node: a missing member has the place of its parent, and can be set.
 func TestAt(t *testing.T) {
 	root := read(t, `{"a": {"b": 1, "b": 2}, "c": [0]}`)
 	if b := root.At("a", "b"); b.Text != "2" || !b.Is("2") {
@@ -84,7 +82,7 @@ func TestAt(t *testing.T) {
 	}
 }
 
-// Nodes are in the order of the document; what is missing comes with what is around it.
+// Nodes are in the order of the document. A missing node has the position of its parent.
 func TestCompare(t *testing.T) {
 	root := read(t, `{"a": {"b": 1}, "c": [0, 1]}`)
 	order := []*tree.Node{root, root.At("a"), root.At("a", "b"), root.At("c"), root.At("c").Element(0), root.At("c").Element(1)}

@@ -121,8 +121,8 @@ func text(err error) string {
 	return err.Error()
 }
 
-// FuzzDecode: whatever comes, it is an event whose ID can be put into a URL, or one of the two
-// refusals, and no word of the caller's claims is kept.
+// FuzzDecode: any body is an event whose ID can be put into a URL, or one of the two refusals, and
+// nothing of the caller's claims is kept.
 func FuzzDecode(f *testing.F) {
 	samples, err := filepath.Glob("testdata/event-grid/*.json")
 	if err != nil || len(samples) < 10 {

@@ -67,8 +67,8 @@ func TestVersionName(t *testing.T) {
 	}
 }
 
-// A template with {id} gives different VMs different names, however long or odd they and the
-// template are.
+// A template with {id} makes different names for different VMs, even if they and the template are
+// long or odd.
 func TestImageNameKeepsTheID(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		template := rapid.StringMatching(`[-a-z{}./ é]{0,20}\{vm\}[-a-z./ é]{0,20}\{id\}[-a-z./ ]{0,20}`).Draw(t, "template")

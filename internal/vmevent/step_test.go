@@ -35,7 +35,7 @@ func verbs(p Policy, w Work, seen ...Observation) (Work, []Verb) {
 	return w, all
 }
 
-// TestStep is the way through one message, command by command.
+// TestStep goes through one message, command by command.
 func TestStep(t *testing.T) {
 	w, ready := prepared(t, Deallocate)
 	raw := ready
@@ -73,7 +73,7 @@ func equal(a, b []Verb) bool {
 	return true
 }
 
-// TestWaitsAreBounded: however long ARM refuses or the VM is not ready, the work ends, and the
+// TestWaitsAreBounded: the work ends even if ARM always refuses or the VM is never ready, and the
 // waits grow.
 func TestWaitsAreBounded(t *testing.T) {
 	w, vm := prepared(t, Deallocate)
@@ -225,8 +225,8 @@ func TestGalleryOfTheSetting(t *testing.T) {
 	}
 }
 
-// TestObstaclesOfAVersion: a gallery takes what a managed image cannot come from, but not
-// everything.
+// TestObstaclesOfAVersion: a gallery accepts some VMs that cannot become a managed image, but not
+// all.
 func TestObstaclesOfAVersion(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*VM)

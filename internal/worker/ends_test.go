@@ -18,8 +18,8 @@ import (
 	"goldmint/internal/worker"
 )
 
-// TestEveryEndIsPublished plays what may become of a request, with the real clients and clocks that
-// are turned. Whoever waits hears of every end.
+// TestEveryEndIsPublished runs every possible end of a request, with the real clients and virtual
+// clocks. Each end is published.
 func TestEveryEndIsPublished(t *testing.T) {
 	succeeded := []string{"queued web", "started web", "succeeded web"}
 	for _, c := range []struct {

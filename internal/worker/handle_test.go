@@ -20,8 +20,8 @@ import (
 	"goldmint/internal/request"
 )
 
-// TestBadInput: each message that can never succeed gives one rejected event and one dead letter
-// that name the problem, and ARM hears nothing of it.
+// TestBadInput: each message that can never succeed leads to one rejected event and one dead letter
+// that name the problem, and to no call of ARM.
 func TestBadInput(t *testing.T) {
 	with := func(old, replacement string) string {
 		body := strings.Replace(ask("b", "img"), old, replacement, 1)
@@ -140,14 +140,14 @@ func TestLargestFits(t *testing.T) {
 	}
 }
 
-// TestLogTellsTheBuildAndNoToken: lines about a build carry its id; a resume token is a capability
-// and stays out.
+// TestLogTellsTheBuildAndNoToken: lines about a build carry its id; a resume token grants access
+// and is not logged.
 func TestLogTellsTheBuildAndNoToken(t *testing.T) {
 	b := newBench(Rules{})
 	b.handle(t, received(ask("b", "img")))
 	b.handle(t, delivered(b.bus.queued[0], received("")))
 	if strings.Contains(b.log.String(), `token"`) || strings.Contains(b.log.String(), "asyncURL") {
-		t.Errorf("the token is told:\n%s", b.log)
+		t.Errorf("the log contains the token:\n%s", b.log)
 	}
 	for line := range strings.Lines(b.log.String()) {
 		var fields map[string]any
@@ -160,7 +160,7 @@ func TestLogTellsTheBuildAndNoToken(t *testing.T) {
 	}
 }
 
-// TestPoison: the first message that comes back too often is tried once more, apart; the second
+// TestPoison: the first message that comes back too often is tried once more, later; the second
 // ends the build.
 func TestPoison(t *testing.T) {
 	b := newBench(Rules{})
@@ -182,9 +182,9 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// TestSuspectsAreProbed: a message that came back too often is read in a process of its own first.
-// One that kills it is rejected under the ids that its sender waits for; any other is handled,
-// however often it was delivered.
+// TestSuspectsAreProbed: a message that came back too often is first read in a separate process. A
+// message that kills this process is rejected under the ids that its sender waits for. Any other is
+// handled, for any delivery count.
 func TestSuspectsAreProbed(t *testing.T) {
 	digest := strings.Repeat("0123456789abcdef", 4)
 	for name, c := range map[string]struct {
@@ -250,8 +250,8 @@ func TestMemoryStaysFlat(t *testing.T) {
 	}
 }
 
-// FuzzHandle: whatever a message holds, it is settled (completed after an effect, or dead-lettered
-// after a rejection) or it is an error; nothing panics, and ARM hears only of the build's own
+// FuzzHandle: any message is settled (completed after an effect, or dead-lettered after a
+// rejection) or it is an error; nothing panics, and ARM gets only requests about the build's own
 // image.
 func FuzzHandle(f *testing.F) {
 	f.Add([]byte(ask("b", "img")), 1)

@@ -36,7 +36,7 @@ type recorder struct {
 }
 
 func (r *recorder) Publish(_ context.Context, e event.Event) error {
-	if e.Type != event.Queued { // which is news and no more
+	if e.Type != event.Queued { // nothing depends on it
 		r.events = append(r.events, e)
 	}
 	return nil
@@ -122,8 +122,7 @@ func own(m message.Received) bool {
 	return k == message.Build || k == message.VMWork
 }
 
-// delivered is what was sent as Service Bus delivers it, as like as one of the two queues can be to
-// the other.
+// delivered is what was sent as Service Bus delivers it, in the same form for both queues.
 func delivered(out message.Outgoing, like message.Received) message.Received {
 	like.Body, like.ID = out.Body, out.ID
 	return like
@@ -138,7 +137,7 @@ func ask(id, name string) string {
 		{"id":"/subscriptions/%s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm"}}}}`, id, name, ours)
 }
 
-// honest is the first continuation of a build.
+// honest is the first real continuation of a build.
 func honest(tb testing.TB) message.Outgoing {
 	tb.Helper()
 	b := newBench(Rules{})
@@ -149,8 +148,8 @@ func honest(tb testing.TB) message.Outgoing {
 	return b.bus.queued[0]
 }
 
-// TestContinuationsAreRefusedOnTheIntake: whoever may send requests cannot write a build, however
-// well it is made.
+// TestContinuationsAreRefusedOnTheIntake: a sender of requests cannot inject a build, not even a
+// well-formed one.
 func TestContinuationsAreRefusedOnTheIntake(t *testing.T) {
 	vm := `{"specversion":"1.0","type":"` + message.VMWorkType + `","v":2,"data":{"event":{"id":"1","operation":"generalize"}}}`
 	for name, body := range map[string]string{"an honest build": string(honest(t).Body), "work on a VM": vm, "no build": `{"type":"` + message.BuildType + `"}`} {
@@ -165,8 +164,8 @@ func TestContinuationsAreRefusedOnTheIntake(t *testing.T) {
 	}
 }
 
-// TestBuildsQueueTakesBuildsAlone: anything else there means that a role is wrong. Whoever sent a
-// request there by mistake hears of it under the ids that the right queue would have used.
+// TestBuildsQueueTakesBuildsAlone: anything else there means that a role is wrong. A request that
+// was sent there by mistake is rejected under the ids that the right queue would have used.
 func TestBuildsQueueTakesBuildsAlone(t *testing.T) {
 	for name, body := range map[string]string{"a request": ask("b", "img"), "an event": `{"specversion":"1.0","type":"x"}`, "nothing": "", "noise": "\xff\x00"} {
 		b := newBench(Rules{})
@@ -184,8 +183,8 @@ func TestBuildsQueueTakesBuildsAlone(t *testing.T) {
 }
 
 // TestDamagedBuildsAreRefused: each is dead-lettered with a reason and a rejected event, and ARM
-// hears nothing. This is the second lock: the first is that nobody but the function may send to the
-// queue.
+// gets no request. This is the second defence: the first is that nobody but the function may send
+// to the queue.
 func TestDamagedBuildsAreRefused(t *testing.T) {
 	body := string(honest(t).Body)
 	set := func(field, value string) string {
@@ -229,7 +228,7 @@ func TestDamagedBuildsAreRefused(t *testing.T) {
 }
 
 // TestNarrowedAllowList: a build that ARM works on when an allow-list is narrowed has failed, and
-// nothing more is created or deleted for it; one that has asked nothing of ARM is rejected.
+// nothing more is created or deleted for it; a build without a request to ARM is rejected.
 func TestNarrowedAllowList(t *testing.T) {
 	narrowed := Rules{AllowedResourceGroups: []string{"other"}}
 	under := newBench(narrowed)
@@ -267,8 +266,8 @@ func TestReservedIDs(t *testing.T) {
 	}
 }
 
-// TestAllowLists: a request and a continuation outside the lists are rejected before ARM hears of
-// them.
+// TestAllowLists: a request and a continuation outside the lists are rejected before any request to
+// ARM.
 func TestAllowLists(t *testing.T) {
 	continuation := string(honest(t).Body)
 	for name, test := range map[string]struct {
@@ -364,7 +363,7 @@ func TestResubmittedBuildIsARunOfItsOwn(t *testing.T) {
 }
 
 // TestSameIDAnotherRequest: another request under the same id is another build with events, a tag
-// and continuations of its own; neither answers for the other.
+// and continuations of its own; the end of one is not the end of the other.
 func TestSameIDAnotherRequest(t *testing.T) {
 	b := newBench(Rules{})
 	b.handle(t, received(ask("b", "img")))
@@ -382,7 +381,7 @@ func TestSameIDAnotherRequest(t *testing.T) {
 }
 
 // TestMessageIDGivesNoPower: a message that carries another build's MessageId is still the build
-// that its body says, and a rejected one tells of a digest that no build has.
+// that its body says, and the event of a rejected one has a digest that no build has.
 func TestMessageIDGivesNoPower(t *testing.T) {
 	victim := request.Key("b", strings.Repeat("a", 64))
 	b := newBench(Rules{})
@@ -422,7 +421,7 @@ func TestLogLinesAreWhole(t *testing.T) {
 		b.handle(t, m)
 		told := b.log.String() + strings.Join(b.bus.reasons, "\n") + mustJSON(t, b.bus.events)
 		if strings.Contains(told, secret) {
-			t.Errorf("%s: the secret is told:\n%s", name, told)
+			t.Errorf("%s: the log contains the secret:\n%s", name, told)
 		}
 		for line := range strings.Lines(b.log.String()) {
 			var object map[string]any
@@ -448,7 +447,7 @@ func (a wordyARM) Image(context.Context, string) (build.Image, error) {
 	return build.Image{}, &armerr.Error{Status: 503, Code: "ServerBusy", Message: a.words}
 }
 
-// TestARMsSecretsStayOffTheLog: what Resource Manager says of a signed URL is told without the
+// TestARMsSecretsStayOffTheLog: what Resource Manager says about a signed URL is logged without the
 // signature.
 func TestARMsSecretsStayOffTheLog(t *testing.T) {
 	const secret = "c2VjcmV0c2VjcmV0c2VjcmV0"
@@ -469,11 +468,10 @@ func mustJSON(t *testing.T, v any) string {
 	return string(text)
 }
 
-// cleanID is an image's resource ID out of which nothing can climb.
+// cleanID matches an image's resource ID that stays inside its resource group.
 var cleanID = regexp.MustCompile(`^/subscriptions/[0-9A-Fa-f-]{36}/resourceGroups/[-_.()\p{L}\p{N}]{1,90}/providers/Microsoft\.Compute/images/[A-Za-z0-9_.-]{1,80}$`)
 
-// FuzzDecode: whatever a message holds, what comes of it is a refusal with a reason or a build
-// whose path is its own.
+// FuzzDecode: any message leads to a refusal with a reason, or to a build with a clean resource ID.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(ask("b", "img")), "m")
 	f.Add(honest(f).Body, "b/000000000000/1")

@@ -12,7 +12,8 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// meteredARM tells with each creation what is left of the allowance, and refuses when nothing is.
+// meteredARM reports with each creation what is left of the rate limit, and refuses when nothing is
+// left.
 type meteredARM struct {
 	emptyARM
 	left    int
@@ -73,7 +74,7 @@ func TestIdleSystemCreatesAtOnce(t *testing.T) {
 	}
 }
 
-// fill hands over builds until one has to wait.
+// fill handles builds until one has to wait.
 func (b *bench) fill(t *testing.T) (waiting build.Build, at time.Time) {
 	t.Helper()
 	for n := range int64(50) {
@@ -113,12 +114,12 @@ func TestRefusalHoldsTheOthers(t *testing.T) {
 	b.handle(t, numbered(2))
 	_, at := b.last(t)
 	if arm.creates != 1 || at.Before(noon.Add(90*time.Second)) || refused.Number != 1 {
-		t.Errorf("%d creations, number %d, the second comes back at %s, want it to wait as long as the first was told to", arm.creates, refused.Number, at)
+		t.Errorf("%d creations, number %d, the second comes back at %s, want it to wait as long as the first", arm.creates, refused.Number, at)
 	}
 }
 
-// TestRedeliveryKeepsTheLine: what a redelivered message must not do is handed on under its number,
-// and the next asks.
+// TestRedeliveryKeepsTheLine: a redelivered message sends its build on with its number, and the
+// next message asks the limiter.
 func TestRedeliveryKeepsTheLine(t *testing.T) {
 	b, arm, _ := limited(0)
 	b.handle(t, numbered(1))
@@ -144,7 +145,7 @@ func TestUnusedTurnsAreGivenBack(t *testing.T) {
 	}
 }
 
-// TestAThrottledSourceHoldsNobodyElse: it is no limit of the region.
+// TestAThrottledSourceHoldsNobodyElse: the throttling of a source is not a limit of the region.
 func TestAThrottledSourceHoldsNobodyElse(t *testing.T) {
 	b, arm, _ := limited(40)
 	busy := &busySource{arm}

@@ -42,7 +42,7 @@ func TestVMEventsCrash(t *testing.T) {
 	}
 }
 
-// crashAt says whether there was an effect to crash at.
+// crashAt reports whether there was an effect to crash at.
 func crashAt(t *testing.T, steps []step, c *crash, parallel int, images, events []string) bool {
 	t.Helper()
 	r := newRig(t, nil)
@@ -71,7 +71,7 @@ func (d *deafTopic) Publish(ctx context.Context, e event.Event) error {
 }
 
 // TestVMEventOutlivesTheTopic: an event that cannot be published comes again through the queue, and
-// once is enough.
+// is published once.
 func TestVMEventOutlivesTheTopic(t *testing.T) {
 	r := newRig(t, nil)
 	r.worker.Bus = &deafTopic{r.worker.Bus, 7}
@@ -84,8 +84,8 @@ func TestVMEventOutlivesTheTopic(t *testing.T) {
 	}
 }
 
-// TestPoisonousVMEvent: an event whose handling dies every time is tried once more, and then
-// failed: whoever waits is told.
+// TestPoisonousVMEvent: an event whose handling dies every time is tried once more, and then fails,
+// and its failure is published.
 func TestPoisonousVMEvent(t *testing.T) {
 	r := newRig(t, nil)
 	r.worker.VMs = dyingVMs{}
@@ -95,7 +95,7 @@ func TestPoisonousVMEvent(t *testing.T) {
 	compare(t, "dead letters", []string{"PoisonMessage"}, r.deadLetters())
 	compare(t, "events", []string{"failed PoisonMessage"}, r.events)
 	if poison := r.logs.FilterMessage("poison").All(); len(poison) != 2 || poison[0].ContextMap()["vm"] != vmID {
-		t.Errorf("the log tells of %v", poison)
+		t.Errorf("the log has %v", poison)
 	}
 }
 

@@ -87,8 +87,8 @@ func TestVMTagsOverTheSetting(t *testing.T) {
 	}
 }
 
-// TestVMTagsThatDoNotFit: provenance comes first, what there is no room for or Azure reserves is
-// left out and told.
+// TestVMTagsThatDoNotFit: provenance comes first, tags without room or with reserved names are left
+// out and reported.
 func TestVMTagsThatDoNotFit(t *testing.T) {
 	copied := []string{"azure-reserved", "source-event-time", "goldmint"}
 	var many []string
@@ -111,13 +111,12 @@ func TestVMTagsThatDoNotFit(t *testing.T) {
 	left := fmt.Sprint(r.logs.FilterMessage("vm_event_requested").All()[0].ContextMap()["tagsLeftOut"])
 	for _, name := range []string{"Source-Event-Time", "azure-reserved", "tag-45"} {
 		if !strings.Contains(left, name) {
-			t.Errorf("%s is not told to be left out: %s", name, left)
+			t.Errorf("%s is not reported as left out: %s", name, left)
 		}
 	}
 }
 
-// TestVMFailureIsTold: the event about what cannot be is one that a reader of events understands,
-// with ARM's words and a way out.
+// TestVMFailureIsTold: the failed event can be parsed, and has ARM's words and what to do.
 func TestVMFailureIsTold(t *testing.T) {
 	r := newRig(t, nil)
 	for _, s := range []step{vm("web", 1, security("TrustedLaunch")), do("deallocate", "web"), events} {
@@ -140,6 +139,6 @@ func TestVMFailureIsTold(t *testing.T) {
 		}
 	}
 	if strings.Contains(string(entries[0].Body), "Ada") {
-		t.Error("the event tells who did it")
+		t.Error("the event names the caller")
 	}
 }

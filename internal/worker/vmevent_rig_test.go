@@ -58,7 +58,7 @@ type rig struct {
 	events    []string
 }
 
-// bearer is a credential that gives a fixed token.
+// bearer is a credential that returns a fixed token.
 type bearer struct{}
 
 func (bearer) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -262,7 +262,7 @@ func (r *rig) images() []string {
 	return names
 }
 
-// ignored are the reasons for which events were left alone, once each.
+// ignored are the reasons for which events were ignored, once each.
 func (r *rig) ignored() []string {
 	var reasons []string
 	for _, l := range r.logs.FilterMessage("vm_event_ignored").All() {
@@ -340,7 +340,7 @@ func (v crashingVMs) Generalize(ctx context.Context, id vmevent.ID) error {
 	return v.crash.around(func() error { return v.VMs.Generalize(ctx, id) })
 }
 
-// answer is a handler with one fixed answer, as ARM gives it.
+// answer is a handler with one fixed answer, in ARM's form.
 func answer(status int, code string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

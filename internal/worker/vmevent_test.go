@@ -207,7 +207,7 @@ func TestVMEvents(t *testing.T) {
 			compare(t, "dead letters", test.dead, r.deadLetters())
 			for _, l := range r.logs.All() {
 				if text := fmt.Sprint(l.Message, l.ContextMap()); strings.Contains(text, "ada@example.com") || strings.Contains(text, "Ada Example") {
-					t.Errorf("the log tells who did it: %s", text)
+					t.Errorf("the log names the caller: %s", text)
 				}
 			}
 		})

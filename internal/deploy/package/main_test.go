@@ -50,7 +50,7 @@ func TestPackage(t *testing.T) {
 	}
 }
 
-// TestCheckFinds: each way in which a package has failed elsewhere is told.
+// TestCheckFinds: each known problem of a package is reported.
 func TestCheckFinds(t *testing.T) {
 	script := &fstest.MapFile{Data: []byte("#!/bin/sh\n"), Mode: 0o755}
 	for name, c := range map[string]struct {

@@ -15,7 +15,7 @@ const (
 	tick     = 5150 * time.Millisecond
 )
 
-// arm keeps Resource Manager's facts about images.
+// arm is a model of Resource Manager's images.
 type arm struct {
 	w          *World
 	images     map[string]*image
@@ -26,7 +26,7 @@ type arm struct {
 type image struct {
 	id         string
 	tag        string // goldmint-build-id
-	properties string // what it is made from: a PUT with others is refused
+	properties string // its source: a PUT with another one is refused
 	state      string // Creating, Succeeded, Failed, Deleting
 	since      time.Time
 	created    time.Time
@@ -50,7 +50,7 @@ func (a *arm) get(id string) build.Image {
 	return build.Image{Exists: true, ID: id, Location: "westeurope", State: i.state, BuildTag: i.tag, CreatedAt: i.created, Replication: i.replication(a.w.clock.now)}
 }
 
-// replication is how far a version has come to its regions.
+// replication is the progress of a version's replication.
 func (i *image) replication(now time.Time) *event.Replication {
 	if i.regions == nil {
 		return nil
@@ -80,7 +80,7 @@ func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration
 		if e := had.again(b); e != nil {
 			return build.Accepted{}, 0, e
 		}
-		had.tag = b.Tag() // succeeds, and captures nothing anew
+		had.tag = b.Tag() // succeeds without a second capture
 		return build.Accepted{Date: now.Truncate(time.Second), Left: left}, time.Second, nil
 	}
 	made := &image{id: id, tag: b.Tag(), properties: properties(b), state: "Creating", since: now, created: now}
@@ -91,7 +91,7 @@ func (a *arm) put(inv *invocation, b build.Build) (build.Accepted, time.Duration
 	return build.Accepted{Token: token, Date: now.Add(takes).Truncate(time.Second), Left: left}, takes, nil
 }
 
-// again is what ARM says to a PUT over an image, nil where it succeeds.
+// again is ARM's error for a PUT over an image, or nil if it succeeds.
 func (i *image) again(b build.Build) *armerr.Error {
 	switch {
 	case i.state == "Creating":
@@ -104,10 +104,10 @@ func (i *image) again(b build.Build) *armerr.Error {
 	return nil
 }
 
-// properties tell what a build's image is made from.
+// properties are what a build's image is made from.
 func properties(b build.Build) string { return b.Request.Source().ID }
 
-// begin starts the operation that finishes the image, and draws how it goes.
+// begin starts the operation that finishes the image, and draws its outcome.
 func (a *arm) begin(i *image, key string, answered time.Time) (token string) {
 	w := a.w
 	token = fmt.Sprintf("op-%d", len(a.operations)+1)
@@ -117,7 +117,7 @@ func (a *arm) begin(i *image, key string, answered time.Time) (token string) {
 	if w.chance(w.Faults.Slow) {
 		takes = w.between(time.Minute, 10*time.Minute)
 	}
-	limit := 4 * time.Minute // below every timeout that is asked for
+	limit := 4 * time.Minute // less than every timeout in a request
 	if w.Versions {
 		takes, limit = takes+w.between(5*time.Minute, 9*time.Minute), 25*time.Minute
 		i.regions = []time.Time{answered.Add(takes / 2), answered.Add(takes * 3 / 4)}
@@ -153,7 +153,7 @@ func (a *arm) finish(op *operation, key string) {
 	a.w.captureEnds(key, op.image)
 }
 
-// operation is a GET of the operation. One of another image is none of the build's business.
+// operation is a GET of the operation. A build must not see the operation of another image.
 func (a *arm) operation(token, imageID string) (build.Operation, *armerr.Error) {
 	op, now := a.operations[token], a.w.clock.now
 	if op == nil || op.image.id != imageID {
@@ -173,7 +173,7 @@ func (a *arm) operation(token, imageID string) (build.Operation, *armerr.Error) 
 	return seen, nil
 }
 
-// remove is a DELETE that has arrived. It takes a while, in which the image can be seen.
+// remove is a DELETE that has arrived. It takes some time, during which the image is visible.
 func (a *arm) remove(inv *invocation, id string) {
 	i := a.images[id]
 	a.w.deleteLands(inv, i)
@@ -193,7 +193,7 @@ func (a *arm) remove(inv *invocation, id string) {
 	})
 }
 
-// place lets somebody else's image exist.
+// place adds an image of somebody else.
 func (a *arm) place(id, tag, state string, created time.Time) {
 	a.images[id] = &image{id: id, tag: tag, properties: "something else", state: state, since: created, created: created}
 }

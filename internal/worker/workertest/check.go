@@ -11,17 +11,17 @@ import (
 	"goldmint/internal/request"
 )
 
-// record is what the checker knows of one build.
+// record is what the checker knows about one build.
 type record struct {
 	key         string
 	build       build.Build
 	messages    map[string]bool // MessageIds with which it was sent
 	requestedAt time.Time
-	doubted     time.Time // until when ARM does not believe in the role assignment
+	doubted     time.Time // until then ARM does not see the role assignment
 
 	ends          []event.Event // after duplicate detection
 	endedAt       time.Time
-	creatingAtEnd bool            // ARM was still at it when the failure was published
+	creatingAtEnd bool            // ARM still worked on it when the failure was published
 	captures      int             // PUTs that made ARM capture an image
 	images        int             // of them, successful
 	failed        bool            // one of them failed, so that there was another attempt
@@ -43,10 +43,10 @@ func (w *World) newRecord(b build.Build) *record {
 	return r
 }
 
-// alone says that one message asks for the build: then nothing may happen twice.
+// alone reports whether one message asks for the build: then nothing may happen twice.
 func (r *record) alone() bool { return len(r.messages) == 1 }
 
-// shared says that others want the build's image name as well.
+// shared reports whether others want the build's image name as well.
 func (w *World) shared(key string) bool {
 	r := w.records[key]
 	return r != nil && (w.names[r.build.ImageID()] > 1 || !r.alone())
@@ -69,7 +69,7 @@ func (w *World) mayTimeOut(key string) {
 	}
 }
 
-// continued counts a build's continuations: more than one a second is a build that spins.
+// continued counts a build's continuations. More than one a second means a busy loop.
 func (w *World) continued(key string) {
 	r := w.records[key]
 	if r == nil {
@@ -81,7 +81,7 @@ func (w *World) continued(key string) {
 	}
 }
 
-// putLands judges a PUT as it reaches ARM.
+// putLands checks a PUT when it reaches ARM.
 func (w *World) putLands(inv *invocation, b build.Build, had *image) {
 	r := w.records[b.Key()]
 	switch {
@@ -100,7 +100,7 @@ func (w *World) putLands(inv *invocation, b build.Build, had *image) {
 	}
 }
 
-// deleteLands judges a DELETE as it reaches ARM.
+// deleteLands checks a DELETE when it reaches ARM.
 func (w *World) deleteLands(inv *invocation, i *image) {
 	r := w.records[inv.m.key]
 	if i == nil || i.state == "Deleting" || r == nil {
@@ -170,7 +170,7 @@ func (w *World) publish(e event.Event) {
 	w.ends(r, e)
 }
 
-// replicated judges news of a version's regions. Its id says how many there are.
+// replicated checks an event about a version's regions. Its id has their number.
 func (w *World) replicated(e event.Event) {
 	if n := e.Data.ReplicationStatus.Done(); n == 0 || path.Base(e.ID) != strconv.Itoa(n) {
 		w.violated(keyOf(e.ID), "%s tells of %d regions", e.ID, n)
@@ -181,7 +181,7 @@ func (w *World) replicated(e event.Event) {
 	}
 }
 
-// ends judges a terminal event.
+// ends checks a terminal event.
 func (w *World) ends(r *record, e event.Event) {
 	r.ends = append(r.ends, e)
 	r.endedAt = w.clock.now
@@ -211,7 +211,7 @@ func (w *World) ends(r *record, e event.Event) {
 
 const poison = "PoisonMessage"
 
-// justify asks why a build may have failed.
+// justify checks that a build had a reason to fail.
 func (w *World) justify(r *record, code string) {
 	shared := w.shared(r.key)
 	ok := false
@@ -239,7 +239,7 @@ func (w *World) justify(r *record, code string) {
 	}
 }
 
-// judge asks, when all is done, what became of each build.
+// judge checks the outcome of each build at the end.
 func (w *World) judge() {
 	for _, r := range w.order {
 		w.judgeBuild(r)

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// clock is virtual time: it jumps from one due thing to the next.
+// clock is virtual time: it jumps from one due function to the next.
 type clock struct {
 	now time.Time
 	due agenda
-	n   int // things ever put on the agenda: what is due at the same time happens in that order
+	n   int // functions ever added: those due at the same time run in that order
 }
 
-// after lets do happen once d has passed.
+// after runs do once d has passed.
 func (c *clock) after(d time.Duration, do func()) { c.at(c.now.Add(d), do) }
 
-// at lets do happen at t, or next where t is past.
+// at runs do at t, or next if t is past.
 func (c *clock) at(t time.Time, do func()) {
 	if t.Before(c.now) {
 		t = c.now
@@ -24,7 +24,7 @@ func (c *clock) at(t time.Time, do func()) {
 	heap.Push(&c.due, item{at: t, n: c.n, do: do})
 }
 
-// step lets the next thing happen. It is false when nothing is left, or nothing before the limit.
+// step runs the next function. It returns false if there is none before the limit.
 func (c *clock) step(limit time.Time) bool {
 	if len(c.due) == 0 || c.due[0].at.After(limit) {
 		return false

@@ -6,9 +6,9 @@ import "time"
 // or operation.
 type Faults struct {
 	// Of a call to Resource Manager.
-	Lost        float64 // it happened, the answer did not come
-	Refused     float64 // the connection is reset before it happened
-	Timeout     float64 // no answer until the caller gives up; it may happen late
+	Lost        float64 // the call took effect, but the answer was lost
+	Refused     float64 // the connection was reset before the call took effect
+	Timeout     float64 // no answer until the caller's timeout; the call may take effect late
 	Unavailable float64 // 500, 502, 503
 	Throttled   float64 // 429 with Retry-After, whatever the limits
 	Conflict    float64 // 409 on a creation
@@ -19,24 +19,24 @@ type Faults struct {
 	Fails    float64 // InternalExecutionError
 	FailsFor float64 // ImageBlobNotFound: another attempt fails the same way
 	Hangs    float64 // never ends
-	Vanishes float64 // 404 when looked at; the image goes its way
-	Slow     float64 // takes a minute or ten
+	Vanishes float64 // 404 when looked at; the image is made all the same
+	Slow     float64 // takes one to ten minutes
 
 	// Of Service Bus.
 	SendLost   float64 // sent, but the sender gets an error
 	SendFails  float64
-	LockLost   float64 // the message is delivered to another instance as well
+	LockLost   float64 // the message is delivered to another instance too
 	NoComplete float64 // the host's completion does not arrive
 
 	// Of the store of the rate limits.
 	StoreFails     float64
 	StoreLost      float64 // a write is applied, the answer does not come
-	StoreConflicts float64 // another instance comes between
+	StoreConflicts float64 // another instance writes in between
 	StoreForgets   float64 // the document is deleted
 
 	// Of a process, between any two effects.
-	Killed      float64 // the handler: its host gives the messages back
-	MachineLost float64 // the host as well: the locks run out
+	Killed      float64 // the handler: its host abandons the messages
+	MachineLost float64 // the host too: the locks run out
 
 	Skew    time.Duration // clocks of the instances are off by up to this
 	Outages []Outage      // of Resource Manager
@@ -48,7 +48,7 @@ type Outage struct {
 	After, For time.Duration
 }
 
-// Usual is a bad day: everything goes wrong now and then.
+// Usual has each fault now and then.
 func Usual() Faults {
 	return Faults{
 		Lost: 0.01, Refused: 0.01, Timeout: 0.005, Unavailable: 0.02, Throttled: 0.01, Conflict: 0.01, Doubted: 0.01, Final: 0.005,
@@ -60,7 +60,7 @@ func Usual() Faults {
 	}
 }
 
-// Terrible is a day on which everything goes wrong all the time.
+// Terrible has each fault very often.
 func Terrible() Faults {
 	f := Usual()
 	for _, p := range []*float64{
@@ -81,10 +81,10 @@ func (w *World) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(w.rng.Int64N(int64(high-low)))
 }
 
-// out says whether Resource Manager is out of service now.
+// out reports whether Resource Manager is out of service now.
 func (w *World) out() bool { return w.within(w.Faults.Outages) }
 
-// denied says whether the right to send is missing now.
+// denied reports whether the right to send is missing now.
 func (w *World) denied() bool { return w.within(w.Faults.NoSend) }
 
 func (w *World) within(outages []Outage) bool {

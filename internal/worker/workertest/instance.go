@@ -22,13 +22,13 @@ type instance struct {
 	name    string
 	skew    time.Duration // of its clock
 	up      bool
-	only    message.Queue      // of whose function the instance is; both where empty
-	limiter *ratelimit.Limiter // of the process: gone with it
+	only    message.Queue      // the queue whose function the instance runs; empty for both
+	limiter *ratelimit.Limiter // of the process, lost with it
 	at      []*invocation      // the messages it works on, in the order in which they came
 	crashes []time.Time
 }
 
-// free says whether the host would take another message of the queue: it has slots for each
+// free reports whether the host would take another message of the queue: it has slots for each
 // function.
 func (i *instance) free(q *queue) bool {
 	if !i.up || i.only != "" && i.only != q.name {
@@ -43,7 +43,7 @@ func (i *instance) free(q *queue) bool {
 	return busy < i.w.Slots
 }
 
-// dispatch delivers what is available to whoever is free.
+// dispatch delivers available messages to free instances.
 func (w *World) dispatch() {
 	w.dispatchOf(w.requests)
 	w.dispatchOf(w.builds)
@@ -78,7 +78,7 @@ type invocation struct {
 	wait func(time.Duration) bool // false: the process is dead
 	err  error
 
-	crashed bool // the handler dies of the message
+	crashed bool // the message kills the handler
 	absent  bool // the last look saw no image
 }
 
@@ -100,7 +100,7 @@ func (i *instance) receive(q *queue, m *entry) {
 	})
 }
 
-// body is the handler's work on the message, up to its answer to the host.
+// body is the handler's work on the message until its answer to the host.
 func (inv *invocation) body(yield func(time.Duration) bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -122,7 +122,7 @@ func (inv *invocation) body(yield func(time.Duration) bool) {
 	inv.sleep(time.Millisecond)
 }
 
-// worker is the real one, on the ports of this invocation.
+// worker is the real worker with the ports of this invocation.
 func (inv *invocation) worker(in *message.Received) *worker.Worker {
 	i := inv.i
 	w := &worker.Worker{
@@ -135,7 +135,7 @@ func (inv *invocation) worker(in *message.Received) *worker.Worker {
 	return w
 }
 
-// probe decodes the message in a process of its own.
+// probe decodes the message in a separate process.
 func (inv *invocation) probe(context.Context, message.Received) error {
 	inv.sleep(inv.i.w.between(20*time.Millisecond, 200*time.Millisecond))
 	if inv.m.kills {
@@ -144,8 +144,8 @@ func (inv *invocation) probe(context.Context, message.Received) error {
 	return nil
 }
 
-// now is the instance's clock. Every handling asks for it before it reads the message, which is
-// where one that kills its reader does.
+// now is the instance's clock. The handler calls it before it reads the message, so a message that
+// kills its reader takes effect here.
 func (inv *invocation) now() time.Time {
 	w := inv.i.w
 	if inv.m.kills && inv.m.deliveries < w.Rules.PoisonDelivery {
@@ -187,7 +187,7 @@ func (inv *invocation) resume() {
 	}
 }
 
-// done is the host settling the message by the handler's answer.
+// done settles the message as the host does after the handler's answer.
 func (inv *invocation) done() {
 	i, w := inv.i, inv.i.w
 	if inv.err != nil {
@@ -228,15 +228,14 @@ func (i *instance) forget(inv *invocation) {
 	i.at = slices.DeleteFunc(i.at, func(other *invocation) bool { return other == inv })
 }
 
-// The host starts a dead handler again at once, but gives up at the third death within half an
-// hour; then somebody starts the host.
+// The host starts a dead handler again at once, but ends at the third death within half an hour;
+// then somebody starts the host.
 const (
 	restartHandler = 100 * time.Millisecond
 	restartHost    = time.Minute
 )
 
-// die is the death of the handler process. Its host fails the invocations and gives their messages
-// back.
+// die ends the handler process. Its host fails the invocations and abandons their messages.
 func (i *instance) die() {
 	now := i.w.clock.now
 	for _, inv := range i.halt("handler killed") {
@@ -250,7 +249,7 @@ func (i *instance) die() {
 	i.w.clock.after(back, i.start)
 }
 
-// lose is the loss of the whole machine: nobody gives anything back.
+// lose ends the whole machine: the messages stay locked.
 func (i *instance) lose() {
 	i.halt("machine lost")
 	i.w.clock.after(i.w.between(10*time.Second, 2*time.Minute), i.start)
@@ -272,13 +271,13 @@ func (i *instance) start() {
 	i.w.dispatch()
 }
 
-// boot is a new process of the handler's, which knows nothing yet.
+// boot starts a new handler process with empty memory.
 func (i *instance) boot() {
 	i.up = true
 	i.limiter = i.newLimiter()
 }
 
-// deadline is an invocation's context: virtual, so it has no timer. What waits on it asks the
+// deadline is an invocation's context: it is virtual and has no timer. Waiting calls ask the
 // invocation.
 type deadline struct{ inv *invocation }
 

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Limits is a model of ARM's allowance of image creations. A World asks it at each PUT, with what
-// the allowance is counted for: subscription and region.
+// Limits is a model of ARM's rate limits of image creations. A World asks it at each PUT, with the
+// scope of the limits: subscription and region.
 type Limits interface {
-	// Take is one creation at now. remaining is the header x-ms-ratelimit-remaining-resource: of a
-	// refused one it tells the limit that is used up, and retryAfter says when to ask again.
+	// Take is one creation at now. remaining is the header x-ms-ratelimit-remaining-resource: after
+	// a refusal it names the limit that is used up, and retryAfter is when to ask again.
 	Take(scope string, now time.Time) (remaining string, retryAfter time.Duration, ok bool)
 }
 
@@ -77,7 +77,7 @@ func (l *bucket) Take(scope string, now time.Time) (string, time.Duration, bool)
 	return fmt.Sprintf("Microsoft.Compute/CreateImagesSubscriptionMaximum;%d", int(held.tokens)), 0, true
 }
 
-// wholeSeconds is d as Retry-After tells it.
+// wholeSeconds is d as Retry-After has it.
 func wholeSeconds(d time.Duration) time.Duration {
 	return max(time.Second, (d + time.Second - 1).Truncate(time.Second))
 }

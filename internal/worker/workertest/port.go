@@ -103,9 +103,9 @@ func (p armPort) Delete(_ context.Context, id string) error {
 	return err
 }
 
-// call is one request to ARM: it travels, land is what ARM does when it arrives and how long ARM
-// thinks about it, and the answer travels back. What is under way lands whether or not the caller
-// lives to see it.
+// call is one request to ARM and its answer, each with a delay. land is what ARM does when the
+// request arrives, and returns how long that takes. A sent request lands even if the caller dies
+// first.
 func call[T any](inv *invocation, verb build.Verb, land func() (T, time.Duration, *armerr.Error)) (T, error) {
 	w := inv.i.w
 	budget := max(inv.expires.Sub(w.clock.now)*3/4, time.Millisecond)
@@ -156,11 +156,11 @@ func said(answer any, refused *armerr.Error) string {
 	return "accepted"
 }
 
-// fate is what becomes of a call.
+// fate is the outcome of a call.
 type fate struct {
 	lands  bool
 	lag    time.Duration // until it lands
-	silent bool          // no answer until the caller gives up
+	silent bool          // no answer until the caller's timeout
 	err    *armerr.Error
 }
 
@@ -181,7 +181,7 @@ func (f fate) error() error {
 	return f.err
 }
 
-// fate draws what becomes of a call.
+// fate draws the outcome of a call.
 func (w *World) fate(key string, verb build.Verb, budget time.Duration) fate {
 	f, at := w.Faults, fate{lands: true, lag: w.between(5*time.Millisecond, 80*time.Millisecond)}
 	unavailable := func() *armerr.Error {
@@ -201,9 +201,9 @@ func (w *World) fate(key string, verb build.Verb, budget time.Duration) fate {
 	case w.chance(f.Refused):
 		return refused(armerr.Unreachable(errors.New("connection refused")))
 	case w.chance(f.Timeout):
-		// Where two builds share a name nothing lands later than a creation takes: ARM has no
-		// conditional PUT or DELETE of images, so no client can tell a request that stood in the
-		// network from a fresh one.
+		// Where two builds share a name, nothing lands later than a creation takes. ARM has no
+		// conditional PUT or DELETE of images, so a delayed request cannot be distinguished from a
+		// new one.
 		at.silent, at.lands = true, w.chance(0.5)
 		if w.shared(key) {
 			budget = min(budget, 4*time.Second)

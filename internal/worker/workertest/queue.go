@@ -7,14 +7,14 @@ import (
 	"goldmint/internal/message"
 )
 
-// Service Bus as infra creates it.
+// Service Bus as infra/ configures it.
 const (
 	lockDuration    = 5 * time.Minute
 	maxDelivery     = 100
 	duplicateWindow = 7 * 24 * time.Hour
 )
 
-// queue keeps Service Bus's semantics: peek-lock, delivery counts, duplicate detection, scheduled
+// queue has Service Bus's semantics: peek-lock, delivery counts, duplicate detection, scheduled
 // delivery.
 type queue struct {
 	w         *World
@@ -36,9 +36,9 @@ type entry struct {
 	body       []byte
 	enqueuedAt time.Time
 	deliveries int
-	lock       int // of the delivery that may settle it; 0 when it has none
+	lock       int // number of the delivery that may settle it; 0 if it is not locked
 	settled    bool
-	kills      bool // the process, when it is decoded
+	kills      bool // it ends the process that decodes it
 }
 
 // Dead is a message in the dead-letter queue.
@@ -59,9 +59,9 @@ func (q *queue) send(m message.Outgoing, key string, kills bool) (accepted bool)
 	q.left++
 	msg := &entry{id: m.ID, key: key, body: m.Body, kills: kills}
 	if m.At.After(now) {
-		q.sequence++ // one that is scheduled has a number of its own until then
+		q.sequence++ // a scheduled message has another number until then
 	}
-	q.w.clock.at(m.At, func() { // never early, and with a sequence number of its own when its time has come
+	q.w.clock.at(m.At, func() { // never early, and with a new sequence number at that time
 		q.sequence++
 		msg.sequence, msg.enqueuedAt = q.sequence, q.w.clock.now
 		q.offer(msg)
@@ -75,7 +75,7 @@ func (q *queue) offer(m *entry) {
 	q.w.dispatch()
 }
 
-// take locks one of the first messages: the order is not kept.
+// take locks one of the first messages, because Service Bus does not keep the order.
 func (q *queue) take() *entry {
 	pick := q.w.rng.IntN(min(4, len(q.available)))
 	m := q.available[pick]

@@ -54,7 +54,7 @@ func TestSimulationOfVersions(t *testing.T) {
 		regions += r.Stats.Regions
 	}
 	if regions == 0 {
-		t.Error("no event told of a region")
+		t.Error("no event reported a region")
 	}
 }
 
@@ -72,7 +72,7 @@ func line(at time.Time, who, key, what string) string {
 }
 
 // report fails the test with what was violated, how to see it again, and how it came to it: the run
-// is played once more to hear of the builds with that image.
+// is run once more with a trace of the builds with that image.
 func report(t *testing.T, r Report, again func(Options)) {
 	t.Helper()
 	if len(r.Violations) == 0 {

@@ -8,8 +8,8 @@ import (
 	"goldmint/internal/ratelimit"
 )
 
-// store is the rate limits' documents, which all instances share. Its calls take no virtual time: a
-// limiter that waited would hold up the coroutine of another invocation.
+// store has the documents of the rate limits, which all instances share. Its calls take no virtual
+// time, because a limiter that waited would block the coroutine of another invocation.
 type store struct {
 	w      *World
 	memory *ratelimit.Memory
@@ -44,7 +44,7 @@ func (s store) Swap(ctx context.Context, name string, body []byte, etag string) 
 	return err
 }
 
-// limiter is that of a new process of the instance's.
+// limiter is the limiter of a new process of the instance.
 func (i *instance) newLimiter() *ratelimit.Limiter {
 	return &ratelimit.Limiter{
 		Store: i.w.store, Now: func() time.Time { return i.w.clock.now.Add(i.skew) },

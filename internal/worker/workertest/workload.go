@@ -32,7 +32,7 @@ func (s Spec) Body() []byte {
 		s.ID, s.Name, s.IfExists, s.Timeout, subscription, s.Source)
 }
 
-// Submit sends the request after d, as a message of the given id, and gives the build's key.
+// Submit sends the request after d, as a message with the given id, and returns the build's key.
 func (w *World) Submit(after time.Duration, s Spec, messageID string) string {
 	r, err := request.Decode(s.Body())
 	if err != nil {
@@ -64,8 +64,8 @@ func (w *World) SubmitKiller(after time.Duration) {
 	w.clock.after(after, func() { w.requests.send(message.Outgoing{ID: "killer", Body: body}, "killer", true) })
 }
 
-// Load sends builds requests, spread over the given time: most of them on their own, some twice,
-// some in each other's way.
+// Load sends builds requests, spread over the given time: most of them once, some twice, some with
+// a shared name.
 func (w *World) Load(builds int, over time.Duration) {
 	timeouts := []string{"PT5M", "PT10M", "PT30M"}
 	policies := []request.IfExists{request.Fail, request.Reuse, request.Replace}
@@ -83,7 +83,8 @@ func (w *World) Load(builds int, over time.Duration) {
 	}
 }
 
-// version asks for the n-th version instead, which takes longer and is never replaced.
+// version changes the request to one for the n-th version, which takes longer and is never
+// replaced.
 func (s *Spec) version(n int) {
 	s.Version, s.Name = true, name(n, true)
 	s.Timeout = map[string]string{"PT5M": "PT30M", "PT10M": "PT1H", "PT30M": "PT2H"}[s.Timeout]

@@ -16,27 +16,27 @@ import (
 // Start is when a simulation's virtual time begins.
 var Start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// Options are what a run is made of. Two runs of the same options are the same, step by step.
+// Options configure a run. Two runs with the same options are the same, step by step.
 type Options struct {
 	Seed        uint64
 	Instances   int  // Functions hosts, each with a handler process
 	Slots       int  // messages that a host works on at once, of each function
-	ProcessEach bool // each instance runs one of the functions, as Azure does it; both, where false
+	ProcessEach bool // each instance runs one of the functions, as in Azure; if false, both
 	Policy      build.Policy
 	Rules       worker.Rules
 	Faults      Faults
 	Limits      Limits // of image creations; nil for none
 	Versions    bool   // the requests of Load ask for gallery image versions
 
-	NoDuplicateDetection bool // of the builds queue, which Goldmint relies on
+	NoDuplicateDetection bool // on the builds queue; Goldmint relies on it
 
 	Trace func(at time.Time, who, key, what string) // what happens, as it happens; nil for no trace
 
 	mutate func(*invocation, *worker.Worker, *message.Received) // a deliberate bug
 }
 
-// Default is three instances of the worker as it is configured by default, but for times of a build
-// that do not fill a day, on a bad day.
+// Default is three instances of the worker with its default settings, except for shorter times of a
+// build, and with the faults of Usual.
 func Default(seed uint64) Options {
 	p := build.DefaultPolicy()
 	p.MaxWait = 3 * time.Hour
@@ -48,7 +48,7 @@ func Default(seed uint64) Options {
 
 const subscription = "11111111-1111-1111-1111-111111111111"
 
-// World is everything around the workers.
+// World is the simulation: all that is around the workers.
 type World struct {
 	Options
 	clock     clock
@@ -67,7 +67,7 @@ type World struct {
 	violations []Violation
 }
 
-// New is a world in which nothing happens yet. See Load and Submit.
+// New makes a world without any work. See Load and Submit.
 func New(o Options) *World {
 	w := &World{
 		Options: o, clock: clock{now: Start}, rng: rand.New(rand.NewPCG(o.Seed, 0)), //nolint:gosec // a run is to be repeated
@@ -92,7 +92,7 @@ func New(o Options) *World {
 	return w
 }
 
-// Run lets time pass until nothing is left to do, then asks each build what became of it. A
+// Run lets time pass until nothing is left to do, then checks the outcome of each build. A
 // violation ends it at once.
 func (w *World) Run() Report {
 	limit := Start.Add(w.life())
@@ -111,10 +111,10 @@ func (w *World) Run() Report {
 	return Report{Options: w.Options, Violations: w.violations, Stats: w.stats, Dead: dead}
 }
 
-// life is far longer than any build may live.
+// life is far longer than any build may take.
 func (w *World) life() time.Duration { return 7 * 24 * time.Hour }
 
-// Report is what came of a run.
+// Report is the result of a run.
 type Report struct {
 	Options    Options
 	Violations []Violation
@@ -138,7 +138,7 @@ type Stats struct {
 	LastEnd     time.Duration
 }
 
-// Violation is a promise that was broken.
+// Violation is a broken rule.
 type Violation struct {
 	At   time.Duration // since the start
 	Key  string        // of the build
@@ -161,7 +161,7 @@ func (w *World) tell(who, key, format string, args ...any) {
 
 func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
-// allowance takes one creation from ARM's allowance and says what is left of it.
+// allowance counts one creation against ARM's rate limits and returns what remains of them.
 func (w *World) allowance(b build.Build) ([]ratelimit.Limit, *armerr.Error) {
 	w.stats.Creations++
 	if w.Limits == nil {
