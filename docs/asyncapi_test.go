@@ -116,7 +116,7 @@ func TestNames(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if diff := cmp.Diff([]string{event.Delayed, event.Failed, event.Queued, event.Rejected, event.Replicating, event.Started, event.Succeeded}, names); diff != "" {
+	if diff := cmp.Diff([]string{event.Asked, event.Delayed, event.Failed, event.Queued, event.Rejected, event.Replicating, event.Started, event.Succeeded}, names); diff != "" {
 		t.Errorf("events: -code +document:\n%s", diff)
 	}
 }

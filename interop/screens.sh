@@ -100,6 +100,6 @@ GOLDMINT_CONNECTION_STRING=$(cat "$scratch/at") "$goldmint" submit "$scratch/oth
 waits throttled-burst 4
 wait $films
 cat "$scratch"/film-?
-for words in 'queued' 'Azure says 404 NotFound; trying again until' 'Azure says 403' 'creating' "waiting for Azure's rate limit until about .*, behind"; do
+for words in 'asked' 'Azure says 404 NotFound; trying again until' 'Azure says 403' 'creating' "waiting for Azure's rate limit until about .*, behind"; do
   grep -qE "$words" "$scratch"/film-? || fail "nobody is told: $words"
 done

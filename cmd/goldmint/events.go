@@ -35,7 +35,7 @@ func newEvents() *cobra.Command {
 
 A filter is NAME=PATTERN. The name is that of an application property: type, buildId, digest, name, imageId, resourceGroup,
 subscriptionId, location, sourceType, hyperVGeneration, errorCode. A pattern may have * and ?, and commas separate several
-patterns. A type may be short: queued, started, delayed, replicating, succeeded, failed, rejected. With several filters, an
+patterns. A type may be short: queued, asked, started, delayed, replicating, succeeded, failed, rejected. With several filters, an
 event has to match all of them.`,
 		Example: `  goldmint events
   goldmint events --follow --filter type=failed,rejected
@@ -98,7 +98,7 @@ type filters map[string][]string
 
 const typePrefix = "goldmint.build."
 
-var typeNames = []string{"queued", "started", "delayed", "replicating", "succeeded", "failed", "rejected"}
+var typeNames = []string{"queued", "asked", "started", "delayed", "replicating", "succeeded", "failed", "rejected"}
 
 var filterNames = []string{
 	"type", "buildId", "digest", "name", "imageId", "resourceGroup", "subscriptionId", "location", "sourceType", "hyperVGeneration", "errorCode",

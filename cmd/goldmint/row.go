@@ -35,6 +35,7 @@ const (
 	sent        state = "sent"
 	queued      state = "queued"
 	delayed     state = "delayed"
+	asked       state = "asked"
 	creating    state = "creating"
 	replicating state = "replicating"
 	succeeded   state = "succeeded"
@@ -59,7 +60,7 @@ func (r *row) show(e event.Event) {
 	}
 	r.state, r.step, r.brief = state(strings.TrimPrefix(e.Type, typePrefix)), "", ""
 	switch e.Type {
-	case event.Queued, event.Started, event.Delayed, event.Replicating:
+	case event.Queued, event.Asked, event.Started, event.Delayed, event.Replicating:
 		r.state, r.step, r.ended, r.result = stateOf(e), stepOf(e), time.Time{}, ""
 		if limited(e) {
 			r.brief = "rate limit until " + onTheHour(*d.Delay, e.Time)

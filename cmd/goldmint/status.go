@@ -141,6 +141,8 @@ func describe(out io.Writer, e event.Event) error {
 	switch e.Type {
 	case event.Queued:
 		state = "queued, for " + lasting(d.RequestedAt)
+	case event.Asked:
+		state = "asked, Azure has not answered for " + lasting(e.Time)
 	case event.Started:
 		state = "creating, for " + lasting(d.StartedAt)
 	}

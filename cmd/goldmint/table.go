@@ -177,7 +177,7 @@ func (b *buildTable) sums() string {
 		counts[r.state]++
 	}
 	var parts []string
-	for _, s := range []state{succeeded, failed, rejected, replicating, creating, delayed, queued, sent, awaiting} {
+	for _, s := range []state{succeeded, failed, rejected, replicating, creating, asked, delayed, queued, sent, awaiting} {
 		if n := counts[s]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s))
 		}

@@ -33,7 +33,7 @@ type Command struct {
 	Verb   Verb
 	At     time.Time   // of Continue
 	Reason string      // of Continue: why, for the log
-	Event  event.Event // of Publish; of Continue, where the build starts to wait
+	Event  event.Event // of Publish; of Create and Continue, where there is news: ARM is asked, the build waits
 }
 
 func (c Command) String() string {
@@ -51,6 +51,10 @@ func (c Command) String() string {
 		}
 		return s
 	default:
-		return string(c.Verb)
+		s := string(c.Verb)
+		if c.Event.Type != "" {
+			s += ", publish " + c.Event.Type
+		}
+		return s
 	}
 }

@@ -83,7 +83,17 @@ func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	case b.message.redelivered:
 		return p.handOver(b, now)
 	}
-	return p.do(b, Create)
+	return p.create(b, now)
+}
+
+// create asks ARM for the image, and says so until ARM has accepted a PUT. The event's id is the
+// same each time, so a run has one.
+func (p Policy) create(b Build, now time.Time) (Build, Command) {
+	b, do := p.do(b, Create)
+	if b.Attempts == 0 {
+		do.Event = b.event(event.Asked, now)
+	}
+	return b, do
 }
 
 // gone is why an image that ARM had taken on, and whose failure is not known, is not to be made

@@ -23,10 +23,12 @@ const ContentType = "application/cloudevents+json"
 // MaxBytes is the largest size of an event's JSON, well within the 256 KB that Service Bus carries.
 const MaxBytes = 200_000
 
-// The types of events. Queued says that a request was accepted. Succeeded and Failed end a build.
-// Rejected refuses a message that is no valid request. Delayed says once what a build waits for.
+// The types of events. Queued says that a request was accepted, Asked that its turn has come and
+// Azure is asked for the image. Succeeded and Failed end a build. Rejected refuses a message that
+// is no valid request. Delayed says once what a build waits for.
 const (
 	Queued      = "goldmint.build.queued"
+	Asked       = "goldmint.build.asked"
 	Started     = "goldmint.build.started"
 	Delayed     = "goldmint.build.delayed"
 	Replicating = "goldmint.build.replicating"
@@ -51,7 +53,7 @@ type Event struct {
 // failure share one id, so that a run cannot have both. what distinguishes events of one type and
 // run: the reason of a delay, or the number of replicated regions.
 //
-//	KEY/queued/1  KEY/started/RUN  KEY/ended/RUN  KEY/rejected/N  KEY/delayed/RUN/REASON  KEY/replicating/RUN/REGIONS
+//	KEY/queued/1  KEY/asked/RUN  KEY/started/RUN  KEY/ended/RUN  KEY/rejected/N  KEY/delayed/RUN/REASON  KEY/replicating/RUN/REGIONS
 func ID(key, eventType string, run int64, what ...string) string {
 	name, known := idNames[eventType]
 	if !known {
@@ -61,7 +63,7 @@ func ID(key, eventType string, run int64, what ...string) string {
 }
 
 var idNames = map[string]string{
-	Queued: "queued", Started: "started", Succeeded: "ended", Failed: "ended", Rejected: "rejected", Delayed: "delayed", Replicating: "replicating",
+	Queued: "queued", Asked: "asked", Started: "started", Succeeded: "ended", Failed: "ended", Rejected: "rejected", Delayed: "delayed", Replicating: "replicating",
 }
 
 // Ends reports whether the event is the last one of its build.

@@ -73,6 +73,7 @@ func golden() map[string]event.Event {
 	delayed.ID = event.ID("web-1/"+digest[:32], event.Delayed, 7, "Refused")
 	all := map[string]event.Event{
 		"queued":    queued,
+		"asked":     about(event.Asked, requested.Add(time.Second), build),
 		"started":   about(event.Started, started, startedData),
 		"succeeded": about(event.Succeeded, ended, succeeded),
 		"failed":    about(event.Failed, ended, failed),
@@ -261,7 +262,7 @@ func TestID(t *testing.T) {
 	longest := strings.Repeat("i", 48) + "/" + strings.Repeat("d", 32)
 	types := map[string]string{}
 	for eventType, want := range map[string]string{
-		event.Queued: "k/queued/7", event.Started: "k/started/7", event.Succeeded: "k/ended/7", event.Failed: "k/ended/7", event.Rejected: "k/rejected/7",
+		event.Queued: "k/queued/7", event.Asked: "k/asked/7", event.Started: "k/started/7", event.Succeeded: "k/ended/7", event.Failed: "k/ended/7", event.Rejected: "k/rejected/7",
 		event.Delayed: "k/delayed/7", event.Replicating: "k/replicating/7",
 	} {
 		if got := event.ID("k", eventType, 7); got != want {

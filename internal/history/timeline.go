@@ -62,7 +62,9 @@ func (s *Timeline) Add(e Entry) {
 		if e.Event.Type == event.Started {
 			r.started = &e
 		}
-		r.latest = &e
+		if e.Event.Type != event.Asked || r.started == nil { // Azure's answer is newer, whichever came first
+			r.latest = &e
+		}
 	case r.ended == nil: // a run ends once
 		r.ended = &e
 	}

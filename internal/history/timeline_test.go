@@ -43,6 +43,13 @@ func TestOutcome(t *testing.T) {
 		{"a started, a rejected", "", "", "a started"},                            // anybody can have that rejected
 		{"a queued", "", "", "a queued"},                                          //
 		{"a queued, a started", "", "", "a started"},                              //
+		{"a queued, a asked", "", "", "a asked"},                                  //
+		{"a queued, a asked, a started", "", "", "a started"},                     //
+		{"a queued, a started, a asked", "", "", "a started"},                     // out of order
+		{"a queued, a delayed, a asked", "", "", "a asked"},                       // its turn has come
+		{"a queued, a asked, a delayed", "", "", "a delayed"},                     // Azure refused
+		{"a asked, a rejected", "", "a rejected", ""},                             // refused before Azure took it on
+		{"a queued, a asked, a failed, a2 asked", "", "", "a asked"},              // a dead letter sent again
 		{"a queued, a started, a succeeded, a queued", "", "a succeeded", ""},     // the same request again, which does nothing
 		{"a queued, a failed, b queued", "", "", "b queued"},                      // a corrected request is on its way
 		{"a queued, a failed, b queued", digestA, "a failed", ""},                 //

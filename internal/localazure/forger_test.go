@@ -196,7 +196,7 @@ func (a *azure) checkVictim(f *forger, all []event.Event) {
 			own = append(own, e.Type)
 		}
 	}
-	if got := strings.Join(own, " "); got != event.Queued+" "+event.Started+" "+event.Succeeded || a.ARM.Images() != 2 {
+	if got := strings.Join(own, " "); got != event.Queued+" "+event.Asked+" "+event.Started+" "+event.Succeeded || a.ARM.Images() != 2 {
 		a.t.Errorf("the victim's build gave %q, and there are %d images, want the victim's and the forger's", got, a.ARM.Images())
 	}
 }

@@ -159,7 +159,7 @@ func TestSquattedMessageID(t *testing.T) {
 			types = append(types, e.Type)
 		}
 	}
-	if !slices.Equal(types, []string{event.Queued, event.Started, event.Succeeded}) {
+	if !slices.Equal(types, []string{event.Queued, event.Asked, event.Started, event.Succeeded}) {
 		t.Errorf("the request gave %v", types)
 	}
 }

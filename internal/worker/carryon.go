@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -132,7 +133,7 @@ const maxSteps = 16
 
 // act carries out a command and returns its result.
 func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *zap.Logger) build.Observation {
-	seen, err := w.perform(ctx, b, do)
+	seen, err := w.perform(ctx, b, do, log)
 	if err != nil {
 		var arm *armerr.Error
 		if do.Verb != build.Publish && !errors.As(err, &arm) {
@@ -146,7 +147,7 @@ func (w *Worker) act(ctx context.Context, b build.Build, do build.Command, log *
 	return seen
 }
 
-func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (build.Observation, error) {
+func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command, log *zap.Logger) (build.Observation, error) {
 	if do.Verb == build.Publish {
 		return build.Published{}, w.publish(ctx, do.Event)
 	}
@@ -156,6 +157,7 @@ func (w *Worker) perform(ctx context.Context, b build.Build, do build.Command) (
 	case build.Look:
 		return observed(w.ARM.Image(ctx, b.ImageID()))
 	case build.Create:
+		defer w.meanwhile(ctx, do.Event, log)()
 		return observed(w.ARM.Create(ctx, b))
 	case build.Watch:
 		return observed(w.ARM.Operation(ctx, b))
@@ -216,6 +218,24 @@ func (w *Worker) news(ctx context.Context, e event.Event, log *zap.Logger) bool 
 	}
 	return err == nil
 }
+
+// meanwhile publishes news while something else is done, so that it costs no time before that. The
+// returned function waits for it: nothing outlives the invocation, and no later event overtakes it.
+func (w *Worker) meanwhile(ctx context.Context, e event.Event, log *zap.Logger) (wait func()) {
+	if e.Type == "" {
+		return func() {}
+	}
+	ctx, cancel := context.WithTimeout(ctx, newsTime)
+	var news sync.WaitGroup
+	news.Go(func() { w.news(ctx, e, log) })
+	return func() {
+		news.Wait()
+		cancel()
+	}
+}
+
+// newsTime is how long a topic that does not answer may hold up a build for news.
+const newsTime = 3 * time.Second
 
 // publishOutside publishes the end of a build that Step did not decide: it is poison, or refused.
 func (w *Worker) publishOutside(ctx context.Context, b build.Build, e event.Event, log *zap.Logger) error {

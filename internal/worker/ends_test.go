@@ -21,7 +21,7 @@ import (
 // TestEveryEndIsPublished runs every possible end of a request, with the real clients and virtual
 // clocks. Each end is published.
 func TestEveryEndIsPublished(t *testing.T) {
-	succeeded := []string{"queued web", "started web", "succeeded web"}
+	succeeded := []string{"queued web", "asked web", "started web", "succeeded web"}
 	for _, c := range []struct {
 		name   string
 		play   func(*rig)
@@ -41,7 +41,7 @@ func TestEveryEndIsPublished(t *testing.T) {
 			handleOne(r)
 			r.worker.Rules.AllowedResourceGroups = []string{"other"}
 			drain(r)
-		}, []string{"queued web", "started web", "failed ResourceGroupNotAllowed"}, nil},
+		}, []string{"queued web", "asked web", "started web", "failed ResourceGroupNotAllowed"}, nil},
 		{"an allow-list is narrowed before", func(r *rig) {
 			r.handleSome(r.queues[0])
 			r.worker.Rules.AllowedResourceGroups = []string{"other"}

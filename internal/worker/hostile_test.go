@@ -31,12 +31,15 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // recorder is a bus that keeps what it is given.
 type recorder struct {
 	events  []event.Event
+	news    []event.Event // on which nothing depends
 	queued  []message.Outgoing
 	reasons []string // of dead letters, each with its description
 }
 
 func (r *recorder) Publish(_ context.Context, e event.Event) error {
-	if e.Type != event.Queued { // nothing depends on it
+	if e.Type == event.Queued || e.Type == event.Asked {
+		r.news = append(r.news, e)
+	} else {
 		r.events = append(r.events, e)
 	}
 	return nil
