@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// drainage is how the handler ends without losing an invocation. The host fails every call that is
-// refused, and Service Bus delivers again within milliseconds: a listener that closes before its
-// process ends burns all deliveries of whatever comes. So the listener stays open. What has not
-// begun is held without an answer; it fails once, as the process ends, and the next process gets
-// it. What is at work is answered.
+// drainage ends the handler without losing an invocation. The host fails every call that is
+// refused, and Service Bus delivers again within milliseconds. A listener that closes before its
+// process ends would use up all deliveries of a message. So the listener stays open. Calls that
+// have not begun are held without an answer: each fails once, when the process ends, and the next
+// process gets it. Calls at work are answered.
 type drainage struct {
 	stopping chan struct{} // closed when nothing more may begin
 	running  *sync.WaitGroup
@@ -36,8 +36,8 @@ func (d drainage) begin() bool {
 	}
 }
 
-// drain returns when all that was at work is answered, when the limit is over, or when somebody
-// asks again. It may be called once, and the process is to end with it.
+// drain returns when all calls at work are answered, when the limit is over, or after a second
+// signal. It may be called once, and then the process has to end.
 func (d drainage) drain(limit time.Duration, again <-chan os.Signal) {
 	d.mu.Lock()
 	close(d.stopping)

@@ -1,5 +1,5 @@
 // Command handler is Goldmint's Azure Functions custom handler: the process that the Functions host
-// starts and to which it hands each message of the two queues.
+// starts and calls with each message of the two queues.
 package main
 
 import (
@@ -30,8 +30,8 @@ import (
 	"goldmint/internal/worker"
 )
 
-// The host never starts a handler again that exited with 0, so each way out of this process is
-// another status.
+// The host never restarts a handler that exited with 0, so this process always ends with another
+// status.
 const (
 	exitStart    = 1   // could not start: settings, port
 	exitOrphaned = 2   // the host is gone
@@ -49,7 +49,8 @@ func main() {
 	os.Exit(status)
 }
 
-// run is the handler's life. parent is the process that started it: the Functions host.
+// run runs the handler until it has to end. parent is the process that started it: the Functions
+// host.
 func run(environ []string, parent int) (int, error) {
 	c, err := config.Load(environ)
 	if err != nil {
@@ -78,7 +79,7 @@ func run(environ []string, parent int) (int, error) {
 }
 
 // stopSignals are the signals that ask the process to end. A broken pipe is not among them: the
-// process that read stdout is gone, and the work at hand still has its end.
+// process that read stdout is gone, but the work in progress has to be finished.
 func stopSignals() chan os.Signal {
 	signal.Ignore(syscall.SIGPIPE)
 	stop := make(chan os.Signal, 1)
@@ -185,12 +186,12 @@ func newLogger(level string) *zap.Logger {
 // probeArgument makes this program decode one message from its standard input, and end.
 const probeArgument = "probe"
 
-// probe decodes messages that came back too often, each in a process of its own: one that kills its
-// reader then kills nobody else.
+// probe decodes messages that came back too often, each in a separate process, so that a message
+// that kills its reader ends no other invocation.
 type probe struct {
 	command []string
 	timeout time.Duration
-	free    chan struct{} // one at a time: a reader that eats all memory should be alone with it
+	free    chan struct{} // one at a time, because a message may use up the memory
 }
 
 func newProbe() *probe {
@@ -202,7 +203,7 @@ func newProbe() *probe {
 }
 
 // run is nil when a process has read the message and lived, and worker.ErrKilled when it died or
-// did not come to an end.
+// did not end in time.
 func (p *probe) run(ctx context.Context, m message.Received) error {
 	select {
 	case p.free <- struct{}{}:
@@ -233,7 +234,7 @@ func (p *probe) run(ctx context.Context, m message.Received) error {
 	return fmt.Errorf("start a process to probe the message: %w", err)
 }
 
-// probed is the other process: it decodes the message and lives, or not.
+// probed is the separate process: it decodes the message, and may die.
 func probed(in io.Reader) int {
 	var m message.Received
 	if err := json.NewDecoder(in).Decode(&m); err != nil {

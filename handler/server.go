@@ -27,7 +27,7 @@ type functions map[string]func(context.Context, message.Received) error
 // server speaks the custom-handler protocol of the Functions host.
 type server struct {
 	functions
-	timeout time.Duration // of one invocation, from when its turn came
+	timeout time.Duration // for one invocation, from when it got its slot
 	slots   chan struct{} // invocations at work at once
 	drainage
 	log *zap.Logger
@@ -52,8 +52,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) invoke(w http.ResponseWriter, r *http.Request, handle func(context.Context, message.Received) error) {
-	// The work goes on when the host hangs up: it is bounded here, and half of it done is no better
-	// than all.
+	// The work goes on when the host closes the connection. It is bounded here, and stopping
+	// halfway would save nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), config.LongestLife)
 	defer cancel()
 	m := message.Received{InvocationID: r.Header.Get("X-Azure-Functions-Invocationid")}
@@ -74,8 +74,8 @@ func (s *server) invoke(w http.ResponseWriter, r *http.Request, handle func(cont
 	answer(w, http.StatusOK, map[string]any{"Outputs": map[string]any{}, "Logs": []string{}, "ReturnValue": nil})
 }
 
-// inTurn does the work once a slot is free. Its time begins then; what is left of the invocation's
-// life bounds the wait.
+// inTurn does the work once a slot is free. The time limit of the work begins then; the rest of the
+// invocation's life bounds the wait.
 func (s *server) inTurn(ctx context.Context, work func(context.Context) error) error {
 	wait, cancelWait := context.WithTimeout(ctx, config.LongestLife-s.timeout)
 	defer cancelWait()
@@ -95,8 +95,8 @@ func (s *server) inTurn(ctx context.Context, work func(context.Context) error) e
 	return work(ctx)
 }
 
-// handleBody reads one invocation into m and deals with the message. A panic is an error like
-// another: the process has other invocations in it.
+// handleBody reads one invocation into m and handles the message. It turns a panic into an error,
+// because the process has other invocations.
 func handleBody(ctx context.Context, b body, m *message.Received, handle func(context.Context, message.Received) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -116,22 +116,21 @@ func handleBody(ctx context.Context, b body, m *message.Received, handle func(co
 	return handle(ctx, decoded)
 }
 
-// body is an invocation as it comes in.
+// body is an invocation as the host sends it.
 type body struct {
 	io.Reader
 	connection *http.ResponseController
 }
 
-// maxInvocation bounds what is read of one invocation: a 256 KB message in base64, and its
-// properties twice.
+// maxInvocation is the largest invocation: a 256 KB message in base64, and its properties twice.
 const maxInvocation = 2 << 20
 
-// read takes no longer than the context, which a body that has stalled knows nothing of.
+// read ends with the context, even while a stalled body sends nothing.
 func (b body) read(ctx context.Context) ([]byte, error) {
 	deadline, _ := ctx.Deadline()
-	_ = b.connection.SetReadDeadline(deadline) // a recorder in a test has none
+	_ = b.connection.SetReadDeadline(deadline) // a test's recorder does not support it
 	content, err := io.ReadAll(io.LimitReader(b, maxInvocation+1))
-	if err != nil { // the deadline stays, for net/http tries to read the rest before it answers
+	if err != nil { // the deadline stays, because net/http tries to read the rest before it answers
 		return nil, fmt.Errorf("read the invocation: %w", err)
 	}
 	if len(content) > maxInvocation {
@@ -141,7 +140,7 @@ func (b body) read(ctx context.Context) ([]byte, error) {
 	return content, nil
 }
 
-// holdBack lets time pass before an error is answered.
+// holdBack waits before an error is answered.
 func (s *server) holdBack(ctx context.Context, delivery int) {
 	held := time.NewTimer(worker.RetryPause(delivery))
 	defer held.Stop()
@@ -152,8 +151,7 @@ func (s *server) holdBack(ctx context.Context, delivery int) {
 	}
 }
 
-// answer has handed the whole answer to the kernel when it returns: a process that ends then has
-// answered.
+// answer returns after the kernel has the whole answer, so the process may end then.
 func answer(w http.ResponseWriter, status int, body map[string]any) {
 	text, err := json.Marshal(body)
 	if err != nil {

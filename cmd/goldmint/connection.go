@@ -53,7 +53,7 @@ type bus struct {
 	client  *azservicebus.Client
 }
 
-// find goes by the flags, else by the variables that lookup knows.
+// find uses the flags, otherwise the variables that lookup returns.
 func (c connection) find(lookup func(name string) string) (namespace.Address, error) {
 	address, err := namespace.Find(c.connectionString, c.namespace, lookup)
 	if errors.Is(err, namespace.ErrNoAddress) {
@@ -103,13 +103,13 @@ func (b *bus) explain(err error, entity namespace.Entity, right namespace.Right)
 	}
 }
 
-// errInterrupted is the answer to Ctrl-C.
+// errInterrupted is the error after Ctrl-C.
 var errInterrupted = &exitError{error: errors.New("interrupted"), status: exitTimeout}
 
-// firstContact is how long a namespace that was never reached is tried.
+// firstContact is how long to try to reach a namespace for the first time.
 const firstContact = 10 * time.Second
 
-// reach tries until it is done, is refused, or firstContact is over.
+// reach tries until it succeeds, is refused, or firstContact is over.
 func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespace.Right, try func(context.Context) error) error {
 	outer, deadline := ctx, time.Now().Add(firstContact)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -122,7 +122,7 @@ func (b *bus) reach(ctx context.Context, entity namespace.Entity, right namespac
 		}
 		var refusal *namespace.Refusal
 		if last == nil || time.Now().Before(deadline) {
-			last = err // not that the time is over, which a dial says before the context does
+			last = err // keep the earlier error: a dial reports the end of the time before the context does
 		}
 		if outer.Err() != nil {
 			return errInterrupted

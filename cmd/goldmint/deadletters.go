@@ -84,7 +84,7 @@ func (o *choice) of(letters []deadletter.Letter, args []string) ([]deadletter.Le
 
 var letterForm = regexp.MustCompile(`^(?:(requests|builds)/)?([0-9]{1,19})$`)
 
-// named is the letter that goes by NUMBER, or by QUEUE/NUMBER where both queues have that number.
+// named is the letter with the name NUMBER, or QUEUE/NUMBER where both queues have that number.
 func named(letters []deadletter.Letter, arg string) (deadletter.Letter, error) {
 	m := letterForm.FindStringSubmatch(arg)
 	if m == nil {
@@ -293,8 +293,8 @@ func newDeadLettersShow(conn *connection) *cobra.Command {
 	return c
 }
 
-// writeLetter writes a letter with its body as a line of JSON: the body as it is where it is JSON,
-// else as a string.
+// writeLetter writes a letter with its body as a line of JSON. A body that is not JSON becomes a
+// string.
 func writeLetter(out io.Writer, l deadletter.Letter) error {
 	body := json.RawMessage(l.Body())
 	if !json.Valid(body) {

@@ -56,7 +56,7 @@ written, with its body, before it is removed: a file of these lines is a copy of
 	return c
 }
 
-// outOf says how many of all messages were dealt with.
+// outOf says how many of all messages were handled.
 func outOf(n, all int) string {
 	if n == all {
 		return count(n, "message")

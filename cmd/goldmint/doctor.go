@@ -122,7 +122,7 @@ func runDoctor(c *cobra.Command, o doctorOptions) error {
 	}
 	address, err := o.overlay(values, c.Flags().Changed)
 	if err != nil && (o.settings == "" || o.connectionString+o.namespace != "") {
-		return err // elsewhere it is for the finding to say, with all else that is wrong with the settings
+		return err // otherwise a finding reports it, with all other problems of the settings
 	}
 	sheet := &sheet{out: c.OutOrStdout(), json: o.output == "json"}
 	settings, finding := doctor.ReadSettings(values)
@@ -152,7 +152,7 @@ func (o doctorOptions) examine(ctx context.Context, settings config.Config, valu
 	return nil
 }
 
-// values are the settings, from the file or else from the environment.
+// values are the settings, from the file if there is one, otherwise from the environment.
 func (o doctorOptions) values(stdin io.Reader) (map[string]string, error) {
 	if o.settings != "" {
 		text, err := readSettings(o.settings, stdin)
@@ -173,8 +173,8 @@ func (o doctorOptions) values(stdin io.Reader) (map[string]string, error) {
 	return values, nil
 }
 
-// overlay lays the flags over the settings, and the namespace that they or the command's own
-// variables name.
+// overlay replaces settings with the flags, and with the namespace of the flags or of the command's
+// own variables.
 func (o doctorOptions) overlay(values map[string]string, given func(flag string) bool) (namespace.Address, error) {
 	for flag, s := range map[string]struct{ name, value string }{
 		"request-queue": {"REQUEST_QUEUE", o.queue}, "topic": {"EVENT_TOPIC", o.topic}, "arm-endpoint": {"ARM_ENDPOINT", o.arm},
@@ -250,7 +250,7 @@ func (o doctorOptions) deployment(c config.Config, address namespace.Address) (d
 }
 
 // withoutGalleries leaves out the groups of the named galleries: the settings allow them for
-// versions, which the role on images has no part in.
+// versions, which do not need the role on images.
 func withoutGalleries(groups, galleries []string) []string {
 	return slices.DeleteFunc(groups, func(group string) bool {
 		return slices.ContainsFunc(galleries, func(id string) bool {

@@ -15,7 +15,7 @@ type sheet struct {
 	out      io.Writer
 	json     bool
 	findings []doctor.Finding
-	err      error // the first of the writer's
+	err      error // the first error of the writer
 	counts   map[doctor.Result]int
 }
 
@@ -52,7 +52,7 @@ func (s *sheet) printf(format string, args ...any) {
 	}
 }
 
-// end says what came of it all.
+// end prints the summary.
 func (s *sheet) end(usable bool) error {
 	missing, dark := s.counts[doctor.Failed], s.counts[doctor.Unreachable]
 	if s.json {

@@ -87,7 +87,7 @@ func events(c *cobra.Command, o *eventsOptions) error {
 		},
 	})
 	if errors.Is(err, context.Canceled) {
-		return nil // Ctrl-C is how a follower ends
+		return nil // Ctrl-C is the normal end of --follow
 	}
 	return errors.Join(err, printer.err)
 }
@@ -151,8 +151,8 @@ func matches(pattern, value string) bool {
 	return ok && err == nil
 }
 
-// eventPrinter prints an event a line. Its error is the first of its writer's: a closed pipe ends
-// the command.
+// eventPrinter prints an event a line. It keeps the writer's first error, so that a closed pipe
+// ends the command.
 type eventPrinter struct {
 	out  io.Writer
 	json bool

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// fromFlags names a request that no file holds.
+// fromFlags is the name of a request without a file.
 const fromFlags = "<flags>"
 
 // flagRequest is a request that flags make, without a file.
@@ -76,7 +76,7 @@ func (r *flagRequest) settings(to *requestFlags) error {
 	return nil
 }
 
-// body is the request but for its settings.
+// body is the request without its settings.
 func (r *flagRequest) body() (map[string]any, error) {
 	given := map[string]string{}
 	for name, value := range map[string]string{"virtualMachine": r.vm, "managedDisk": r.disk, "snapshot": r.snapshot, "blobUri": r.blob} {
@@ -90,7 +90,7 @@ func (r *flagRequest) body() (map[string]any, error) {
 	for name, value := range given {
 		if r.gallery != "" {
 			properties := map[string]any{"storageProfile": versionSource(name, value)}
-			if r.location != "" { // its own region, where it has to be; --set names more
+			if r.location != "" { // its own region is required; --set adds more
 				properties["publishingProfile"] = map[string]any{"targetRegions": []any{map[string]any{"name": r.location}}}
 			}
 			return map[string]any{"galleryImageVersion": map[string]any{"properties": properties}}, nil
@@ -112,8 +112,8 @@ func imageSource(name, value, osType string) map[string]any {
 	return map[string]any{"storageProfile": map[string]any{"osDisk": map[string]any{"osType": osType, "osState": "Generalized", name: source}}}
 }
 
-// versionSource is the storage profile of a gallery image version: what its definition says is not
-// repeated.
+// versionSource is the storage profile of a gallery image version: it does not repeat what its
+// definition says.
 func versionSource(name, value string) map[string]any {
 	switch name {
 	case "virtualMachine":
@@ -124,15 +124,15 @@ func versionSource(name, value string) map[string]any {
 	return map[string]any{"osDiskImage": map[string]any{"source": map[string]any{"id": value}}}
 }
 
-// flagsByEnd are the flags by the last name of what they set.
+// flagsByEnd are the flags by the last part of the path that they set.
 var flagsByEnd = map[string]string{
 	"name": "--name", "resourceGroup": "--resource-group", "location": "--location", "subscriptionId": "--subscription",
 	"galleryName": "--gallery", "galleryImageName": "--definition", "osType": "--os-type",
 	"sourceVirtualMachine": "--vm", "virtualMachineId": "--vm", "managedDisk": "--disk", "blobUri": "--blob", "uri": "--blob",
 }
 
-// showFlags writes the problems of a request that flags made: by their flags, for there is no file
-// to look into.
+// showFlags writes the problems of a request that flags made: by their flags, because there is no
+// file.
 func showFlags(w io.Writer, invalid *requestfile.Invalid) {
 	for _, p := range invalid.Problems {
 		path := p.Path

@@ -15,9 +15,9 @@ import (
 var errTimeout = errors.New("the time is over")
 
 const (
-	// lookEvery is the time between two looks for new events: with what a look takes an event is
-	// seen within 0.3 s of its publication. An hour of looking is 18,000 operations of Service Bus,
-	// one or two cents.
+	// lookEvery is the time between two looks for new events: together with the time of a look, an
+	// event is seen within 0.3 s of its publication. An hour of looking is 18,000 operations of
+	// Service Bus, one or two cents.
 	lookEvery = 200 * time.Millisecond
 
 	// lostContact is how long a namespace that was reached before may be out of reach.
@@ -27,7 +27,7 @@ const (
 	// answers the PUT of an image within seven seconds, whatever its source.
 	quiet = 10 * time.Second
 
-	// tooQuiet is when one who has just sent a request should look for it.
+	// tooQuiet is the time after which the sender of a request should look for it.
 	tooQuiet = 2 * time.Minute
 )
 
@@ -39,7 +39,7 @@ type awaited struct {
 	row      *row
 	since    time.Time
 	warned   bool // that no event came
-	early    bool // the outcome was there before anybody waited
+	early    bool // the outcome existed before the wait began
 }
 
 // following reads the events until the outcome of every target is known.
@@ -80,7 +80,7 @@ func (f *following) read(entries []history.Entry, current bool) bool {
 			}
 		}
 	}
-	if !current { // what came may be out of date: more is there
+	if !current { // there are more events, so the last ones may be out of date
 		return false
 	}
 	open := 0
@@ -133,7 +133,7 @@ func (f *following) noteQuiet(a *awaited) {
 
 // old reports whether the outcome answers a request that was sent before this very one. Clocks may
 // differ by seconds, not by minutes; no build ends before its submitter has looked for the first
-// time, so what was there then goes by when it came.
+// time, so for an earlier outcome its time decides.
 func (a *awaited) old() bool {
 	if a.submitted.IsZero() {
 		return false
@@ -148,7 +148,7 @@ func (a *awaited) old() bool {
 	return asked.Before(a.submitted.Add(-time.Minute))
 }
 
-// notes says what is to be known about an outcome beside itself.
+// notes are remarks about an outcome.
 func (f *following) notes(a *awaited) {
 	e := a.outcome.Event
 	switch {
@@ -182,8 +182,8 @@ func unknown(t target) string {
 	return fmt.Sprintf("no event of %s came so far: is the id right, and does the handler run? `goldmint events` shows what it did, `goldmint dead-letters list` what it refused", t)
 }
 
-// onError returns nil where an error may pass: not for a refusal by a namespace that was never
-// reached.
+// onError returns nil if an error may pass. A refusal by a namespace that was never reached does
+// not pass.
 func (f *following) onError(err error, since time.Duration) error {
 	explained := f.explain(err, f.historyEntity(), namespace.Listen)
 	var refusal *namespace.Refusal

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// helpWidth is that of every terminal.
+// helpWidth is a width that every terminal has.
 const helpWidth = 80
 
 // fitHelp makes the help of the command and of all below it fit a screen, however long the lines of
@@ -29,11 +29,11 @@ func usageTemplate(c *cobra.Command) string {
 	).Replace(c.UsageTemplate())
 }
 
-// fill wraps paragraphs to a width. A line that begins with blanks is one of a table: it goes on
-// under its second column.
+// fill wraps paragraphs to a width. A line that begins with blanks belongs to a table: it continues
+// under the second column.
 func fill(text string, width int) string {
 	var lines []string
-	open := false // the last line is of a paragraph that may go on
+	open := false // the last line belongs to a paragraph that may continue
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		switch {
@@ -51,7 +51,7 @@ func fill(text string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// continued breaks the lines of a shell as a shell allows it.
+// continued breaks a shell command with backslashes.
 func continued(text string, width int) string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -74,7 +74,7 @@ func secondColumn(line string) int {
 	return len(line) - len(strings.TrimLeft(line, " "))
 }
 
-// wrap breaks a line at blanks. What goes on is indented.
+// wrap breaks a line at blanks. Continuation lines are indented.
 func wrap(line string, indent, width int) (lines []string) {
 	for {
 		end := strings.LastIndexByte(line[:min(len(line), width+1)], ' ')

@@ -107,7 +107,7 @@ func printLatest(out io.Writer, records []catalog.Record, region string) error {
 	return err
 }
 
-// itemsOf are the records as retention takes them.
+// itemsOf converts the records to items of retention.
 func itemsOf(records []catalog.Record) []retention.Item {
 	items := make([]retention.Item, len(records))
 	for i, r := range records {
@@ -166,7 +166,7 @@ type recordJSON struct {
 	Location string       `json:"location"`
 	Regions  []regionJSON `json:"regions,omitempty"`
 	SizeGB   int32        `json:"sizeGB,omitempty"`
-	UsedBy   []string     `json:"usedBy,omitzero"` // nil: nobody looked
+	UsedBy   []string     `json:"usedBy,omitzero"` // nil: not looked up
 }
 
 type regionJSON struct {

@@ -18,7 +18,7 @@ const (
 )
 
 // parseVMs reads the values of --vm: NAME[,tag=value…]. Each VM is running, as after its software
-// was installed: to deallocate and to generalize it is the user's part.
+// was installed. The user deallocates and generalizes it.
 func parseVMs(specs []string) ([]arm.VM, error) {
 	var vms []arm.VM
 	seen := map[string]bool{}

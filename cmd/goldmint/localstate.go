@@ -10,7 +10,8 @@ import (
 	"goldmint/internal/localazure"
 )
 
-// runningLocal is how to reach a `goldmint local` of this user, as it writes it down while it runs.
+// runningLocal is what a running `goldmint local` writes to a file so that commands of this user
+// can reach it.
 type runningLocal struct {
 	PID      int               `json:"pid"`
 	Settings map[string]string `json:"settings"` // of its function app, among them the addresses of all that it uses
@@ -42,7 +43,7 @@ func announceLocal(azure *localazure.Azure) (withdraw func()) {
 		return func() {}
 	}
 	return func() {
-		if now, ok := findLocal(); ok && now.PID == os.Getpid() { // not another one's that was started since
+		if now, ok := findLocal(); ok && now.PID == os.Getpid() { // not the file of another one that was started since
 			_ = os.Remove(file)
 		}
 	}

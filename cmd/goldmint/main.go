@@ -39,7 +39,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	signal.Ignore(syscall.SIGPIPE) // a write to a pipe that nobody reads fails instead: what runs here is stopped, not left over
+	signal.Ignore(syscall.SIGPIPE) // a write to a pipe that nobody reads fails instead, so that child processes are stopped
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	status := execute(ctx, args, os.Stdin, &pipe{os.Stdout, cancel}, &pipe{os.Stderr, cancel})

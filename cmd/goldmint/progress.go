@@ -12,8 +12,8 @@ import (
 	"goldmint/cmd/goldmint/internal/screen"
 )
 
-// progress shows how builds go: a table that is drawn anew on a terminal, else a line when
-// something happens, and one a minute so that a pipeline sees that somebody is alive.
+// progress shows how builds go: a table that is drawn anew on a terminal, otherwise a line for each
+// change, and one a minute so that a pipeline's log shows that the command is alive.
 type progress struct {
 	out      io.Writer        // for lines that stay
 	terminal *screen.Terminal // nil elsewhere
@@ -79,7 +79,7 @@ func (p *progress) say() {
 // spinner turns at ten steps a second.
 var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
-// lines is what is drawn: of a lone build all that is known, of several a table.
+// lines is what is drawn: all that is known of a single build, or a table of several.
 func (p *progress) lines(columns, lines int) []string {
 	var problem []string
 	if p.problem != nil {
@@ -128,8 +128,7 @@ func (p *progress) contact(err error) {
 	}
 }
 
-// hold takes the table from the screen while something else is printed that may go to the same
-// terminal.
+// hold removes the table from the screen while something else is printed to the same terminal.
 func (p *progress) hold(print func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +147,7 @@ func (p *progress) stop() {
 	}
 }
 
-// localTime is a time as people at this machine read it.
+// localTime is a time in this machine's zone.
 func localTime(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 func duration(seconds float64) string {

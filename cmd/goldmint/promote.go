@@ -68,7 +68,7 @@ func runPromote(c *cobra.Command, m manager, name, onlyIf string) error {
 	return err
 }
 
-// explainPromote leaves alone what Azure did not say.
+// explainPromote explains only errors of Azure.
 func (m *manager) explainPromote(err error) error {
 	var conflict *exitError
 	switch {

@@ -160,7 +160,7 @@ func (o *pruneOptions) decide(ctx context.Context, azure *catalog.Azure, shelf p
 	return retention.Decide(itemsOf(records), rule), nil
 }
 
-// confirm asks, where there is a person to ask. Ctrl-C is an answer, too.
+// confirm asks, if standard input is a terminal. Ctrl-C counts as an answer.
 func (o *pruneOptions) confirm(c *cobra.Command, going int) (bool, error) {
 	in, ok := c.InOrStdin().(*os.File)
 	if !ok || o.output == "json" || !term.IsTerminal(int(in.Fd())) {
@@ -168,7 +168,7 @@ func (o *pruneOptions) confirm(c *cobra.Command, going int) (bool, error) {
 	}
 	_, _ = fmt.Fprintf(c.ErrOrStderr(), "Delete %d of them? [y/N] ", going)
 	answers := make(chan string, 1)
-	go func() { // it is left to the process's end where nobody answers
+	go func() { // without an answer it stays until the process ends
 		answer, _ := bufio.NewReader(in).ReadString('\n')
 		answers <- answer
 	}()
@@ -232,7 +232,7 @@ func (r *pruneReport) outcome(o prune.Outcome) {
 	}
 }
 
-// end prints the sum; dry says that nothing was to be deleted.
+// end prints the totals; dry means that nothing had to be deleted.
 func (r *pruneReport) end(outcomes []prune.Outcome, dry bool) error {
 	if r.json {
 		return r.endJSON(outcomes, dry)

@@ -45,7 +45,7 @@ func (r *requestFlags) parse() ([]requestfile.Setting, error) {
 }
 
 // requestFiles are the files at the paths, in order: a folder stands for all files in it that look
-// like requests; what else it holds is passed over.
+// like requests; other files in it are ignored.
 func requestFiles(paths []string) (files, passed []string, err error) {
 	for _, p := range paths {
 		info, err := os.Stat(p)
@@ -74,8 +74,8 @@ func requestFiles(paths []string) (files, passed []string, err error) {
 
 var requestExtensions = []string{".json", ".jsonc", ".yaml", ".yml"}
 
-// readAll reads the requests at the paths. Each that is good is handed on as it comes; the error is
-// about all others, of which everything that is wrong has been shown.
+// readAll reads the requests at the paths. It passes on each valid request; the error is about all
+// others, whose problems were shown.
 func (r *requestFlags) readAll(c *cobra.Command, paths []string, good func(file string, made request.Request)) error {
 	files, passed, err := requestFiles(paths)
 	if err != nil {
@@ -102,8 +102,8 @@ func (r *requestFlags) readAll(c *cobra.Command, paths []string, good func(file 
 	return together(wrong, len(files), "files")
 }
 
-// together is one error of several of n things, with the gravest of their exit statuses. The hint
-// is that of a lone one.
+// together is one error for several of n things, with the gravest of their exit statuses. A single
+// error keeps its hint.
 func together(wrong []error, n int, things string) error {
 	switch len(wrong) {
 	case 0:

@@ -110,7 +110,7 @@ func withOperator(err error, q letterQueue) error {
 type again struct {
 	message *azservicebus.Message
 	name    string
-	request bool // it is a request, and so goes to their queue wherever it was
+	request bool // it is a request, so it goes to the queue of requests
 }
 
 // queue is where the message goes.

@@ -43,7 +43,7 @@ const (
 	rejected    state = "rejected"
 )
 
-// asked notes what the request says of the image.
+// asked stores what the request says about the image.
 func (r *row) asked(q request.Request) {
 	r.image, r.source, r.from, r.location = q.Name, q.Source().Type, path.Base(q.Source().ID), q.Location()
 }
@@ -111,7 +111,7 @@ func limited(e event.Event) bool {
 	return e.Type == event.Delayed && d != nil && d.Reason == "RateLimited" && !d.Until.IsZero()
 }
 
-// longestWait is how far ahead Goldmint reckons with Azure's limits.
+// longestWait is how far ahead Goldmint calculates Azure's limits.
 const longestWait = 20 * time.Minute
 
 // onTheHour is when a build that waits for Azure's rate limit goes on.
@@ -173,7 +173,7 @@ func (r *row) waits() bool {
 	return r.state == sent || r.state == queued || r.state == awaiting || r.state == delayed
 }
 
-// mark says at one glance how the build is.
+// mark is the symbol of the build's state.
 func (r *row) mark(paint screen.Paint) string {
 	switch r.state {
 	case succeeded:
@@ -187,7 +187,7 @@ func (r *row) mark(paint screen.Paint) string {
 	}
 }
 
-// text is what there is to say at the end of a line that must be short: an image goes by its name.
+// text is the short text at the end of a line: an image's name, for example.
 func (r *row) text() string {
 	switch {
 	case r.state == succeeded:

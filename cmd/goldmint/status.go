@@ -81,7 +81,7 @@ func status(c *cobra.Command, conn connection, targets []target, output string) 
 	return together(wrong, len(targets), "builds")
 }
 
-// justSubmitted is how long the function may take to say that it has taken a request: a warm one
+// justSubmitted is how long the function may take to publish that it accepted a request. A warm one
 // takes milliseconds.
 const justSubmitted = 2 * time.Second
 
@@ -177,7 +177,7 @@ func describe(out io.Writer, e event.Event) error {
 		row("took", duration(d.DurationSeconds))
 	}
 	switch {
-	case len(d.Problems) > 0: // which the error's message repeats
+	case len(d.Problems) > 0: // the error's message repeats it
 		row("error", d.Error.Code)
 	case d.Error != nil:
 		row("error", tell(d.Error))

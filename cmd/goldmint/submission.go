@@ -15,11 +15,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// submission is one request to send, valid or not: what is wrong with it is the handler's to say.
+// submission is one request to send, valid or not: the handler reports what is wrong with it.
 type submission struct {
 	id        string
 	messageID string
-	body      []byte          // nil: somebody else submits it
+	body      []byte          // nil: another program submits it
 	request   request.Request // zero when the body is no valid request
 }
 

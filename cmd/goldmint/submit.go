@@ -119,10 +119,10 @@ func submit(c *cobra.Command, o *submitOptions, paths []string) error {
 	return waitFor(c, b, o.waitFlags, targets)
 }
 
-// againName is the metadata that makes a request another one.
+// againName is the metadata that makes a repeated request a new one.
 const againName = "goldmint-again"
 
-// renewed is the request made another one by a value of chance, so that it is built again under the
+// renewed is the request with a random value in its metadata, so that it is built again under the
 // same id.
 func renewed(r request.Request) request.Request {
 	r.Metadata = maps.Clone(r.Metadata)
@@ -156,7 +156,7 @@ func submitted(c *cobra.Command, r request.Request, output string) error {
 	return err
 }
 
-// newID makes an id that nobody else makes: the image's name and something random.
+// newID makes a unique id: the image's name and a random part.
 func newID(name string) string {
 	const most, random = 48, 8
 	return name[:min(len(name), most-random-1)] + "-" + strings.ToLower(rand.Text()[:random])
@@ -176,7 +176,8 @@ func (b *bus) send(ctx context.Context, m *azservicebus.Message) error {
 	return b.sendTo(ctx, b.queue, m)
 }
 
-// sendTo sends a message. It is safe to repeat, for its MessageId is its own.
+// sendTo sends a message. It is safe to repeat, because duplicate detection drops a second message
+// with the MessageId.
 func (b *bus) sendTo(ctx context.Context, queue string, m *azservicebus.Message) error {
 	entity := namespace.Entity{Queue: queue}
 	sender, err := b.client.NewSender(queue, nil)

@@ -21,7 +21,7 @@ type buildTable struct {
 
 func newBuildTable() *buildTable { return &buildTable{rows: map[string]*row{}} }
 
-// row is that of the build. One of which nothing is known was sent.
+// row is the row of the build. A build without events has been sent.
 func (b *buildTable) row(id string) *row {
 	if r := b.rows[id]; r != nil {
 		return r
@@ -32,7 +32,7 @@ func (b *buildTable) row(id string) *row {
 	return r
 }
 
-// event notes a published event.
+// event updates the table from a published event.
 func (b *buildTable) event(e history.Entry) *row {
 	r := b.row(e.Event.Data.BuildID)
 	r.timeline.Add(e)
@@ -42,7 +42,7 @@ func (b *buildTable) event(e history.Entry) *row {
 	return r
 }
 
-// console notes what a log line of the handler says of a build's step.
+// console updates the table from a log line of the handler.
 func (b *buildTable) console(line string) {
 	var l struct {
 		Msg     string    `json:"msg"`
@@ -70,7 +70,7 @@ func (b *buildTable) console(line string) {
 // shape is how wide the columns of a table are. A column of no width is left out.
 type shape struct{ id, source, elapsed, text int }
 
-// whole is the shape of a table that may be as wide as it likes.
+// whole is the shape of a table without a limit of its width.
 func (b *buildTable) whole() shape {
 	s := shape{source: len("virtualMachine"), elapsed: 7}
 	for _, r := range b.order {
@@ -79,11 +79,11 @@ func (b *buildTable) whole() shape {
 	return s
 }
 
-// least is the room in which a text still says something.
+// least is the smallest useful width of a text.
 const least = 20
 
-// shape is that of a table on a screen. On a narrow one the sources go first, then the times, then
-// the texts.
+// shape is that of a table on a screen. On a narrow one the sources are dropped first, then the
+// times, then the texts.
 func (b *buildTable) shape(columns int) shape {
 	s := b.whole()
 	room := func() int {
@@ -141,7 +141,7 @@ func (b *buildTable) live(columns, lines int, paint screen.Paint) []string {
 }
 
 // visible are the rows that fit, in the table's order. When there are too many, a third is for
-// those that ended last; then come those under way, then those in line.
+// those that ended last; then come those in progress, then those that wait.
 func (b *buildTable) visible(lines int) []*row {
 	if len(b.order) <= lines {
 		return b.order

@@ -87,7 +87,7 @@ func noSecrets(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "--" + f.Name
 		switch f.Name {
-		case "connection-string", "namespace", "servicebus-key", "set", "blob": // which hold one, or look at it themselves
+		case "connection-string", "namespace", "servicebus-key", "set", "blob": // these hold a secret, or check it themselves
 			return
 		case "request-queue", "build-queue", "topic", "arm-endpoint", "arm-audience":
 			name += " (" + variableOf(f.Name) + ")"
@@ -107,8 +107,8 @@ func variableOf(flag string) string {
 	return strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// asGroup makes a command of one that only has others below it: alone it shows its help, and an
-// unknown one is an error.
+// asGroup sets up a command that only has subcommands: alone it shows its help, and an unknown
+// subcommand is an error.
 func asGroup(c *cobra.Command) *cobra.Command {
 	c.DisableFlagsInUseLine = true
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }

@@ -41,7 +41,7 @@ func verdict(e event.Event) error {
 	return nil
 }
 
-// nameTaken are Goldmint's own refusals to touch an image that is there.
+// nameTaken are Goldmint's own refusals to change an existing image.
 var nameTaken = []string{"ImageExists", "ImageAgeUnknown", "ReplacedByNewerBuild"}
 
 // tell formats an error and its details, one per line.

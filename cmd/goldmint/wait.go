@@ -154,7 +154,7 @@ func newEndings(c *cobra.Command, f *following, output string) *endings {
 	return &endings{following: f, reporter: pipeline.Detect(os.Getenv, c.ErrOrStderr()), out: c.OutOrStdout(), output: output}
 }
 
-// tell reports one outcome, and prints all whose turn it is.
+// tell reports one outcome, and prints the image ids that are next in the order.
 func (n *endings) tell(a *awaited) error {
 	if err := n.reporter.Ended(a.outcome.Event); err != nil {
 		return err
@@ -182,7 +182,7 @@ func (n *endings) print(e history.Entry) (err error) {
 	return err
 }
 
-// verdict is the error of all targets that gave no image; err is how the following ended.
+// verdict is the error of all targets that made no image; err is how the following ended.
 func (n *endings) verdict(err error, timeout *timeout) error {
 	var wrong []error
 	for i, a := range n.all {
@@ -203,7 +203,7 @@ func (n *endings) verdict(err error, timeout *timeout) error {
 		return n.err
 	}
 	var e *exitError
-	if errors.As(err, &e) { // which is about Service Bus, not about one of them
+	if errors.As(err, &e) { // the error is about Service Bus, not about a target
 		return e
 	}
 	return together(wrong, len(n.all), "builds")

@@ -23,8 +23,8 @@ type VersionRegion struct {
 	ExcludeFromLatest bool
 }
 
-// AddVersion lets a version exist that is replicated to its own region, and its definition. Options
-// may change that. It panics on an id of another type.
+// AddVersion adds a version that is replicated to its own region, and its definition. Options may
+// change that. It panics on an id of another type.
 func (s *Server) AddVersion(id, location string, options ...func(*Version)) {
 	t := mustTarget(id, "galleries/*/images/*/versions/*")
 	var o Version
@@ -47,7 +47,7 @@ func (s *Server) AddVersion(id, location string, options ...func(*Version)) {
 	for _, r := range o.Regions {
 		p.PublishingProfile.TargetRegions = append(p.PublishingProfile.TargetRegions, targetRegion{Name: r.Name, ExcludeFromLatest: new(r.ExcludeFromLatest)})
 	}
-	_ = s.checkPublishing(&v) // fills in the defaults; a region that there is not shows in the answers
+	_ = s.checkPublishing(&v) // fills in the defaults; an unknown region shows in the answers
 	if !o.EndOfLife.IsZero() {
 		p.PublishingProfile.EndOfLifeDate = stamp(o.EndOfLife)
 	}
@@ -67,7 +67,7 @@ func (s *Server) AddVersion(id, location string, options ...func(*Version)) {
 	s.state.versions[fold(v.ID)] = &versionRecord{version: v, spread: replication{regions: v.regions()}}
 }
 
-// RemoveVersion takes a version away at once.
+// RemoveVersion removes a version at once.
 func (s *Server) RemoveVersion(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,10 +11,10 @@ type Blob struct {
 	SizeGB int32 // zero: 30
 }
 
-// AddBlob lets a VHD exist that an image may name, whose URI has to match to the letter.
+// AddBlob adds a VHD that an image may name. Its URI has to match exactly.
 func (s *Server) AddBlob(uri string) { s.PutBlob(Blob{URI: uri}) }
 
-// PutBlob lets a VHD exist, or changes it.
+// PutBlob adds or changes a VHD.
 func (s *Server) PutBlob(b Blob) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -42,7 +42,7 @@ func (b *bothSchemes) accept() {
 	}
 }
 
-// sort hands a connection on once it has said something.
+// sort passes a connection on after its first byte.
 func (b *bothSchemes) sort(conn net.Conn) {
 	c := &opened{Conn: conn}
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))

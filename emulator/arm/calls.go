@@ -13,8 +13,8 @@ type Call struct {
 	Action string    // the RBAC action the caller needs, such as Microsoft.Compute/images/write; empty for a path that names nothing
 	Method string    // the HTTP method
 	Path   string    // as asked, without the query: operation URLs carry secrets there
-	Status int       // as answered, or as it would have been had the connection not been cut
-	Time   time.Time // by the server's clock, when the request was taken
+	Status int       // the status of the answer, even if the connection was cut
+	Time   time.Time // by the server's clock, when the request arrived
 	Client string    // the caller's User-Agent
 }
 

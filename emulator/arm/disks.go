@@ -17,7 +17,7 @@ type Disk struct {
 	HyperVGeneration string // V1 or V2; empty where the disk does not say
 	AccountType      string // such as Premium_LRS; empty: Standard_LRS
 	SizeGB           int32  // zero: 30
-	SecurityType     string // such as TrustedLaunch; empty: none
+	SecurityType     string // such as TrustedLaunch, or empty
 	Tags             map[string]string
 }
 
@@ -54,14 +54,13 @@ func addDisks(add adder) {
 	}
 }
 
-// PutDisk lets a managed disk exist, or replaces it. It panics on an id of another type.
+// PutDisk adds or replaces a managed disk. It panics on an id of another type.
 func (s *Server) PutDisk(d Disk) { s.putPrepared(d, "disks") }
 
-// PutSnapshot lets a snapshot exist, or replaces it. It panics on an id of another type.
+// PutSnapshot adds or replaces a snapshot. It panics on an id of another type.
 func (s *Server) PutSnapshot(d Disk) { s.putPrepared(d, "snapshots") }
 
-// PutDiskEncryptionSet lets a disk encryption set exist, or replaces it. It panics on an id of
-// another type.
+// PutDiskEncryptionSet adds or replaces a disk encryption set. It panics on an id of another type.
 func (s *Server) PutDiskEncryptionSet(d Disk) { s.putPrepared(d, "diskEncryptionSets") }
 
 func (s *Server) putPrepared(d Disk, typ string) {
@@ -74,7 +73,7 @@ func (s *Server) putPrepared(d Disk, typ string) {
 	s.keepDisk(t, typ, d)
 }
 
-// keepDisk makes a disk of what a Go caller says.
+// keepDisk adds a disk for a Go caller.
 func (s *Server) keepDisk(t target, typ string, d Disk) {
 	body := diskBody{Name: t.name(), ID: t.id(typ), Type: computeNamespace + "/" + typ, Location: regionName(d.Location), Tags: d.Tags}
 	body.Properties = map[string]any{"provisioningState": "Succeeded"}
@@ -103,8 +102,8 @@ func (b *diskBody) setIf(property, value string) {
 	}
 }
 
-// newDiskRecord fills in what the service does, and reads what images need to know. A disk that is
-// put again stays the one it was.
+// newDiskRecord fills in what the service fills in, and reads what images depend on. A disk that is
+// put again keeps its identity.
 func (s *Server) newDiskRecord(b diskBody, had *diskRecord) *diskRecord {
 	p := b.Properties
 	if b.Type != computeNamespace+"/diskEncryptionSets" {

@@ -16,7 +16,7 @@ const (
 	managedLatency = 500 * time.Millisecond  // 7 of 7 PUTs answered within 0.6 s
 	blobLatency    = 5300 * time.Millisecond // 11 of 11 between 3.8 and 6.7 s
 	blobDuration   = 2 * RecordedTick        // 10.1 to 10.4 s, once 20.6, once 57
-	blobMissing    = 219 * time.Millisecond  // how soon an operation fails whose blob is not there
+	blobMissing    = 219 * time.Millisecond  // after this time an operation with a missing blob fails
 	diskDuration   = 500 * time.Millisecond  // 0.08 to 1 s
 	resizedCopy    = 22 * time.Second        // a copy that is larger than its source: 22 to 23 s
 	groupDeletion  = 2 * RecordedTick        // depends on what is in it; not recorded for a group of images
@@ -64,7 +64,7 @@ func (o *Options) actionDuration() time.Duration {
 }
 
 // lookAgain is the Retry-After of an action on a VM. Azure was recorded to say ten seconds; where
-// actions take less here, clients are not to wait for nothing.
+// actions are faster here, the value is smaller, so that clients do not wait too long.
 func (o *Options) lookAgain() string {
 	if o.actionDuration() > 10*time.Second || (o.ActionDuration == 0 && o.ImageDuration == 0 && o.Speed == 0) {
 		return "10"

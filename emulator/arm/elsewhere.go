@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// elsewhere are types of resources that Azure has and this server has not. Clients look for some of
-// them beside a VM or a disk; there are none, and none can be made.
+// elsewhere are types of resources that Azure has and this server does not have. Clients look for
+// some of them beside a VM or a disk. Their lists are empty, and they cannot be made.
 func elsewhere(namespace string) []string {
 	switch fold(namespace) {
 	case "microsoft.compute":
@@ -25,8 +25,7 @@ func elsewhere(namespace string) []string {
 	return nil
 }
 
-// routeElsewhere answers for a type that exists elsewhere as an Azure without any such resource
-// does.
+// routeElsewhere answers for such a type like an Azure without any such resource.
 func routeElsewhere(method string, t target) (route, bool) {
 	if !slices.Contains(elsewhere(t.namespace), fold(strings.Join(t.types, "/"))) {
 		return route{}, false

@@ -64,7 +64,7 @@ func changeNotAllowed(property string) *armError {
 	return computeError(http.StatusConflict, "PropertyChangeNotAllowed", property, "Changing property '%s' is not allowed.", property)
 }
 
-// conflict is the refusal that a client is to try again.
+// conflict is a refusal after which a client should try again.
 func conflict() *armError {
 	return computeError(http.StatusConflict, "Conflict", "", "The request failed due to conflict with a concurrent request. "+
 		"To resolve it, please refer to https://aka.ms/activitylog to get more details on the conflicting requests.")
@@ -86,8 +86,8 @@ func resourceNotFound(t target) *armError {
 		"For more details please go to https://aka.ms/ARMResourceNotFoundFix", named, t.group)
 }
 
-// notFound is the 404 of a resource that is not there. Right after a deletion the gateway still
-// asks compute, whose words come once.
+// notFound is the 404 of a missing resource. Right after a deletion the gateway still asks compute,
+// so the first 404 has compute's words.
 func (s *Server) notFound(t target, id string) *armError {
 	if s.state.gone[fold(id)] {
 		delete(s.state.gone, fold(id))

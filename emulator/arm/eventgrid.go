@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// principalID is who calls, as far as answers and events name somebody. It is nobody.
+// principalID is the caller in answers and events. It is made up.
 const principalID = "33333333-3333-3333-3333-333333333333"
 
 // Action is an action on a VM that has ended, well or not.

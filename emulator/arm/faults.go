@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Faults are chances, between 0 and 1, that the server misbehaves. Which request meets what follows
-// from the seed, the method, the resource and how many times that has been asked: the same run
-// meets the same faults whatever the timing.
+// Faults are chances, between 0 and 1, of faults. The seed, the method, the resource and the number
+// of earlier such requests decide which request meets which fault, so the same run meets the same
+// faults with any timing.
 type Faults struct {
 	Seed uint64
 
@@ -54,7 +54,7 @@ const (
 	noCode
 )
 
-// injector throws the faults. It is guarded by the server's lock.
+// injector draws the faults. It is guarded by the server's lock.
 type injector struct {
 	faults Faults
 	picked map[string]int // how often, by subject
@@ -69,8 +69,8 @@ func (s *Server) Injected() map[string]int {
 	return maps.Clone(s.injector.hits)
 }
 
-// subject names a request such that the same one has the same name in every run: an operation goes
-// by its resource.
+// subject names a request so that it has the same name in every run: an operation has the name of
+// its resource.
 func (s *Server) subject(rq *request) (method, path string) {
 	path = fold(rq.http.URL.Path)
 	if strings.HasPrefix(rq.target.key(), "@locations/") {
@@ -81,7 +81,7 @@ func (s *Server) subject(rq *request) (method, path string) {
 	return rq.http.Method, path
 }
 
-// chance is a number between 0 and 1 that only the seed and the words decide.
+// chance is a number between 0 and 1 that depends only on the seed and the words.
 func (d *injector) chance(words ...string) float64 {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, d.faults.Seed) // a hash takes everything
@@ -131,7 +131,7 @@ func (d *injector) pick(method, path string) fault {
 	return none
 }
 
-// spoil throws the faults of an operation that begins.
+// spoil draws the faults of an operation that begins.
 func (d *injector) spoil(op *operation, method string) {
 	f := d.faults
 	if f.FailOperation+f.SlowOperation+f.VanishOperation+f.LateRead+f.AcceptPut == 0 {
@@ -165,7 +165,7 @@ func (d *injector) spoil(op *operation, method string) {
 	}
 }
 
-// failsRegion throws whether a version that is made fails in a region.
+// failsRegion draws whether a version fails in a region.
 func (d *injector) failsRegion(id string) bool {
 	if d.faults.FailRegion == 0 || d.chance("region", id, d.next("region", id)) >= d.faults.FailRegion {
 		return false

@@ -62,17 +62,17 @@ type Definition struct {
 	OSType           string // empty: Linux
 	OSState          string // empty: Generalized
 	HyperVGeneration string // empty: V2
-	SecurityType     string // such as TrustedLaunch; empty: none
+	SecurityType     string // such as TrustedLaunch, or empty
 }
 
-// AddGallery lets a gallery exist. It panics on an id of another type.
+// AddGallery adds a gallery. It panics on an id of another type.
 func (s *Server) AddGallery(id, location string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keepGallery(mustTarget(id, "galleries/*"), location, map[string]any{})
 }
 
-// AddDefinition lets a definition exist, and its gallery. It panics on an id of another type.
+// AddDefinition adds a definition and its gallery. It panics on an id of another type.
 func (s *Server) AddDefinition(d Definition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +214,7 @@ func spellSecurityType(p map[string]any) {
 	}
 }
 
-// securityType is what a definition says of its versions; empty where it says nothing.
+// securityType is the security type of a definition, or empty.
 func (r *galleryRecord) securityType() string {
 	features, _ := r.body.Properties["features"].([]any)
 	for _, f := range features {

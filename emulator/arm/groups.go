@@ -46,7 +46,7 @@ func (s *Server) makeGroup(t target, location string) *resourceGroup {
 	return g
 }
 
-// admitGroup refuses what is said to live in a resource group that does not exist.
+// admitGroup refuses resources in a resource group that does not exist.
 func (s *Server) admitGroup(rq *request) *armError {
 	if rq.target.group == "" || rq.target.namespace == "" || !s.options.RequireGroups || s.state.groups[fold(groupID(rq.target))] != nil {
 		return nil
@@ -58,7 +58,7 @@ func groupNotFound(t target) *armError {
 	return gatewayError(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '%s' could not be found.", t.group)
 }
 
-// ensureGroup lets the group of a new resource spring up, where groups are not required.
+// ensureGroup creates the group of a new resource, unless groups are required.
 func (s *Server) ensureGroup(t target, location string) {
 	if s.state.groups[fold(groupID(t))] == nil {
 		s.makeGroup(t, location)

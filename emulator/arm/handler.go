@@ -30,7 +30,7 @@ type request struct {
 	actions    []Action // ended by the call itself
 }
 
-// answer is what a call gets. Its body is JSON, nil being none at all.
+// answer is the answer to a call. Its body is JSON; nil means no body.
 type answer struct {
 	status int
 	body   any
@@ -79,7 +79,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		a, fault = s.handle(rq, &call)
 	}
-	// The caller may go away while it waits; what ARM has accepted happens all the same.
+	// The caller may leave while it waits, but what ARM has accepted still happens.
 	if s.clock.wait(r.Context(), a.after, nil) != nil {
 		fault = reset
 	}
@@ -99,7 +99,7 @@ func unreadable(err error) *armError {
 	return invalidContent("The request content could not be read.")
 }
 
-// handle looks at the state, changes it and says what to answer, in one piece.
+// handle reads the state, changes it and returns the answer, under one lock.
 func (s *Server) handle(rq *request, call *Call) (answer, fault) {
 	s.mu.Lock()
 	rq.now = s.clock.now()
@@ -127,7 +127,7 @@ func (s *Server) dispatch(rq *request, call *Call) (answer, fault) {
 	return rt.handle(s, rq), fault
 }
 
-// admit is ARM's front end: who calls, with which api-version, for what.
+// admit is ARM's front end: it checks the caller, the api-version and the resource.
 func (s *Server) admit(rq *request) (route, *armError) {
 	if isMetadata(rq.http) {
 		return route{handle: (*Server).metadata}, nil
@@ -166,7 +166,7 @@ func (s *Server) admit(rq *request) (route, *armError) {
 	return rt, s.admitLock(rq)
 }
 
-// admitWide lets in what is asked of no single provider.
+// admitWide admits requests that are not for a single provider.
 func (s *Server) admitWide(rq *request, rt route) (route, *armError) {
 	if segments := strings.Split(strings.Trim(rq.http.URL.Path, "/"), "/"); len(segments) > 1 {
 		rq.target.subscription = segments[1]

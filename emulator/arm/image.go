@@ -126,8 +126,8 @@ func (r *subResource) fold() string {
 	return fold(r.ID)
 }
 
-// changes names the first property in which a PUT differs from the image, or is empty. What the
-// service has filled in may be left out.
+// changes names the first property in which a PUT differs from the image, or is empty. A PUT may
+// leave out what the service has filled in.
 func (i image) changes(had image) string {
 	now, was := i.Properties, had.Properties
 	switch {

@@ -52,7 +52,7 @@ func (i image) checkLinks() *armError {
 	return bad
 }
 
-// linkedID refuses what is no full id. One without its leading slash is taken.
+// linkedID refuses what is not a full id. An id without its leading slash is accepted.
 func linkedID(path, id string) *armError {
 	rooted := "/" + strings.TrimPrefix(fold(id), "/")
 	if strings.HasPrefix(rooted, "/subscriptions/") || strings.HasPrefix(rooted, "/providers/") {

@@ -66,8 +66,8 @@ func (s *Server) createOrKeep(rq *request, had *imageRecord, in image) answer {
 	return s.createImage(rq, made, failure)
 }
 
-// again decides on a PUT over an image that exists. With equal properties it succeeds and captures
-// nothing anew.
+// again decides on a PUT over an image that exists. With equal properties it succeeds without a
+// second capture.
 func (r *imageRecord) again(in image) *armError {
 	switch {
 	case r.deleting:
@@ -96,8 +96,8 @@ func (e *armError) answerFor(r *imageRecord, rq *request, in image) answer {
 	return answer{status: http.StatusOK, body: r.image.view(rq.apiVersion)}
 }
 
-// createImage lets the image exist as Creating, and the operation finish it. The operation does not
-// end before the PUT has answered.
+// createImage adds the image as Creating; the operation finishes it. The operation does not end
+// before the PUT has answered.
 func (s *Server) createImage(rq *request, made assembled, failure *opError) answer {
 	img := made.image
 	img.Properties.ProvisioningState = "Creating"
@@ -186,8 +186,8 @@ func (s *Server) patchImage(rq *request) answer {
 	return s.accepted(rq, record.creating, http.StatusOK, record.image.view(rq.apiVersion))
 }
 
-// deleteImage takes an image away in any state. Deleting one that is being created ends its
-// creation, as a later request does with a VM's operation; for images that is not recorded.
+// deleteImage deletes an image in any state. Deleting one that is being created ends its creation,
+// as a later request does with a VM's operation; for images that is not recorded.
 func (s *Server) deleteImage(rq *request) answer {
 	id := rq.target.id("images")
 	record := s.state.images[fold(id)]
@@ -247,8 +247,8 @@ func (s *Server) listImages(rq *request) answer {
 	})
 }
 
-// AddImage lets a managed image exist, of a Linux disk of 30 GB and of these data disks. It panics
-// on an id of another type.
+// AddImage adds a managed image, of a Linux disk of 30 GB and of these data disks. It panics on an
+// id of another type.
 func (s *Server) AddImage(id, location, generation string, disks ...VMDisk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -288,7 +288,7 @@ func (s *Server) Image(id string) (json.RawMessage, bool) {
 	return body, err == nil
 }
 
-// Images is how many images there are, whatever their state.
+// Images is the number of images in any state.
 func (s *Server) Images() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

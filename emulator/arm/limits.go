@@ -172,7 +172,7 @@ func (m *meter) wait(q quota, now time.Time) time.Duration {
 	switch {
 	case q.window > 0 && len(m.times) > 0:
 		return m.times[0].Add(q.window).Sub(now)
-	case q.window > 0 || q.refill == 0: // a limit of none, or one that never fills up
+	case q.window > 0 || q.refill == 0: // a limit of zero, or a bucket that never fills up
 		return 20 * time.Minute
 	}
 	return time.Duration((1 - m.level) / float64(q.refill) * float64(time.Minute))

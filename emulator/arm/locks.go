@@ -39,7 +39,7 @@ type lockProperties struct {
 const locksType = authorizationNamespace + "/locks"
 
 // Lock sets a lock on a subscription, a resource group or a resource, by its id. An empty level
-// takes it away.
+// removes it.
 func (s *Server) Lock(scope string, level LockLevel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

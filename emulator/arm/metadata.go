@@ -20,8 +20,8 @@ type authentication struct {
 	IdentityProvider string   `json:"identityProvider,omitempty"`
 }
 
-// metadata lists the addresses of this cloud's services. It is asked without a token. Where Azure
-// names a service that is not here, so does this; what is here has the server's own address.
+// metadata lists the addresses of this cloud's services. It is asked without a token. Services that
+// exist here have the server's own address; for the others the answer has Azure's addresses.
 //
 // Source: answers of management.azure.com kept in the tests of pulumi-azure-native (2015-01-01,
 // 2018-01-01, 2019-05-01), and the members that hashicorp/go-azure-sdk reads of 2022-09-01. The

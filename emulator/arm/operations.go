@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// operation is something that takes time: it has its effect when its end has come.
+// operation is something that takes time. It has its effect at its end.
 type operation struct {
 	id           string
 	subscription string
@@ -139,7 +139,7 @@ func (s *Server) preempt(o *operation, now time.Time) {
 	o.failure = &opError{Code: "OperationPreempted", Message: "Operation execution has been preempted by a more recent operation."}
 }
 
-// tick ends operations as real time passes, for those who only wait for OnAction.
+// tick ends operations as real time passes, for callers that only wait for OnAction.
 func (s *Server) tick(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.settle()
@@ -163,7 +163,7 @@ func (s *Server) waitForNext(ctx context.Context) {
 		}
 		return
 	}
-	_ = s.clock.wait(ctx, next, s.wake) // woken early or cancelled is as good: the caller looks again
+	_ = s.clock.wait(ctx, next, s.wake) // waking early or cancelling is harmless: the caller looks again
 }
 
 // accepted is the answer to a call that has started an operation.

@@ -42,8 +42,8 @@ func page[T any](s *Server, rq *request, all map[string]T, show func(T) (any, bo
 	return answer{status: http.StatusOK, body: body}
 }
 
-// lists tells which folded ids a list of the target has: those of its type directly below it, in
-// its group or in the whole subscription.
+// lists returns a function that reports whether a list of the target has a folded id: those of its
+// type directly below it, in its group or in the whole subscription.
 func (t target) lists() func(id string) bool {
 	if t.group == "" {
 		prefix, depth := fold("/subscriptions/"+t.subscription+"/"), len(t.types)

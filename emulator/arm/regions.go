@@ -32,8 +32,8 @@ func (c Cloud) Audiences() []string {
 	return []string{"https://management.core.windows.net/", "https://management.azure.com/"}
 }
 
-// regions lists where compute is offered here, by name. ZRS is as Azure documents it: West US has
-// none.
+// regions lists where compute is offered here, by name. ZRS is as Azure documents it: West US does
+// not have it.
 func regions(cloud Cloud) map[string]region {
 	all := map[string]region{}
 	add := func(zrs bool, displays ...string) {

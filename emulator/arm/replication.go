@@ -12,7 +12,7 @@ type replication struct {
 	failing    string // the region that fails when the others are done
 }
 
-// replicate notes what the operation under way copies where.
+// replicate records what the running operation copies to which region.
 func (r *versionRecord) replicate(regions []string) {
 	r.spread.regions, r.spread.start, r.spread.end = regions, r.busy.start, r.busy.end
 }

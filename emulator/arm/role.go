@@ -18,7 +18,7 @@ func (o *Options) permits(action string) bool {
 }
 
 // matches compares an action with one that may hold stars, each of which stands for anything. Case
-// is of no importance.
+// does not count.
 func matches(pattern, action string) bool {
 	parts := strings.Split(fold(pattern), "*")
 	rest, ok := strings.CutPrefix(fold(action), parts[0])

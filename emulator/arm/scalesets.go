@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// addScaleSets lets virtual machine scale sets be there: they have no instances and no operations.
+// addScaleSets adds the routes of virtual machine scale sets, which have no instances and no
+// operations.
 func addScaleSets(add adder) {
 	const action = "Microsoft.Compute/virtualMachineScaleSets/"
 	add(http.MethodPut, "virtualmachinescalesets/*", action+"write", (*Server).putScaleSet)
@@ -83,8 +84,7 @@ func (s *Server) resolveImage(storage map[string]any, location string) *armError
 	return nil
 }
 
-// Latest is the name of the version that a definition's latest stands for in a region, empty where
-// there is none.
+// Latest is the name of the version that a definition's latest stands for in a region, or empty.
 func (s *Server) Latest(definitionID, location string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,9 +114,9 @@ func (s *Server) latestVersion(definition, location string) *versionRecord {
 	return best
 }
 
-// AddScaleSet lets a scale set exist that makes its instances from an image, a version or, as it is
-// now, the latest version of a definition. It panics on an id of another type, and where a
-// definition has no version in the location.
+// AddScaleSet adds a scale set that makes its instances from an image, a version or, as it is now,
+// the latest version of a definition. It panics on an id of another type, and where a definition
+// has no version in the location.
 func (s *Server) AddScaleSet(id, location, imageID string) {
 	t := mustTarget(id, "virtualmachinescalesets/*")
 	s.mu.Lock()

@@ -12,16 +12,16 @@ type state struct {
 	vms            map[string]*machine
 	galleries      map[string]*galleryRecord // galleries and their definitions
 	versions       map[string]*versionRecord
-	failingRegions map[string]string // by version id: what FailNextRegion has laid in wait
+	failingRegions map[string]string // by version id: the failures set by FailNextRegion
 	scaleSets      map[string]*vmBody
 	disks          map[string]*diskRecord // disks, snapshots and disk encryption sets
 	blobs          map[string]Blob        // by URI
 	operations     map[string]*operation  // by operation id
 	pending        []*operation           // not yet over, the next to end first
 	ended          []Action               // not yet reported
-	failures       map[string]opError     // by resource id: what FailNext has laid in wait
+	failures       map[string]opError     // by resource id: the failures set by FailNext
 	regions        map[string]region      // by name
-	gone           map[string]bool        // by resource id: deleted, and not asked for since
+	gone           map[string]bool        // by resource id: deleted, without a request since
 	locks          map[string]*lock       // by the lock's id
 }
 
@@ -44,7 +44,7 @@ func newState(cloud Cloud) state {
 	}
 }
 
-// location checks the location of a resource that is to be, and returns it as ARM stores it.
+// location checks the location of a new resource, and returns it in the form that ARM stores.
 func (s *Server) location(given, typ string) (string, *armError) {
 	if given == "" {
 		return "", gatewayError(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")

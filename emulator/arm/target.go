@@ -24,8 +24,8 @@ type target struct {
 	names        []string // as long as types, or one shorter where a collection or an action is named
 }
 
-// parseTarget parses a path the way ARM's front end does: decoded, dots resolved, case of no
-// importance.
+// parseTarget parses a path the way ARM's front end does: decoded, dots resolved, without regard to
+// case.
 func parseTarget(urlPath string) (target, *armError) {
 	segments := strings.Split(strings.Trim(path.Clean("/"+urlPath), "/"), "/")
 	var t target

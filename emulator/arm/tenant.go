@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// wide finds what is asked of the whole of Azure rather than of one provider: what other clients
-// ask before they work.
+// wide finds the route of a request that is not for one provider. Other clients send such requests
+// before they work.
 func (s *Server) wide(rq *request) (route, bool) {
 	segments := strings.Split(strings.Trim(path.Clean("/"+fold(rq.http.URL.Path)), "/"), "/")
 	if rq.http.Method != http.MethodGet {

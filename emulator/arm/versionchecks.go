@@ -185,7 +185,7 @@ func badVersion(format string, args ...any) *armError {
 	return computeError(http.StatusBadRequest, "BadRequest", "", format, args...)
 }
 
-// checkRoom holds that no region has more versions than Azure allows. Replicas count in their
+// checkRoom checks that no region has more versions than Azure allows. Replicas count in their
 // region. The words are not recorded.
 func (s *Server) checkRoom(rq *request, v version) *armError {
 	most := s.options.MaxVersions

@@ -72,8 +72,8 @@ func addSoftDeleted(add adder) {
 	add(http.MethodDelete, key+"/*", action+"delete", (*Server).deleteSoftDeleted)
 }
 
-// softDeletes is what becomes of a version of the gallery that is deleted at a time: nil where it
-// is removed.
+// softDeletes is the soft deletion of a version of the gallery that is deleted at a time, or nil
+// where it is removed.
 func (s *Server) softDeletes(t target, at time.Time) *softDeletion {
 	gallery := s.state.galleries[fold(t.parent().parent().nested())]
 	if gallery == nil {

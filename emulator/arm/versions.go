@@ -163,7 +163,7 @@ func (s *Server) creationTakes(v version) time.Duration {
 	return s.options.scaled(seconds(s.pick(grid, "grid", v.ID) + s.pick(past, "past", v.ID)))
 }
 
-// pick takes one by what the words hash to.
+// pick chooses one by a hash of the words.
 func (s *Server) pick(from []float64, words ...string) float64 {
 	return from[int(s.injector.chance(words...)*float64(len(from)))]
 }
@@ -173,7 +173,7 @@ func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Se
 // updateDuration is what the change of a version takes.
 const updateDuration = 150200 * time.Millisecond
 
-// updateVersion changes how a version is published. It captures nothing anew.
+// updateVersion changes how a version is published. It does not capture again.
 func (s *Server) updateVersion(rq *request, r *versionRecord, in version) answer {
 	was := r.version.Properties
 	switch {
@@ -285,7 +285,7 @@ func (s *Server) listVersions(rq *request) answer {
 	return page(s, rq, s.state.versions, func(r *versionRecord) (any, bool) { return r.view(rq), r.softDeleted == nil })
 }
 
-// FailNextRegion lets the next replication of the version fail in the region, when all others are
+// FailNextRegion makes the next replication of the version fail in the region, when all others are
 // done.
 func (s *Server) FailNextRegion(versionID, region string) {
 	s.mu.Lock()

@@ -37,8 +37,8 @@ func (s *Server) checkVersionSource(v version, source versionSource, definition 
 	return checkTrust(id, facts, definition.securityType())
 }
 
-// checkTrust holds that a Trusted Launch or confidential machine goes into a definition of its
-// security type. What a definition merely supports no machine may be made into.
+// checkTrust checks that a Trusted Launch or confidential machine goes into a definition of its
+// security type. A definition that only supports a type does not accept such machines.
 func checkTrust(id string, facts sourceFacts, wanted string) *armError {
 	machine := facts.kind == "vm" || facts.kind == "disk"
 	switch {

@@ -116,7 +116,7 @@ func (b vmBody) vm() (VM, *armError) {
 	return vm, nil
 }
 
-// checkProfile refuses a VM with an OS to set up and nobody to administer it.
+// checkProfile refuses a VM with an OS to set up and without an administrator.
 func (b vmBody) checkProfile() *armError {
 	profile, given := b.Properties["osProfile"].(map[string]any)
 	if _, named := profile["adminUsername"].(string); given && !named {
@@ -190,7 +190,7 @@ func (s *Server) putVM(rq *request) answer {
 	return s.accepted(rq, m.busy, http.StatusCreated, m.body(s, false))
 }
 
-// keep lets what was put stand beside what the service describes; the disks stay as described.
+// keep merges what was put with what the service describes. The disks stay as described.
 func (m *machine) keep(properties map[string]any) {
 	described := m.properties["storageProfile"].(map[string]any)
 	maps.Copy(m.properties, properties)
@@ -293,8 +293,7 @@ func (s *Server) listVMs(rq *request) answer {
 	return page(s, rq, s.state.vms, func(m *machine) (any, bool) { return m.body(s, false), true })
 }
 
-// body is the VM as a GET answers it. Without the instance view nothing tells that it is
-// generalized.
+// body is the VM as a GET answers it. Only the instance view shows that it is generalized.
 func (m *machine) body(s *Server, instanceView bool) vmBody {
 	t, _ := parseID(m.ID, "virtualMachines")
 	b := vmBody{Name: t.name(), ID: m.ID, Type: computeNamespace + "/virtualMachines", Location: m.Location, Tags: m.Tags}

@@ -58,8 +58,8 @@ type machine struct {
 	busy       *operation
 }
 
-// AddVM lets a VM exist that is ready to be captured: deallocated and generalized, one managed
-// Linux disk, V1. Options may change any of that.
+// AddVM adds a VM that is ready to be captured: deallocated and generalized, one managed Linux
+// disk, V1. Options may change any of that.
 func (s *Server) AddVM(id, location string, options ...func(*VM)) {
 	vm := VM{ID: id, Location: location, Power: Deallocated, Generalized: true}
 	for _, option := range options {
@@ -68,8 +68,7 @@ func (s *Server) AddVM(id, location string, options ...func(*VM)) {
 	s.PutVM(vm)
 }
 
-// PutVM lets a VM and its managed disks exist, or replaces them. It panics on an id of another
-// type.
+// PutVM adds or replaces a VM and its managed disks. It panics on an id of another type.
 func (s *Server) PutVM(vm VM) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +93,7 @@ func (s *Server) keepVM(t target, vm VM) *machine {
 	return m
 }
 
-// attach makes the managed disk that a VM says it has, where it is not there yet.
+// attach makes a managed disk of a VM, unless it exists.
 func (s *Server) attach(d VMDisk, vm VM, osType string) {
 	t, ok := parseID(d.ManagedDiskID, "disks")
 	if !ok || s.state.disks[fold(d.ManagedDiskID)] != nil {

@@ -86,7 +86,7 @@ func (s *Server) actOn(rq *request, action vmAction) (*machine, answer) {
 	return m, answer{}
 }
 
-// allows is compute's own table of what a VM in which state takes.
+// allows is compute's table of the actions that a VM accepts in each state.
 func (m *machine) allows(operation, name string) *armError {
 	refuse := func(why string) *armError {
 		return notAllowed("Operation '%s' is not allowed on VM '%s' since %s", operation, name, why)

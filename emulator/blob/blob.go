@@ -2,7 +2,7 @@
 // written back under an ETag need it: containers, and block blobs that are created, read, replaced
 // under conditions and deleted. The real azblob client speaks to it.
 //
-// It can be as unkind as the real one: slow, unreachable, with stale reads, with answers that are
+// It can have the faults of the real one: it is slow or unreachable, reads are stale, answers are
 // lost.
 package blob
 
@@ -16,7 +16,7 @@ import (
 	"goldmint/emulator/loopback"
 )
 
-// Options say whom a server serves.
+// Options configure a server.
 type Options struct {
 	// Addr is the TCP address to listen on, "127.0.0.1:0" if empty.
 	Addr string
@@ -83,7 +83,7 @@ func (s *Server) Endpoint() string {
 	return s.server.URL() + "/" + s.options.Account
 }
 
-// CreateContainer makes a container and returns its URL. One that is there stays as it is.
+// CreateContainer makes a container and returns its URL. An existing one stays as it is.
 func (s *Server) CreateContainer(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *Server) Blob(container, name string) (body []byte, found bool) {
 	return b.body, true
 }
 
-// Put writes a blob, whatever is there.
+// Put writes a blob without any condition.
 func (s *Server) Put(container, name string, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,11 +125,11 @@ func (s *Server) Requests() (reads, writes int) {
 	return s.reads, s.writes
 }
 
-// SetFaults lets the server misbehave from now on.
+// SetFaults sets the faults of the server from now on.
 func (s *Server) SetFaults(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults, s.random = f, rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // a run is to be repeated
+	s.faults, s.random = f, rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // a run has to be repeatable
 }
 
 // Close stops the server.

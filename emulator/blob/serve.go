@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// maxBody is far above any document, and far below what Azure takes in one request.
+// maxBody is far more than any document, and far less than Azure accepts in one request.
 const maxBody = 8 << 20
 
 // refusal is an error in Azure's words. Source: "Blob service error codes" and "Common REST API
@@ -201,7 +201,8 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, blobs map[string]*s
 	return nil
 }
 
-// check holds If-Match against the blob. Azure answers that it is not met where there is none, too.
+// check compares If-Match with the blob. Azure answers that the condition is not met for a missing
+// blob too.
 func check(r *http.Request, b *stored) *refusal {
 	if match := r.Header.Get("If-Match"); match != "" && (b == nil || match != "*" && match != b.etag) {
 		return conditionNotMet

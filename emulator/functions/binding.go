@@ -144,9 +144,9 @@ func propertyJSON(v any) string {
 	return compositeJSON(reflect.ValueOf(v))
 }
 
-// compositeJSON writes what is neither text nor a number by its kind: a map as an
-// object, a list as an array. What the client leaves in a form of its own becomes
-// text, so that no property breaks the invocation.
+// compositeJSON writes what is neither text nor a number by its kind: a map as an object, a list as
+// an array. Values of the client's own types become text, so that no property breaks the
+// invocation.
 func compositeJSON(v reflect.Value) string {
 	kind := v.Kind()
 	if kind == reflect.Bool || v.CanInt() || v.CanUint() {
@@ -171,7 +171,7 @@ func compositeJSON(v reflect.Value) string {
 }
 
 // bodyOf joins the data sections of a body, as .NET does: the Go client returns the body of a
-// message with one alone.
+// message with only one section.
 func bodyOf(msg *azservicebus.ReceivedMessage) []byte {
 	if raw := msg.RawAMQPMessage; msg.Body == nil && raw != nil {
 		return bytes.Join(raw.Body.Data, nil)

@@ -8,7 +8,7 @@ import (
 // maxLine is where a console line is cut, in bytes.
 const maxLine = 1 << 20
 
-// console hands the handler's output on, a line at a time, one call at a time.
+// console passes the handler's output on, a line at a time, one call at a time.
 type console struct {
 	mu     sync.Mutex
 	output func(line string, stderr bool)
@@ -49,7 +49,7 @@ func (w *lineWriter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// flush hands on a last line that has no end.
+// flush passes on a last line without a line end.
 func (w *lineWriter) flush() {
 	w.console.mu.Lock()
 	defer w.console.mu.Unlock()

@@ -1,12 +1,11 @@
-// Package functions is the Azure Functions host's side of the custom-handler
-// protocol: it starts the very handler that is deployed, hands it the messages
-// of a Service Bus queue and settles them by its answers.
+// Package functions is the Azure Functions host's side of the custom-handler protocol: it starts
+// the deployed handler binary, sends it the messages of a Service Bus queue and settles them by its
+// answers.
 //
-// What it sends and how it judges answers, exits and timeouts was read off
-// host 4.1045 running with a recording handler. It is the host's behaviour at
-// its sharpest edges that matters here: an empty answer hangs, a timeout kills
-// every invocation of the process, a handler that exits with 0 is never
-// started again, and a host that stops leaves its messages locked.
+// What it sends and how it judges answers, exits and timeouts was read off host 4.1045 running with
+// a recording handler. The host's surprising behaviour matters most here: an empty answer hangs, a
+// timeout kills every invocation of the process, a handler that exits with 0 is never started
+// again, and a host that stops leaves its messages locked.
 package functions
 
 import (
@@ -89,10 +88,9 @@ type Host struct {
 // errStopped is the cause when the host ends because it was asked to.
 var errStopped = errors.New("the host was stopped")
 
-// Start reads the app, starts its handler and returns when the handler is
-// ready and the host receives. The context bounds the start alone; end the host
-// with [Host.Stop]. An error names the file and the member that caused it, or
-// tells why the handler did not start.
+// Start reads the app, starts its handler and returns when the handler is ready and the host
+// receives. The context bounds the start alone; end the host with [Host.Stop]. An error names the
+// file and the member that caused it, or says why the handler did not start.
 func Start(ctx context.Context, options Options) (*Host, error) {
 	return start(ctx, options, openQueue)
 }
@@ -175,7 +173,7 @@ func (h *Host) close(ctx context.Context) {
 // Done is closed when the host has ended and its handler is gone.
 func (h *Host) Done() <-chan struct{} { return h.done }
 
-// Err is why the host gave up: nil while it runs and after [Host.Stop].
+// Err is the error with which the host ended: nil while it runs and after [Host.Stop].
 func (h *Host) Err() error {
 	if err := context.Cause(h.life); !errors.Is(err, errStopped) {
 		return err
@@ -199,8 +197,7 @@ func (h *Host) Stop(ctx context.Context) error {
 	}
 }
 
-// drain stops receiving and ends the host when its invocations have ended or
-// have had their time.
+// drain stops receiving and ends the host when its invocations have ended or their time is over.
 func (h *Host) drain(ctx context.Context) {
 	h.stopReceiving()
 	h.log("stopping, no more messages are taken")
@@ -220,7 +217,7 @@ func (h *Host) drain(ctx context.Context) {
 	h.die(errStopped)
 }
 
-// HandlerPID is the process id of the handler, 0 when none runs.
+// HandlerPID is the process id of the handler, 0 when it is not running.
 func (h *Host) HandlerPID() int { return h.workers.pid() }
 
 // KillHandler kills the handler with SIGKILL, for tests of what is lost then.

@@ -66,7 +66,7 @@ func (h *Host) exchange(ctx context.Context, p *process, fn function, id string,
 	return err
 }
 
-// answer is what the handler said.
+// answer is the handler's answer.
 type answer struct {
 	status      int
 	contentType string

@@ -15,8 +15,8 @@ const (
 	settleLimit  = 10 * time.Second // for one settlement
 )
 
-// listen receives the messages of one function's queue, each when a call is
-// free: a message that waits is locked for nobody.
+// listen receives the messages of one function's queue, each when a call is free, so that a waiting
+// message is not locked.
 func (h *Host) listen(life, receiving context.Context, fn function, q queue) {
 	if _, err := h.workers.ready(life); err != nil {
 		return

@@ -14,16 +14,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// A message that the production host abandons is back after 5 to 30 ms, and
-// finds a host that knows whether its handler has ended. Here it is back sooner
-// and the news may be late, so that they are awaited for a moment.
+// A message that the production host abandons is back after 5 to 30 ms, and finds a host that knows
+// whether its handler has ended. Here it is back sooner, perhaps before the end of the handler is
+// known, so the host waits a moment for that.
 const (
 	noticeAfterRefusal = 5 * time.Millisecond   // a handler that lives without its listener fails calls at this rate
 	noticeAfterBreak   = 100 * time.Millisecond // a handler that breaks a connection has nearly always ended
 )
 
-// exitRestart is the status with which a handler asks to be started again: to
-// the host it is no error.
+// exitRestart is the status with which a handler asks to be started again. The host does not count
+// it as an error.
 const exitRestart = 200
 
 // process is one run of the handler.
@@ -143,8 +143,8 @@ func (p *process) killForTimeout() error {
 	return p.kill()
 }
 
-// awaitNews waits after a call that failed for the news that the process has
-// ended, and then for what the supervisor makes of it.
+// awaitNews waits, after a failed call, until the end of the process is known, and then for the
+// supervisor's decision.
 func (p *process) awaitNews(limit time.Duration) {
 	select {
 	case <-p.exited:

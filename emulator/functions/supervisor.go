@@ -60,8 +60,8 @@ func freePort(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("find a port for the handler: %w", last)
 }
 
-// run starts the handler again and again until the host gives up, which is the
-// error, or the context ends, whose cause is.
+// run starts the handler again and again. It returns the host's error after too many failures, or
+// the context's cause when the context ends.
 func (s *supervisor) run(ctx context.Context) error {
 	for {
 		p, err := s.runOnce(ctx)
@@ -141,7 +141,7 @@ func (s *supervisor) count(err error) error {
 	return fmt.Errorf("the handler failed %d times with less than %v between, the last time: %w", s.errors, s.timing.RestartWindow, err)
 }
 
-// change applies a change of state and wakes who waits for one.
+// change applies a change of state and wakes all that wait for one.
 func (s *supervisor) change(apply func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,8 +150,8 @@ func (s *supervisor) change(apply func()) {
 	s.state = make(chan struct{})
 }
 
-// ready waits for a process that is ready. A process that exited with 0 counts
-// as ready for ever: the host goes on sending to its port.
+// ready waits for a process that is ready. A process that exited with 0 counts as ready for ever,
+// because the host continues to send to its port.
 func (s *supervisor) ready(ctx context.Context) (*process, error) {
 	for {
 		s.mu.Lock()

@@ -15,8 +15,8 @@ import (
 // as text: every top-level field of a JSON object overwrites the binding data
 // of the same name, whatever the case. It is the reason to bind as binary.
 //
-// Newtonsoft also reads JSON that encoding/json refuses (comments, single
-// quotes); such a body leaves the metadata alone here.
+// Newtonsoft also reads JSON that encoding/json refuses (comments, single quotes); such a body does
+// not change the metadata here.
 func applyBody(metadata *object, text string) {
 	trimmed := strings.TrimSpace(text)
 	if !strings.HasPrefix(trimmed, "{") || !strings.HasSuffix(trimmed, "}") || !json.Valid([]byte(trimmed)) {
@@ -91,8 +91,8 @@ func numberText(raw string) string {
 	return dotnetDouble(f)
 }
 
-// dateText turns a string that looks like an ISO 8601 time into the invariant
-// culture's form, for Newtonsoft reads such a string as a date.
+// dateText turns a string that looks like an ISO 8601 time into the invariant culture's form,
+// because Newtonsoft reads such a string as a date.
 func dateText(s string) string {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -1,6 +1,5 @@
-// Package identity is the managed-identity endpoint that Azure gives an App
-// Service or Functions app, on loopback: the real
-// azidentity.ManagedIdentityCredential gets its tokens here.
+// Package identity is the managed-identity endpoint of an App Service or Functions app, on
+// loopback: the real azidentity.ManagedIdentityCredential gets its tokens here.
 //
 // The process that asks needs two environment variables, IDENTITY_ENDPOINT
 // ([Server.Endpoint]) and IDENTITY_HEADER ([Server.Secret]). The tokens are
@@ -21,7 +20,7 @@ import (
 	"goldmint/emulator/loopback"
 )
 
-// Options says where a server listens and whom it serves.
+// Options configure a server: its address, identities and tokens.
 type Options struct {
 	// Addr is the TCP address to listen on, "127.0.0.1:0" if empty.
 	Addr string

@@ -13,8 +13,8 @@ import (
 // tenantID is the directory of the tokens' holders: the one that the local Resource Manager lists.
 const tenantID = "44444444-4444-4444-4444-444444444444"
 
-// joseHeader begins every token. Entra ID signs with RS256; who takes a token
-// for opaque, as a client has to, sees no difference.
+// joseHeader begins every token. Entra ID signs with RS256; a client has to treat a token as
+// opaque, so it sees no difference.
 var joseHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`))
 
 // claims are those of a service principal's token, as far as clients were seen to read them: az and

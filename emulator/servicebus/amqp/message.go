@@ -52,7 +52,7 @@ type Header struct {
 	DeliveryCount uint32
 }
 
-// Lifetime is the time to live; ok is false when there is none.
+// Lifetime is the time to live; ok is false without one.
 func (h Header) Lifetime() (d time.Duration, ok bool) {
 	if h.TTL == nil {
 		return 0, false

@@ -103,8 +103,8 @@ func (b *Broker) lookup(path string) (*Queue, error) {
 	return nil, &Error{NotFound, fmt.Sprintf("the messaging entity %q could not be found", path)}
 }
 
-// Advance lets everything happen that is due, and returns when the next thing
-// is; ok is false when nothing is planned.
+// Advance does everything that is due, and returns when the next thing is; ok is false when nothing
+// is planned.
 func (b *Broker) Advance() (next time.Time, ok bool) {
 	b.enter()
 	defer b.mu.Unlock()

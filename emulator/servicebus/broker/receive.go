@@ -8,8 +8,8 @@ import (
 	"goldmint/emulator/servicebus/amqp"
 )
 
-// Receive locks up to limit messages. When there is none it puts w in line, who
-// is woken when one comes.
+// Receive locks up to limit messages. When there are no messages it puts w in line, which is woken
+// when one comes.
 func (q *Queue) Receive(limit int, w *Waiter) []Delivery {
 	q.b.enter()
 	defer q.b.mu.Unlock()
@@ -29,8 +29,8 @@ func (q *Queue) receive(ready *readyHeap, line *waiters, limit int, w *Waiter) [
 	return out
 }
 
-// Leave takes a waiter out of the line. One that was woken and did not come for
-// its message passes the call on to the next.
+// Leave removes a waiter from the line. One that was woken and did not come for its message passes
+// the call on to the next.
 func (q *Queue) Leave(w *Waiter) {
 	q.b.enter()
 	defer q.b.mu.Unlock()

@@ -23,9 +23,8 @@ const (
 	AnnotationLockToken = "x-opt-lock-token"             //nolint:gosec // its name, no secret
 )
 
-// Send takes messages in, all or none, and returns the sequence number of each.
-// A message that duplicate detection drops gets a number too, which names
-// nothing: its sender is not to notice.
+// Send accepts all messages or none, and returns the sequence number of each. A message that
+// duplicate detection drops gets a number too, which names nothing: its sender is not to notice.
 func (q *Queue) Send(messages ...*amqp.Message) ([]int64, error) {
 	q.b.enter()
 	defer q.b.mu.Unlock()

@@ -84,7 +84,7 @@ func (q *Queue) AcceptNext(w *Waiter, lost func()) *SessionLock {
 	return first.lock(lost)
 }
 
-// LeaveAcceptors takes a waiter of [Queue.AcceptNext] out of the line.
+// LeaveAcceptors removes a waiter of [Queue.AcceptNext] from the line.
 func (q *Queue) LeaveAcceptors(w *Waiter) {
 	q.b.enter()
 	defer q.b.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 	"goldmint/cmd/goldmint/internal/retention"
 )
 
-// Record is an item with what only people want to know of it.
+// Record is an item with details that only people need.
 type Record struct {
 	retention.Item
 	Location string
@@ -98,8 +98,8 @@ func (c *clock) Do(r *policy.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// deletion is the context of a deletion's call: what its caller has to wait for is not waited for
-// in the SDK, where nothing says so.
+// deletion is the context of a deletion's call: the SDK must not wait for a Retry-After, because
+// the caller reports such a wait.
 func deletion(ctx context.Context) context.Context {
 	return policy.WithRetryOptions(ctx, policy.RetryOptions{
 		MaxRetries: 4, MaxRetryDelay: 10 * time.Second,

@@ -38,7 +38,7 @@ func (i Images) List(ctx context.Context) ([]Record, error) {
 	return all, nil
 }
 
-// Read reads one; false is one that is not there.
+// Read reads one. It returns false if it does not exist.
 func (i Images) Read(ctx context.Context, name string) (Record, bool, error) {
 	got, err := i.azure.images.Get(ctx, i.group, name, nil)
 	if absent(err) {
@@ -59,8 +59,8 @@ func (i Images) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// record has no region: `latest` does not know managed images. When an image was made an older
-// Azure does not say: then it counts from the request.
+// record has no region: `latest` does not know managed images. Older answers of Azure lack the time
+// of creation; then the time of the request counts.
 func (i Images) record(image *armcompute.Image) Record {
 	r := Record{Item: retention.Item{ID: value(image.ID), Name: value(image.Name), Tags: values(image.Tags)}, Location: value(image.Location)}
 	r.Number = retention.Suffix(r.Name, i.prefix)

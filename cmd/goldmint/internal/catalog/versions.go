@@ -15,7 +15,7 @@ import (
 	"goldmint/cmd/goldmint/internal/retention"
 )
 
-// ErrContinues says that nobody waits any more for what Azure has taken on.
+// ErrContinues says that Azure continues with the change but the command has stopped waiting.
 var ErrContinues = errors.New("interrupted: Azure has taken the change on and continues")
 
 // Versions are those of one definition in a gallery.
@@ -45,7 +45,7 @@ func (v Versions) List(ctx context.Context) ([]Record, error) {
 	return all, nil
 }
 
-// Read reads one; false is one that is not there.
+// Read reads one. It returns false if it does not exist.
 func (v Versions) Read(ctx context.Context, name string) (Record, bool, error) {
 	got, err := v.azure.versions.Get(ctx, v.group, v.gallery, v.image, name, nil)
 	if absent(err) {
@@ -80,7 +80,8 @@ func (v Versions) Promote(ctx context.Context, name string) (Record, error) {
 	if !hidden(before.Regions) {
 		return before, nil
 	}
-	// As with a deletion: Ctrl-C does not leave open whether Azure has taken the change on.
+	// Ctrl-C does not cancel the call, because then it would be unknown whether Azure has accepted
+	// the change.
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
 	poller, err := v.azure.versions.BeginCreateOrUpdate(sending, v.group, v.gallery, v.image, name, promoted(got.GalleryImageVersion), nil)

@@ -1,5 +1,5 @@
-// Package deadletter works on what ended in the dead-letter queue of the build queue: it lists what
-// is there and why, sends it again after a fix, or throws it away.
+// Package deadletter works on the dead letters of a queue: it lists them with their reasons, sends
+// them again after a fix, or discards them.
 package deadletter
 
 import (
@@ -117,12 +117,12 @@ func open(body []byte) envelope {
 		return list[0]
 	}
 	var e envelope
-	_ = json.Unmarshal(body, &e) // what is no JSON is a request that was not
+	_ = json.Unmarshal(body, &e) // a body that is not JSON counts as a request
 	return e
 }
 
-// Body is the message's body for people to see: a continuation's without its token, which is a
-// capability.
+// Body is the message's body for people to see: a continuation's without its token, because that
+// grants access.
 func (l Letter) Body() []byte {
 	if l.Kind != Continuation {
 		return l.body
@@ -179,9 +179,9 @@ func article(k Kind) string {
 	return "a"
 }
 
-// Again is the message as it is sent again: all its own, but for its MessageId. That is a new one,
-// as duplicate detection would drop the old one, and always the same for one dead letter, so that
-// two hands do not send it twice.
+// Again is the message as it is sent again: all its own, but for its MessageId. The MessageId is
+// new, because duplicate detection would drop the old one. It is always the same for one dead
+// letter, so that two people do not send it twice.
 func (l Letter) Again() *azservicebus.Message {
 	m := l.message
 	id := l.again(m.MessageID)

@@ -84,8 +84,8 @@ func (q *Queue) ahead(ctx context.Context, numbers []int64) ([]Letter, error) {
 	return slices.DeleteFunc(all, func(l Letter) bool { return l.SequenceNumber > last }), nil
 }
 
-// putBack frees what was locked, over a link that receives nothing: the one that did might be given
-// it again. What it cannot free is free when its lock expires.
+// putBack unlocks the locked letters, over a link that receives nothing, because the receiving link
+// might get them again. A letter that it cannot unlock is free when its lock expires.
 func (q *Queue) putBack(ctx context.Context, messages []*azservicebus.ReceivedMessage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()

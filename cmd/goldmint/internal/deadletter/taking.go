@@ -38,7 +38,7 @@ func (t *taking) all(ctx context.Context, ahead []Letter) error {
 	return nil
 }
 
-// readable deals with the next n letters, and says how many of them did not come.
+// readable handles the next n letters, and says how many of them did not come.
 func (t *taking) readable(ctx context.Context, n int) (short int, err error) {
 	for n > 0 && len(t.wanted) > 0 {
 		messages, err := receive(ctx, t.receiver, min(batch, n))
@@ -80,10 +80,10 @@ func (t *taking) remove(ctx context.Context, l Letter) error {
 	return nil
 }
 
-// unreadable deals with a letter that cannot be decoded, the next one to come. It can be removed
-// alone by a receiver whose messages are gone as they are sent: so nothing may come in its place,
-// and every letter before it must be locked here. One that is not wanted ends the taking: received,
-// it would be locked for minutes without a name to free it by.
+// unreadable handles a letter that cannot be decoded, the next one to come. It can be removed alone
+// by a receiver whose messages are gone as they are sent: so nothing may come in its place, and
+// every letter before it must be locked here. One that is not wanted ends the taking: received, it
+// would be locked for minutes without a name to free it by.
 func (t *taking) unreadable(ctx context.Context, l Letter, short int) error {
 	if !t.wanted[l.SequenceNumber] {
 		clear(t.wanted)
@@ -112,7 +112,7 @@ func (t *taking) unreadable(ctx context.Context, l Letter, short int) error {
 	return nil
 }
 
-// errNothing says that nothing came.
+// errNothing says that no message came.
 var errNothing = errors.New("no message came")
 
 // receive returns no message and no error when one came that cannot be decoded.

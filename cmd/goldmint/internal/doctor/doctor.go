@@ -13,7 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// Result is what came of one check.
+// Result is the result of one check.
 type Result string
 
 // The results.
@@ -22,7 +22,7 @@ const (
 	Failed      Result = "failed"      // refused, or not there
 	Unreachable Result = "unreachable" // no answer
 	Unknown     Result = "unknown"     // cannot be checked without changing something
-	Skipped     Result = "skipped"     // would say no more than an earlier check, or nothing is named
+	Skipped     Result = "skipped"     // an earlier check covers it, or there is nothing to check
 )
 
 // Finding is one check and its result.

@@ -79,7 +79,7 @@ func (m manager) permissions(ctx context.Context, group string) ([]permission, e
 }
 
 // matches compares an action with one that may hold stars, each of which stands for anything. Case
-// is of no importance.
+// does not count.
 func matches(pattern, action string) bool {
 	parts := strings.Split(strings.ToLower(pattern), "*")
 	rest, found := strings.CutPrefix(strings.ToLower(action), parts[0])

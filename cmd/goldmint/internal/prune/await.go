@@ -18,7 +18,7 @@ func (p *Pruner) await(ctx context.Context) {
 	p.vanish = map[string]bool{}
 	for slices.ContainsFunc(p.outcomes, running) {
 		late := time.Now().After(end)
-		still, err := p.glance(ctx) // one that fails is made up for by the next
+		still, err := p.glance(ctx) // after a failed look the next one is enough
 		if !still || late {
 			err = p.settle(ctx)
 		}

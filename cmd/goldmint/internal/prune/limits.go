@@ -23,7 +23,7 @@ var (
 	ImageLimits   = []Limit{{119, 3 * time.Minute}, {599, 30 * time.Minute}}
 )
 
-// tooMany is how long Azure wants to be left alone: zero where the error says nothing of the kind.
+// tooMany is how long Azure asks to wait. It is zero for other errors.
 func tooMany(err error) time.Duration {
 	var r *azcore.ResponseError
 	if !errors.As(err, &r) || r.StatusCode != http.StatusTooManyRequests {

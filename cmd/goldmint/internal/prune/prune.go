@@ -1,5 +1,5 @@
-// Package prune carries out what retention decided, one item after the other, and says what became
-// of each.
+// Package prune carries out what retention decided, one item after the other, and reports the
+// outcome of each.
 package prune
 
 import (
@@ -27,7 +27,7 @@ type Shelf interface {
 // Result is what became of an item that was to go.
 type Result string
 
-// The results. Left is no failure: what was to go turned out to be someone's who wants it to stay.
+// The results. Left is not a failure: the item turned out to be needed.
 const (
 	Deleted  Result = "deleted"
 	Deleting Result = "deleting" // Azure has taken the deletion on
@@ -113,8 +113,8 @@ func (p *Pruner) attempt(ctx context.Context, listed retention.Item) (Outcome, e
 		o.Result, o.Detail = Left, why
 		return o, nil
 	}
-	// Ctrl-C does not tear the connection while Azure takes the deletion on: then nobody would know
-	// whether it did.
+	// Ctrl-C does not cancel the call, because then it would be unknown whether Azure has accepted
+	// the deletion.
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
 	p.sent = append(p.sent, time.Now())

@@ -77,9 +77,9 @@ func (i Item) In(name string) bool {
 }
 
 // newestOf returns the items of a sorted list that are among the newest: of all, and of those that
-// `latest` may resolve to in each region. Candidates that are hidden from latest so never push out
-// what is deployed, nor the other way round. Only what is ours and finished is counted: a foreign
-// or failed version takes nobody's place.
+// `latest` may resolve to in each region. So candidates that are hidden from latest never displace
+// deployed versions, nor the other way round. Only what is ours and finished is counted: a foreign
+// or failed version does not count as one of the newest.
 func newestOf(sorted []Item, keep int) map[int]bool {
 	newest := map[int]bool{}
 	count := map[string]int{}

@@ -64,7 +64,7 @@ const (
 	InUse      Reason = "InUse"
 )
 
-// Decision is what becomes of an item.
+// Decision is whether an item goes or stays.
 type Decision struct {
 	Item   Item
 	Delete bool

@@ -92,8 +92,8 @@ func (t *Terminal) Write(text []byte) (int, error) {
 func (t *Terminal) Clear() { _, _ = t.Write(nil) }
 
 // erase goes up to the first drawn line and clears each on the way. To clear the screen from there
-// on would be one sequence, but where the board begins at the top tmux keeps what is cleared so in
-// its history, a copy for every draw.
+// on would be one sequence, but if the drawn lines begin at the top tmux keeps what is cleared so
+// in its history, a copy for every draw.
 func (t *Terminal) erase(out *strings.Builder, columns int) {
 	if len(t.drawn) == 0 {
 		return

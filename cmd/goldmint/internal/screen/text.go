@@ -45,7 +45,7 @@ func Pad(text string, width int) string {
 }
 
 // Line makes one line of a text that may hold anything: line ends become blanks, and other control
-// characters a dot, so that nobody's words move the cursor.
+// characters a dot, so that no foreign text moves the cursor.
 func Line(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -75,7 +75,7 @@ func (p Paint) Good(text string) string { return p.in("32", text) }
 // Bad is for what failed.
 func (p Paint) Bad(text string) string { return p.in("31", text) }
 
-// Faint is for what is beside the point.
+// Faint is for details.
 func (p Paint) Faint(text string) string { return p.in("2", text) }
 
 func (p Paint) in(code, text string) string {

@@ -1,4 +1,4 @@
-// Package secret keeps what opens a door out of what is printed.
+// Package secret keeps keys, signatures and passwords out of what is printed.
 package secret
 
 import (
