@@ -59,8 +59,8 @@ func TestAnAbsentMessageIDIsFilledIn(t *testing.T) {
 	}
 }
 
-// TestAnEntityRefusesForAsLongAsItIsTold: a missing right ends with its time, a full queue when it
-// is told.
+// TestAnEntityRefusesForAsLongAsItIsTold: a missing right ends after its time, a full queue with
+// the next call of Refuse.
 func TestAnEntityRefusesForAsLongAsItIsTold(t *testing.T) {
 	server, client := twoQueues(t, servicebus.QueueProperties{})
 	send := func(queue string) error { return sendTo(t, client, queue, &azservicebus.Message{Body: []byte("x")}) }

@@ -39,7 +39,7 @@ type gallery struct {
 	t *testing.T
 
 	mu    sync.Mutex
-	state string // of the version, "" where there is none
+	state string // of the version, or ""
 	tags  json.RawMessage
 	calls []string
 }

@@ -10,10 +10,10 @@ import (
 
 // Step takes what was observed and returns what the build is now and the one thing to do next.
 //
-// Its rules: look before every PUT; every verdict comes from the image, and only with the build's
-// own tag; on waking ask ARM first, and give up at a deadline only instead of waiting again; a
-// message that was delivered before creates and deletes nothing; a failure is written down before
-// it is published.
+// Its rules: look before every PUT. Every verdict comes from the image, and only if it has the
+// build's own tag. After each wait ask ARM first; a deadline ends the build only where it would
+// wait again. A message that was delivered before creates and deletes nothing. A failure is stored
+// in a message before it is published.
 func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) {
 	switch o := seen.(type) {
 	case Woken:
@@ -56,20 +56,20 @@ func (p Policy) Step(b Build, seen Observation, now time.Time) (Build, Command) 
 	panic("unknown observation")
 }
 
-// do returns the verb and remembers it as the last step.
+// do returns the command and stores its verb as the last step.
 func (p Policy) do(b Build, v Verb) (Build, Command) {
 	b.Step = v
 	return b, Command{Verb: v}
 }
 
-// absent: there is no image of that name.
+// absent handles a name without an image.
 func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	_, working := b.deadlines(p.MaxWait)
 	switch {
 	case b.Failure != nil && (b.Failure.Final || b.Attempts >= p.attempts(b)):
 		return p.fail(b, *b.Failure, now)
 	case b.Failure == nil && b.Attempts > 0:
-		if wait, more := young.Wait(b.Grace); more { // ARM may show an image late that it has just finished
+		if wait, more := young.Wait(b.Grace); more { // ARM may show a finished image with a delay
 			b.Grace++
 			return p.pause(b, now, wait, "ARM does not show the image yet")
 		}
@@ -86,8 +86,8 @@ func (p Policy) absent(b Build, now time.Time) (Build, Command) {
 	return p.create(b, now)
 }
 
-// create asks ARM for the image, and says so until ARM has accepted a PUT. The event's id is the
-// same each time, so a run has one.
+// create asks ARM for the image, and publishes that until ARM has accepted a PUT. The event's id is
+// the same each time, so a run has only one such event.
 func (p Policy) create(b Build, now time.Time) (Build, Command) {
 	b, do := p.do(b, Create)
 	if b.Attempts == 0 {
@@ -96,14 +96,14 @@ func (p Policy) create(b Build, now time.Time) (Build, Command) {
 	return b, do
 }
 
-// gone is why an image that ARM had taken on, and whose failure is not known, is not to be made
-// again; nil if it is.
+// gone is why a missing image must not be made again after ARM had accepted it and no failure is
+// known. It is nil if the image may be made again.
 func (b Build) gone(attempts int) *Failure {
 	var f Failure
 	switch {
 	case b.message.created:
 		f = vanished("the image was created and is gone: somebody else deleted it")
-	case b.Attempt.Redelivered: // an earlier delivery may have published its success, and a newer build replaced it
+	case b.Attempt.Redelivered: // an earlier delivery may have published its success, and a newer build may have replaced it
 		f = vanished("the image is gone: somebody else deleted it")
 	case b.Attempts >= attempts:
 		f = vanished("the image is gone: it failed, or somebody else deleted it")
@@ -113,9 +113,9 @@ func (b Build) gone(attempts int) *Failure {
 	return &f
 }
 
-// own: the image carries this build's tag, so its state is the verdict.
+// own handles an image with this build's tag: its state is the verdict.
 func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
-	if b.Attempts == 0 { // whoever sent the PUT did not live to say so
+	if b.Attempts == 0 { // the process that sent the PUT died before it stored that
 		b.Attempts, b.AcceptedAt, b.UniqueID = 1, now, i.UniqueID
 	}
 	b.Transient = 0
@@ -134,12 +134,12 @@ func (p Policy) own(b Build, i Image, now time.Time) (Build, Command) {
 		if b.message.redelivered {
 			return p.handOver(b, now)
 		}
-		return p.do(b, Delete) // a failed image has to go before its name works again
+		return p.do(b, Delete) // a failed image has to be deleted before its name can be used again
 	}
 	return p.replicating(b, i, now)
 }
 
-// foreign: the name is taken by an image that is not of this build.
+// foreign handles an image of the name that this build did not make.
 func (p Policy) foreign(b Build, i Image, now time.Time) (Build, Command) {
 	switch {
 	case b.Attempts > 0:
@@ -184,11 +184,11 @@ func existsText(b Build) string {
 	return "an image of that name exists: choose another name, or ask with ifExists: reuse or replace"
 }
 
-// takenOver is what became of the image of an accepted PUT that does not carry this build's tag.
-// The time of its creation says whether it is still the same; where ARM does not tell, another
-// build's tag means another image.
+// takenOver decides about an image without this build's tag after an accepted PUT. The time of
+// creation shows whether it is still this build's image. Without that time, another build's tag
+// means another image.
 func (b Build) takenOver(i Image) Failure {
-	const clocks = 3 * time.Second // to delete an image and to make another takes longer
+	const clocks = 3 * time.Second // deleting an image and making another takes longer
 	same := i.BuildTag == ""
 	if !i.CreatedAt.IsZero() && !b.Attempt.StartedAt.IsZero() {
 		same = i.CreatedAt.Before(b.Attempt.StartedAt.Add(clocks))
@@ -208,14 +208,14 @@ func (p Policy) clear(b Build, now time.Time) (Build, Command) {
 	return p.do(b, Delete)
 }
 
-// accepted: ARM has taken the PUT on.
+// accepted handles a PUT that ARM has accepted.
 func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 	if b.AcceptedAt.IsZero() {
 		b.AcceptedAt = now
 	}
 	b.Attempts++
-	// Until ARM says when the operation began: when the PUT came to it. ARM may take seconds to
-	// answer, and the operation is at work meanwhile.
+	// Until ARM says when the operation began, use the time at which the PUT reached it. ARM may
+	// take seconds to answer, and the operation already runs then.
 	b.Attempt = Attempt{Token: o.Token, StartedAt: now.Add(-o.Took)}
 	b.Transient, b.Grace, b.Failure = 0, 0, nil
 	b.UniqueID = o.UniqueID
@@ -225,7 +225,7 @@ func (p Policy) accepted(b Build, o Accepted, now time.Time) (Build, Command) {
 	return p.announced(b, now)
 }
 
-// operation: the ARM operation was looked at.
+// operation handles a look at the ARM operation.
 func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) {
 	b.Transient = 0
 	if !o.StartedAt.IsZero() {
@@ -256,7 +256,8 @@ func (p Policy) operation(b Build, o Operation, now time.Time) (Build, Command) 
 	}
 }
 
-// deleted: the image in the way, or the failed one of this build, is on its way out.
+// deleted handles an accepted deletion, of another image with the name or of this build's failed
+// image.
 func (p Policy) deleted(b Build, now time.Time) (Build, Command) {
 	b.Attempt.Token = ""
 	if b.Failure != nil && (b.Failure.Final || b.Attempts >= p.attempts(b)) {
@@ -265,7 +266,7 @@ func (p Policy) deleted(b Build, now time.Time) (Build, Command) {
 	return p.pause(b, now, p.looks(b).Gone, "waiting for the deletion")
 }
 
-// announced makes sure that the started event is out, then waits for the operation.
+// announced makes sure that the started event is published, then waits for the operation.
 func (p Policy) announced(b Build, now time.Time) (Build, Command) {
 	if !b.Announced {
 		return b, Command{Verb: Publish, Event: b.event(event.Started, now)}
@@ -299,14 +300,14 @@ func (p Policy) pause(b Build, now time.Time, wait time.Duration, reason string)
 	return p.requeue(b, now, earlier(now.Add(wait), waiting), reason)
 }
 
-// handOver leaves what a redelivered message must not do to a continuation. Its MessageId is that
-// of the continuation which an earlier delivery may have sent, so at most one of them goes on.
+// handOver leaves to a continuation what a redelivered message must not do. An earlier delivery may
+// have sent a continuation with the same MessageId, so at most one of them goes on.
 func (p Policy) handOver(b Build, now time.Time) (Build, Command) {
 	return p.requeue(b, now, now, "delivered before: handed on")
 }
 
-// requeue continues where the image's state is not known. After a redelivery that waits until no
-// earlier delivery can be alive, for its PUT or DELETE may still be on the way.
+// requeue continues where the image's state is not known. After a redelivery it waits until no
+// earlier delivery can be alive, because the PUT or DELETE of one may still be on the way.
 func (p Policy) requeue(b Build, now, at time.Time, reason string) (Build, Command) {
 	if alive := now.Add(p.HandOver); b.message.redelivered && at.Before(alive) {
 		at = alive

@@ -53,8 +53,8 @@ func (l *Limit) see(remaining int, sent time.Time, s *State) {
 	}
 }
 
-// own is how many of our creations fit in a window beside those of others, who may be about to make
-// one more.
+// own is how many of our creations fit in a window beside those of others. It leaves room for one
+// more of theirs.
 func (l *Limit) own() int {
 	if l.Others > 0 {
 		return l.Capacity - l.Others - 1

@@ -45,8 +45,8 @@ func (a *thinkingARM) Create(ctx context.Context, b build.Build) (build.Accepted
 	return a.emptyARM.Create(ctx, b)
 }
 
-// TestAskedCostsNoTime: the PUT goes out at once whatever the topic does, whoever waits knows of it
-// before ARM answers, and a topic that does not answer holds the build up for moments alone.
+// TestAskedCostsNoTime: the PUT is sent at once for every state of the topic, the event is
+// published before ARM answers, and a topic that does not answer delays the build only briefly.
 func TestAskedCostsNoTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		topic, arm, want time.Duration

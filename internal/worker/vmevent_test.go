@@ -161,7 +161,7 @@ func TestVMEvents(t *testing.T) {
 			vm("web", 1, security("TrustedLaunch"), tagged("goldmint", "")), do("deallocate", "web"), events, drain,
 		}, ignored: []string{"not generalized"}},
 
-		// Trouble.
+		// Errors.
 		{name: "ARM shows the old state", steps: []step{vm("web", 1), do("deallocate", "web"), stale(3, "web"), do("generalize", "web"), only("generalize"), events, drain}, images: image, events: built},
 		{name: "the VM is gone", steps: with(byHand, remove("virtualMachines/web"), events, drain), ignored: []string{"the VM cannot be read"}},
 		{name: "no right to read the VM", steps: with(byHand, failing(1000, "GET", "/web", 403, "AuthorizationFailed"), events, drain), ignored: []string{"the VM cannot be read"}},
