@@ -15,6 +15,7 @@ import (
 	"goldmint/emulator/arm"
 	"goldmint/emulator/identity"
 	"goldmint/emulator/servicebus"
+	"goldmint/internal/docblock"
 	"goldmint/internal/localazure"
 )
 
@@ -108,7 +109,7 @@ func TestDoctor(t *testing.T) {
 			if p.name != "healthy" {
 				got = broken(got)
 			}
-			holdBlock(t, "../../docs/doctor.md", "doctor: "+p.name, "```text\n"+got+"```\n")
+			docblock.Hold(t, "../../docs/doctor.md", "doctor: "+p.name, "```text\n"+got+"```\n", *update)
 		})
 		t.Run(p.name+" in JSON", func(t *testing.T) {
 			text, status := visit(t, msi, examined, "json", p.app, p.change)
