@@ -97,6 +97,20 @@ func notSeen(check string, err error) Finding {
 	return Finding{Check: check, Result: Unreachable, Detail: namespace.Brief(err), Hint: "try again; check ARM_ENDPOINT, and that it can be reached from here"}
 }
 
+// none is OK where there are no such things, else the failure that they are.
+func none(bad []string, detail, hint string) Finding {
+	if len(bad) == 0 {
+		return Finding{Result: OK}
+	}
+	return Finding{Result: Failed, Detail: detail, Hint: hint}
+}
+
+// script is the command of the deployment's script that mends the app.
+func (a app) script(verb string) string {
+	parts := strings.Split(a.App, "/")
+	return fmt.Sprintf("infra/app.sh %s %s %s %s", verb, parts[2], parts[4], a.name)
+}
+
 type named struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -114,15 +128,7 @@ func (a app) functions(ctx context.Context, report func(Finding)) error {
 			missing = append(missing, want)
 		}
 	}
-	if len(missing) == 0 {
-		report(Finding{Result: OK})
-		return nil
-	}
-	parts := strings.Split(a.App, "/")
-	report(Finding{
-		Result: Failed, Detail: "not listed: " + strings.Join(missing, ", ") + "; no message wakes the app",
-		Hint: fmt.Sprintf("infra/app.sh sync %s %s %s", parts[2], parts[4], a.name),
-	})
+	report(none(missing, "not listed: "+strings.Join(missing, ", ")+"; no message wakes the app", a.script("sync")))
 	return nil
 }
 
@@ -154,15 +160,7 @@ func (a app) settings(ctx context.Context, report func(Finding)) error {
 			stray = append(stray, name)
 		}
 	}
-	if len(stray) == 0 {
-		report(Finding{Result: OK})
-		return nil
-	}
-	parts := strings.Split(a.App, "/")
-	report(Finding{
-		Result: Failed, Detail: "holds " + strings.Join(stray, " and ") + ": the host takes it for a connection string",
-		Hint: fmt.Sprintf("infra/app.sh clean %s %s %s", parts[2], parts[4], a.name),
-	})
+	report(none(stray, "holds "+strings.Join(stray, " and ")+": the host takes it for a connection string", a.script("clean")))
 	return nil
 }
 
