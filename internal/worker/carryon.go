@@ -49,8 +49,8 @@ func (w *Worker) carryOn(ctx context.Context, m message.Received, log *zap.Logge
 // queue, the refusal has the ids that its sender waits for.
 func (w *Worker) unknown(m message.Received) *refusal {
 	refused := refuse(m, "UnknownMessage", "this queue is the function's own: send build requests to the requests queue")
-	if out, _, err := w.handOn(m); err == nil {
-		if e, err := message.Open[build.Build](out.Body); err == nil && e.Data.Request.ID != "" {
+	if taken, err := w.handOn(m); err == nil {
+		if e, err := message.Open[build.Build](taken.out.Body); err == nil && e.Data.Request.ID != "" {
 			refused.buildID, refused.digest = e.Data.Request.ID, e.Data.Digest
 		}
 		return refused
@@ -210,8 +210,11 @@ func (w *Worker) announce(ctx context.Context, b build.Build, e event.Event, log
 	return b
 }
 
-// news publishes an event that nothing depends on, and reports whether that worked.
+// news publishes an event that nothing depends on, and reports whether that worked. A topic that
+// does not answer holds up the build for newsTime.
 func (w *Worker) news(ctx context.Context, e event.Event, log *zap.Logger) bool {
+	ctx, cancel := context.WithTimeout(ctx, newsTime)
+	defer cancel()
 	err := w.publish(ctx, e)
 	if err != nil {
 		logStepFailed(log, build.Publish, err)
@@ -225,13 +228,9 @@ func (w *Worker) meanwhile(ctx context.Context, e event.Event, log *zap.Logger) 
 	if e.Type == "" {
 		return func() {}
 	}
-	ctx, cancel := context.WithTimeout(ctx, newsTime)
 	var news sync.WaitGroup
 	news.Go(func() { w.news(ctx, e, log) })
-	return func() {
-		news.Wait()
-		cancel()
-	}
+	return news.Wait
 }
 
 // newsTime is how long a topic that does not answer may hold up a build for news.

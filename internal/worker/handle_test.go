@@ -312,11 +312,11 @@ func (b *bench) read(tb testing.TB, m message.Received) build.Build {
 	tb.Helper()
 	body := m.Body
 	if !own(m) {
-		out, _, err := b.handOn(m)
+		taken, err := b.handOn(m)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		body = out.Body
+		body = taken.out.Body
 	}
 	e, err := message.Open[build.Build](body)
 	if err == nil {

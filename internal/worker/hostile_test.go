@@ -482,17 +482,17 @@ func FuzzDecode(f *testing.F) {
 		w := newBench(Rules{}).Worker
 		m := received(string(body))
 		m.ID = id
-		out, _, err := w.handOn(m)
+		taken, err := w.handOn(m)
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("a refusal without a reason")
 			}
 			return
 		}
-		if message.KindOf(out.Body) == message.VMWork {
+		if message.KindOf(taken.out.Body) == message.VMWork {
 			return // has a target of its own
 		}
-		e, err := message.Open[build.Build](out.Body)
+		e, err := message.Open[build.Build](taken.out.Body)
 		if err != nil || e.Data.Check() != nil {
 			t.Fatalf("what it hands on is refused: %v", errors.Join(err, e.Data.Check()))
 		}
@@ -501,8 +501,8 @@ func FuzzDecode(f *testing.F) {
 		if !cleanID.MatchString(image) || strings.Contains(image, "..") {
 			t.Errorf("image id %q", image)
 		}
-		if b.Request.ID == "" || b.RequestedAt.IsZero() || len(out.ID) > 128 {
-			t.Errorf("build %+v as message %q", b, out.ID)
+		if b.Request.ID == "" || b.RequestedAt.IsZero() || len(taken.out.ID) > 128 {
+			t.Errorf("build %+v as message %q", b, taken.out.ID)
 		}
 	})
 }

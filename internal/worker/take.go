@@ -45,7 +45,7 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 			return w.refused(ctx, m, err, log)
 		}
 	}
-	out, queued, err := w.handOn(m)
+	taken, err := w.handOn(m)
 	var ignored *vmevent.Ignored
 	if errors.As(err, &ignored) {
 		logIgnored(log, ignored)
@@ -54,57 +54,62 @@ func (w *Worker) take(ctx context.Context, m message.Received, log *zap.Logger) 
 	if err != nil {
 		return w.refused(ctx, m, err, log)
 	}
-	if queued.Type != "" { // first, so that it is the first event of the build
-		w.news(ctx, queued, log)
+	if taken.queued.Type != "" { // first, so that it is the first event of the build
+		w.news(ctx, taken.queued, log)
 	}
-	if err := w.Bus.Enqueue(ctx, out); err != nil {
+	if err := w.Bus.Enqueue(ctx, taken.out); err != nil {
 		return Settlement{}, fmt.Errorf("hand the message on: %w", err)
 	}
-	log.Info(logTaken, zap.String("id", out.ID), zap.String("buildId", out.CorrelationID))
+	log.Info(logTaken, zap.String("id", taken.out.ID), zap.String("buildId", taken.out.CorrelationID))
 	return Settlement{}, nil
 }
 
 // Decode does everything that TakeRequest does before it sends anything. If a message kills the
 // process here, it kills every process that gets it; see [Worker.Probe].
-func (w *Worker) Decode(m message.Received) { _, _, _ = w.handOn(m) }
+func (w *Worker) Decode(m message.Received) { _, _ = w.handOn(m) }
 
-// handOn returns the message to the builds queue that a message from outside asks for, and for a
-// request also the queued event. An error is a *refusal, or *vmevent.Ignored.
-func (w *Worker) handOn(m message.Received) (message.Outgoing, event.Event, error) {
+// taken is what a message from outside asks for.
+type taken struct {
+	out    message.Outgoing // to the builds queue
+	queued event.Event      // of a request alone
+}
+
+// handOn returns what a message from outside asks for. An error is a *refusal, or *vmevent.Ignored.
+func (w *Worker) handOn(m message.Received) (taken, error) {
 	switch message.KindOf(m.Body) {
 	case message.Build, message.VMWork:
-		return message.Outgoing{}, event.Event{}, refuse(m, "InvalidContinuation", "a build under way is taken from the function's own queue alone: send a build request")
+		return taken{}, refuse(m, "InvalidContinuation", "a build under way is taken from the function's own queue alone: send a build request")
 	case message.VMEvent:
 		out, err := w.takeVMEvent(m)
-		return out, event.Event{}, err
+		return taken{out: out}, err
 	default:
 		return w.takeRequest(m)
 	}
 }
 
-func (w *Worker) takeRequest(m message.Received) (message.Outgoing, event.Event, error) {
+func (w *Worker) takeRequest(m message.Received) (taken, error) {
 	r, err := request.Decode(m.Body)
 	var invalid *request.Invalid
 	if errors.As(err, &invalid) {
 		refused := refuse(m, invalid.Reason, "%s", invalid.Error())
 		refused.buildID, refused.problems = request.Identity(invalid.ID, m.ID, m.SequenceNumber), invalid.Problems
-		return message.Outgoing{}, event.Event{}, refused
+		return taken{}, refused
 	}
 	if err != nil {
-		return message.Outgoing{}, event.Event{}, err
+		return taken{}, err
 	}
 	r = r.WithIdentity(m.ID, m.SequenceNumber)
 	if ofVM(r.ID) {
 		refused := refuse(m, "ReservedID", "the id %s is of the form that builds made from VM events have: choose another", r.ID)
 		refused.buildID = r.ID
-		return message.Outgoing{}, event.Event{}, refused
+		return taken{}, refused
 	}
 	b := build.New(r, w.Rules.DefaultSubscription, m.EnqueuedAt)
 	if err := w.Rules.allow(b); err != nil {
-		return message.Outgoing{}, event.Event{}, err
+		return taken{}, err
 	}
 	out, err := w.outgoing(b, firstID(b))
-	return out, b.Queued(w.Now()), err
+	return taken{out, b.Queued(w.Now())}, err
 }
 
 // ofVM reports whether an id has the form of builds from VM events. These ids are reserved: a
